@@ -1,0 +1,1 @@
+"""Where the picture, the limbs and the bones are on a film."""

@@ -1,0 +1,1 @@
+"""The command line's face: one module per command family, thin."""

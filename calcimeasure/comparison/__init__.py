@@ -1,0 +1,1 @@
+"""A pair: registration, joint detection, matching, change and verdict."""

@@ -1,0 +1,184 @@
+"""The deposits of one film as a value: a label image with what is known of each label.
+
+What makes them (segmentation), what measures them (measurement), what stores them (results, readings) all speak
+of this one value, so it stands beside `radiograph.py` at the foot of the house.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.errors import LabelsError
+
+LARGEST_LABEL = int(np.iinfo(np.uint16).max)
+
+
+class Finding(StrEnum):
+    """What a shadow is; only `CALCINOSIS` counts towards the burden."""
+
+    CALCINOSIS = "calcinosis"
+    VASCULAR = "vascular"
+    ARTICULAR = "articular"
+    OSSIFICATION = "ossification"
+    ARTEFACT = "artefact"
+    UNCERTAIN = "uncertain"
+
+
+class Origin(StrEnum):
+    """Who put the deposit there."""
+
+    AUTO = "auto"
+    CLICKED = "clicked"
+    EDITED = "edited"
+    DRAWN = "drawn"
+
+
+class AreaMethod(StrEnum):
+    """How a deposit's area comes: the edge model, or the pixels as a person painted them."""
+
+    EDGE_MODEL = "edge_model"
+    OUTLINE = "outline"
+
+
+_METHOD_OF = {
+    Origin.AUTO: AreaMethod.EDGE_MODEL,
+    Origin.CLICKED: AreaMethod.EDGE_MODEL,
+    Origin.EDITED: AreaMethod.OUTLINE,
+    Origin.DRAWN: AreaMethod.OUTLINE,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deposit:
+    """What is known of one deposit before it is measured.
+
+    Attributes
+    ----------
+    label
+        Its number in the label image, from 1.
+    finding, origin
+        What it is and who put it there.
+    confidence
+        The segmenter's probability that it is calcinosis, 0 to 1; 1 for what a person confirmed.
+    """
+
+    label: int
+    finding: Finding = Finding.CALCINOSIS
+    origin: Origin = Origin.AUTO
+    confidence: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.label <= LARGEST_LABEL:
+            raise LabelsError(f"label {self.label} is not between 1 and {LARGEST_LABEL}")
+        if not 0.0 <= self.confidence <= 1.0:
+            raise LabelsError(f"confidence {self.confidence} is not between 0 and 1", where=f"deposit {self.label}")
+
+    @property
+    def area_method(self) -> AreaMethod:
+        """How its area comes: painted pixels count as painted."""
+        return _METHOD_OF[self.origin]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DepositLabels:
+    """The deposits of one film.
+
+    Attributes
+    ----------
+    image
+        uint16, the film's own shape, read-only; 0 is no deposit, n is deposit n. Numbers run 1..n without gaps.
+    deposits
+        One entry a number, in order.
+    method
+        What made them, e.g. ``classical/1``, ``points/1`` or ``reader``.
+    film_sha256
+        Hash of the film they belong to.
+    warnings
+        Sentences that a person should read: the film is outside what the method was built for, and so on.
+    """
+
+    image: NDArray[np.uint16]
+    deposits: tuple[Deposit, ...] = ()
+    method: str = ""
+    film_sha256: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 2 or self.image.dtype != np.uint16:
+            raise LabelsError(f"a label image must be 2-D uint16, not {self.image.ndim}-D {self.image.dtype}")
+        numbers = [deposit.label for deposit in self.deposits]
+        if numbers != list(range(1, len(numbers) + 1)):
+            raise LabelsError(f"deposits must be numbered 1 to {len(numbers)} in order, not {numbers}")
+        present = np.flatnonzero(np.bincount(self.image.ravel(), minlength=1))
+        present = present[present > 0]
+        if present.tolist() != numbers:
+            raise LabelsError(
+                f"the label image holds the numbers {present.tolist()}, the deposits are {numbers}",
+                remedy="Renumber with calcimeasure.deposits.from_label_image.",
+            )
+        self.image.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.deposits)
+
+    def mask(self, label: int) -> NDArray[np.bool_]:
+        """Return True on deposit `label`, on the film's own grid."""
+        return self.image == label
+
+    def replaced(self, deposit: Deposit) -> DepositLabels:
+        """Return the same labels with the entry of one deposit replaced."""
+        deposits = tuple(deposit if old.label == deposit.label else old for old in self.deposits)
+        return replace(self, deposits=deposits)
+
+
+def from_label_image(
+    image: NDArray[np.integer] | NDArray[np.bool_],
+    *,
+    origin: Origin = Origin.AUTO,
+    finding: Finding = Finding.CALCINOSIS,
+    confidence: float = 1.0,
+    method: str = "",
+    film_sha256: str = "",
+    warnings: tuple[str, ...] = (),
+) -> DepositLabels:
+    """Return deposits from any integer label image, renumbered 1..n in the order of the old numbers.
+
+    Parameters
+    ----------
+    image
+        2-D integers, 0 for none.
+    origin, finding, confidence
+        Given to every deposit.
+
+    Raises
+    ------
+    LabelsError
+        When the image is not 2-D integers or holds negative or more than 65535 numbers.
+    """
+    if image.ndim != 2 or not (np.issubdtype(image.dtype, np.integer) or image.dtype == np.bool_):
+        raise LabelsError(f"a label image must be 2-D integers, not {image.ndim}-D {image.dtype}")
+    numbers, inverse = np.unique(image, return_inverse=True)
+    if numbers.size and numbers[0] < 0:
+        raise LabelsError(f"a label image holds the negative number {numbers[0]}")
+    if numbers.size and numbers[0] == 0:
+        count = numbers.size - 1
+        renumbered = inverse
+    else:
+        count = numbers.size
+        renumbered = inverse + 1
+    if count > LARGEST_LABEL:
+        raise LabelsError(f"{count} deposits on one film are more than the {LARGEST_LABEL} a label image holds")
+    deposits = tuple(
+        Deposit(label=label, origin=origin, finding=finding, confidence=confidence) for label in range(1, count + 1)
+    )
+    return DepositLabels(
+        image=renumbered.reshape(image.shape).astype(np.uint16),
+        deposits=deposits,
+        method=method,
+        film_sha256=film_sha256,
+        warnings=warnings,
+    )

@@ -1,0 +1,1 @@
+"""Reading films: DICOM, PNG, TIFF, JPEG; spacing and its basis; the canonical grey scale."""

@@ -1,0 +1,1 @@
+"""Area, contrast and their uncertainty."""

@@ -1,0 +1,70 @@
+"""What a measured film is: a row a deposit, and the film's burden. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from calcimeasure.deposits import AreaMethod, DepositLabels, Finding, Origin
+from calcimeasure.radiograph import Radiograph
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DepositMeasurement:
+    """One deposit, measured on its film's own grid; the fields are the columns of `deposits.csv`.
+
+    Attributes
+    ----------
+    area_px, area_se_px
+        Footprint area and its standard error in pixels of the film.
+    area_mm2, area_se_mm2
+        The same in mm², in the plane that the film's spacing basis names; None without a spacing.
+    centroid_row, centroid_col
+        Centre of the label's pixels, in pixel indices (0 is the centre of the first pixel).
+    limb
+        Number of the limb it lies on, from 1; 0 where no limb was found.
+    over_bone_fraction
+        Share of the label's pixels over bone.
+    integrated_contrast
+        Excess signal over the local background, summed over pixels; None where the grey scale does not allow it.
+    """
+
+    label: int
+    finding: Finding
+    area_mm2: float | None
+    area_se_mm2: float | None
+    area_px: float
+    area_se_px: float
+    area_method: AreaMethod
+    centroid_row: float
+    centroid_col: float
+    limb: int
+    over_bone_fraction: float
+    confidence: float
+    origin: Origin
+    integrated_contrast: float | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FilmMeasurement:
+    """One film with its deposits measured.
+
+    Attributes
+    ----------
+    film, labels
+        What was measured.
+    deposits
+        One entry a label, in order.
+    total_area_px, total_area_mm2, total_area_se_mm2
+        The burden: the union of the deposits found to be calcinosis. None in mm² without a spacing.
+    warnings
+        Sentences of the film, the labels and the measurement together, each once.
+    """
+
+    film: Radiograph
+    labels: DepositLabels
+    deposits: tuple[DepositMeasurement, ...]
+    total_area_px: float
+    total_area_se_px: float
+    total_area_mm2: float | None
+    total_area_se_mm2: float | None
+    warnings: tuple[str, ...] = ()

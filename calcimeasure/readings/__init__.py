@@ -1,0 +1,1 @@
+"""What people made of films: labels, findings, links, history, signature, autosave."""

@@ -1,0 +1,1 @@
+"""Deposits on a film: candidates, classifier, network, boundary, click-to-segment."""

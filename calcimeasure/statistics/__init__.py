@@ -1,0 +1,1 @@
+"""Numbers only, no images: agreement, repeatability, equivalence, cohort."""

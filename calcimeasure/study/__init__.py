@@ -1,0 +1,1 @@
+"""Many films: manifest, runner, store."""

@@ -1,0 +1,1 @@
+"""The viewer's face of calcimeasure: a napari plugin."""
