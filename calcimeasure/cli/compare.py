@@ -1,0 +1,129 @@
+"""`calcimeasure compare BASELINE FOLLOWUP --out DIR`: the pair and its verdict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from calcimeasure.cli.options import film_options, output_options, read_one_film, refuse_unusable_folder
+from calcimeasure.cli.progress import steps
+from calcimeasure.errors import UsageError
+
+NOT_COMPARABLE_STATUS = 4
+STEPS = 9
+
+
+@click.command()
+@click.argument("baseline", type=click.Path(path_type=Path))
+@click.argument("followup", type=click.Path(path_type=Path))
+@film_options("baseline", "followup")
+@click.option("--magnification-corrected", is_flag=True, help="Divide by the magnification that the headers state.")
+@click.option("--baseline-points", type=click.Path(path_type=Path), help="Clicks on the baseline: row, col[, deposit].")
+@click.option("--followup-points", type=click.Path(path_type=Path), help="Clicks on the follow-up; both or neither.")
+@click.option("--baseline-labels", type=click.Path(path_type=Path), help="A reading of the baseline (TIFF or SEG).")
+@click.option("--followup-labels", type=click.Path(path_type=Path), help="A reading of the follow-up; both or neither.")
+@click.option("--method", default="auto", show_default=True, help="Segmenter: auto, classical, ...")
+@click.option(
+    "--margin",
+    type=(float, float),
+    default=(0.80, 1.25),
+    show_default=True,
+    help="Ratios of area between which a change counts as none.",
+)
+@click.option("--repositioning-sd", type=float, help="SD of an area's logarithm between exposures of one pose.")
+@click.option("--precision", type=float, help="A reader's relative SD of a painted area, e.g. 0.05.")
+@click.option("--self-check", is_flag=True, help="Measure synthetic follow-ups of this baseline with known change.")
+@click.option("--force", is_flag=True, help="Compare although the headers contradict one another.")
+@click.option("--flip", is_flag=True, help="Mirror the follow-up first.")
+@output_options
+def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
+    """Compare two films of the same limb and write the verdict, tables and a page into a folder.
+
+    \b
+    BASELINE, FOLLOWUP   DICOM, PNG, TIFF or JPEG files.
+
+    Options for one film only: put --baseline- or --followup- before --spacing, --frame, --side, --view,
+    --body-part and --invert.
+    """
+    _refuse_contradictions(options)
+    refuse_unusable_folder(out, overwrite=options["overwrite"])
+
+    from calcimeasure.comparison import Verdict
+    from calcimeasure.comparison import compare as compare_films
+    from calcimeasure.results import comparison_record, write_comparison
+
+    with steps(STEPS, quiet=options["quiet"], verbose=options["verbose"]) as begin:
+        begin("Reading the films")
+        films = (read_one_film(baseline, options, "baseline"), read_one_film(followup, options, "followup"))
+        labels = [
+            _given_labels(film, options, which) for film, which in zip(films, ("baseline", "followup"), strict=True)
+        ]
+        settings = _settings(options)
+        comparison = compare_films(
+            *films, baseline_labels=labels[0], followup_labels=labels[1], progress=begin, **settings
+        )
+        begin("Writing")
+        write_comparison(
+            comparison,
+            out,
+            dicom=options["dicom"],
+            include_paths=options["include_paths"],
+            overwrite=options["overwrite"],
+            settings=settings,
+        )
+    if options["as_json"]:
+        record = comparison_record(comparison, include_paths=options["include_paths"], settings=settings)
+        click.echo(json.dumps(record, indent=1, ensure_ascii=False))
+    elif not options["quiet"]:
+        _summarise(comparison, out)
+    return NOT_COMPARABLE_STATUS if comparison.verdict is Verdict.NOT_COMPARABLE else 0
+
+
+def _refuse_contradictions(options: dict[str, Any]) -> None:
+    for kind in ("points", "labels"):
+        if bool(options[f"baseline_{kind}"]) != bool(options[f"followup_{kind}"]):
+            raise UsageError(
+                f"--baseline-{kind} and --followup-{kind} belong together",
+                remedy="Give both or neither: a film read by hand and one read by the program cannot be compared.",
+            )
+    if options["baseline_points"] and options["baseline_labels"]:
+        raise UsageError("points and labels exclude one another", remedy="Give one kind for both films.")
+    low, high = options["margin"]
+    if not 0.0 < low < 1.0 < high:
+        raise UsageError(f"the margin {low:g} to {high:g} does not hold 1", remedy="Give e.g. --margin 0.8 1.25.")
+
+
+def _given_labels(film: Any, options: dict[str, Any], which: str) -> Any:
+    points, labels = options[f"{which}_points"], options[f"{which}_labels"]
+    if points is None and labels is None:
+        return None
+    from calcimeasure.anatomy import find_anatomy
+    from calcimeasure.cli.segment import labels_for
+
+    return labels_for(film, find_anatomy(film), points, labels, options["method"])
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    settings = {
+        "method": options["method"],
+        "margin_ratio": options["margin"],
+        "precision": options["precision"],
+        "force": options["force"],
+        "flip": options["flip"],
+        "self_check": options["self_check"],
+    }
+    if options["repositioning_sd"] is not None:
+        settings["repositioning_sd"] = options["repositioning_sd"]
+    return settings
+
+
+def _summarise(comparison: Any, out: Path) -> None:
+    from calcimeasure.comparison import verdict_sentence
+
+    click.echo(verdict_sentence(comparison))
+    for warning in comparison.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    click.echo(f"Report: {out / 'report.html'}")

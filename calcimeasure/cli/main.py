@@ -1,0 +1,86 @@
+"""The command group: names and one-line helps here, each command's module loaded only when it is used."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib import import_module
+from typing import Final
+
+import click
+
+from calcimeasure import __version__
+from calcimeasure.errors import CalciMeasureError
+
+# name: (module, attribute, one line of help). The help stands here so that `--help` imports no command.
+COMMANDS: Final = {
+    "compare": ("compare", "compare", "Compare two films of one limb: has the calcinosis changed?"),
+    "segment": ("segment", "segment", "Find and measure the deposits on one film."),
+    "study": ("study", "study", "Measure a whole study: many subjects, films and visits."),
+    "precision": ("precision", "precision", "Repeatability from repeated measurements."),
+    "plan": ("plan", "plan", "Sample size and power for equivalence and for change."),
+    "validate": ("validate", "validate", "Run the product on films with known truth and print how well it does."),
+    "simulate": ("simulate", "simulate", "Make films, pairs and studies with known truth."),
+    "show": ("show", "show", "Print what a DICOM SEG or SR says."),
+    "pacs": ("pacs", "pacs", "Find, fetch and send over DICOMweb or DIMSE."),
+    "deidentify": ("deidentify", "deidentify", "Remove identity from a study's films."),
+    "review": ("review", "review", "Correct the deposits by hand in the viewer."),
+    "doctor": ("doctor", "doctor", "Say what is installed, what is missing and what to do about it."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, not when the program starts."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"calcimeasure.cli.{module}"), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, _, help_line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="calcimeasure")
+def cli() -> None:
+    """Measure calcinosis on plain radiographs, and say whether it changed between two visits.
+
+    Start with:  calcimeasure compare BASELINE FOLLOWUP --out DIR
+    """
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the program and leave with the exit status that the contract gives to what happened."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = cli.main(args=arguments, prog_name="calcimeasure", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.exceptions.Abort:
+        click.echo("Stopped.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except CalciMeasureError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as error:  # the last resort of the program: say it in a line, in full with --verbose
+        if "--verbose" in arguments:
+            traceback.print_exc()
+        click.echo(
+            f"Error: unexpected {type(error).__name__}. Run again with --verbose for the full account, and report it.",
+            err=True,
+        )
+        sys.exit(1)

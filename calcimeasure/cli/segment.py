@@ -1,0 +1,83 @@
+"""`calcimeasure segment FILM --out DIR`: the deposits of one film."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from calcimeasure.cli.options import film_options, output_options, read_one_film, refuse_unusable_folder
+from calcimeasure.cli.progress import steps
+from calcimeasure.errors import UsageError
+
+
+@click.command()
+@click.argument("film", type=click.Path(path_type=Path))
+@film_options()
+@click.option("--magnification-corrected", is_flag=True, help="Divide by the magnification that the header states.")
+@click.option("--points", type=click.Path(path_type=Path), help="CSV of clicks inside deposits: row, col[, deposit].")
+@click.option("--labels", type=click.Path(path_type=Path), help="Measure these labels (TIFF or DICOM SEG) instead.")
+@click.option("--method", default="auto", show_default=True, help="Segmenter: auto, classical, ...")
+@click.option("--precision", type=float, help="A reader's relative SD of a painted area, e.g. 0.05.")
+@output_options
+def segment(film: Path, out: Path, **options: Any) -> int:
+    """Find the deposits on FILM, measure them, and write tables and an overlay into a folder."""
+    if options["points"] and options["labels"]:
+        raise UsageError("--points and --labels exclude one another", remedy="Give one of them.")
+    refuse_unusable_folder(out, overwrite=options["overwrite"])
+
+    from calcimeasure.anatomy import find_anatomy
+    from calcimeasure.measurement import measure_film
+    from calcimeasure.results import measurement_record, write_measurement
+
+    with steps(4, quiet=options["quiet"], verbose=options["verbose"]) as begin:
+        begin("Reading the film")
+        radiograph = read_one_film(film, options)
+        begin("Finding the deposits")
+        anatomy = find_anatomy(radiograph)
+        labels = labels_for(radiograph, anatomy, options["points"], options["labels"], options["method"])
+        begin("Measuring")
+        measurement = measure_film(radiograph, labels, anatomy=anatomy, precision=options["precision"])
+        begin("Writing")
+        settings = {"method": labels.method, "precision": options["precision"]}
+        write_measurement(
+            measurement,
+            out,
+            dicom=options["dicom"],
+            include_paths=options["include_paths"],
+            overwrite=options["overwrite"],
+            settings=settings,
+        )
+    if options["as_json"]:
+        record = measurement_record(measurement, include_paths=options["include_paths"], settings=settings)
+        click.echo(json.dumps(record, indent=1, ensure_ascii=False))
+    elif not options["quiet"]:
+        _summarise(measurement, out)
+    return 0
+
+
+def labels_for(film: Any, anatomy: Any, points: Path | None, labels: Path | None, method: str) -> Any:
+    """Return the deposits of a film: clicked, read from a file, or found."""
+    from calcimeasure.results import read_labels
+    from calcimeasure.segmentation import read_points, segment, segment_points
+
+    if points is not None:
+        clicks, numbers = read_points(points, film)
+        return segment_points(film, clicks, numbers, anatomy=anatomy)
+    if labels is not None:
+        return read_labels(labels, film)
+    return segment(film, method=method, anatomy=anatomy)
+
+
+def _summarise(measurement: Any, out: Path) -> None:
+    count = len(measurement.deposits)
+    if measurement.total_area_mm2 is not None:
+        area = f"{measurement.total_area_mm2:.1f} mm² (SE {measurement.total_area_se_mm2:.1f})"
+    else:
+        area = f"{measurement.total_area_px:.0f} px² (no spacing)"
+    click.echo(f"{count} deposit{'' if count == 1 else 's'}, total area {area}")
+    for warning in measurement.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    click.echo(f"Results: {out}")

@@ -1,0 +1,66 @@
+"""Do two films belong together? What their headers contradict, and what they leave unsaid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from calcimeasure.radiograph import Radiograph
+
+# Field of Identity: how a person would call it. The patient's key is a hash: it is compared, never printed.
+_COMPARED = {"patient_key": "patient", "body_part": "body part", "side": "side", "view": "view"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IdentityCheck:
+    """What two headers say about belonging together.
+
+    Attributes
+    ----------
+    contradictions
+        Reasons to refuse the pair; empty where nothing contradicts.
+    warnings
+        What is not said on one of the films, or odd (dates in the wrong order).
+    """
+
+    contradictions: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def check_identity(baseline: Radiograph, followup: Radiograph) -> IdentityCheck:
+    """Compare patient, body part, side, view and date of two films.
+
+    What is missing on either film is warned of and never refused; what is stated on both and differs is a
+    contradiction.
+    """
+    contradictions = []
+    missing: dict[str, list[str]] = {"baseline": [], "follow-up": []}
+    for name, word in _COMPARED.items():
+        before, after = getattr(baseline.identity, name), getattr(followup.identity, name)
+        if before is not None and after is not None:
+            if before != after:
+                shown = "" if name == "patient_key" else f" ({before} at baseline, {after} at follow-up)"
+                contradictions.append(f"The films differ in {word}{shown}.")
+            continue
+        if before is None:
+            missing["baseline"].append(word)
+        if after is None:
+            missing["follow-up"].append(word)
+    return IdentityCheck(contradictions=tuple(contradictions), warnings=_warnings(baseline, followup, missing))
+
+
+def _warnings(baseline: Radiograph, followup: Radiograph, missing: dict[str, list[str]]) -> tuple[str, ...]:
+    warnings = []
+    if missing["baseline"] == missing["follow-up"] and missing["baseline"]:
+        warnings.append(f"Neither film says its {_and(missing['baseline'])}: taken to be the same.")
+    else:
+        for which, words in missing.items():
+            if words:
+                warnings.append(f"The {which} film does not say its {_and(words)}: taken to be the same.")
+    before, after = baseline.identity.study_date, followup.identity.study_date
+    if before is not None and after is not None and after < before:
+        warnings.append("The follow-up film is dated before the baseline film: check the order.")
+    return tuple(warnings)
+
+
+def _and(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
