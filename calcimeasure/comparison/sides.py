@@ -1,0 +1,182 @@
+"""One film's side of a link or of the burden: area, standard error, and what of it was painted or uncertain."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from calcimeasure.comparison.records import Link, LinkStatus, Registration
+from calcimeasure.deposits import AreaMethod, Finding
+from calcimeasure.errors import LabelsError
+from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
+
+Film = Literal["baseline", "followup"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Side:
+    """Area on one film, in its own pixels.
+
+    Attributes
+    ----------
+    area_px, se_px
+        Area of the calcinosis among the deposits, and its standard error.
+    painted_share
+        Share of the area that a person painted, 0 to 1.
+    detection_se_px
+        Standard error from pieces that may be false (or missed).
+    all_area_px, all_se_px
+        The same as the first two for all deposits, whatever their finding.
+    """
+
+    area_px: float = 0.0
+    se_px: float = 0.0
+    painted_share: float = 0.0
+    detection_se_px: float = 0.0
+    all_area_px: float = 0.0
+    all_se_px: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plane:
+    """How pixel areas of the two films are brought to one unit, and the follow-up to the baseline's magnification.
+
+    Attributes
+    ----------
+    baseline_unit, followup_unit
+        Unit areas a pixel: mm² where both films have a spacing (`in_mm`), else pixels.
+    scale
+        Size of the follow-up's bones over the baseline's where it is applied, else 1.
+    """
+
+    baseline_unit: float
+    followup_unit: float
+    scale: float
+    in_mm: bool
+
+    @property
+    def log_unit_ratio(self) -> float:
+        """What is added to the log ratio of pixel areas."""
+        return (math.log(self.followup_unit) - math.log(self.baseline_unit)) - 2.0 * math.log(self.scale)
+
+    def baseline(self, area_px: float) -> float:
+        """Return an area of the baseline in the common unit."""
+        return area_px * self.baseline_unit
+
+    def followup(self, area_px: float) -> float:
+        """Return an area of the follow-up in the common unit, at the baseline's magnification."""
+        return area_px * self.followup_unit / self.scale**2
+
+    def baseline_mm2(self, area_px: float) -> float | None:
+        """Return an area of the baseline in mm²; None without spacings."""
+        return self.baseline(area_px) if self.in_mm else None
+
+    def followup_mm2(self, area_px: float) -> float | None:
+        """Return an area of the follow-up in mm² at the baseline's magnification; None without spacings."""
+        return self.followup(area_px) if self.in_mm else None
+
+
+def plane_of(baseline: FilmMeasurement, followup: FilmMeasurement, registration: Registration) -> Plane:
+    """Return the unit in which the two films are compared."""
+    scale = float(registration.scale) if registration.scale_applied and registration.scale else 1.0
+    units = (baseline.film.spacing.pixel_area_mm2, followup.film.spacing.pixel_area_mm2)
+    if units[0] is not None and units[1] is not None:
+        return Plane(baseline_unit=units[0], followup_unit=units[1], scale=scale, in_mm=True)
+    return Plane(baseline_unit=1.0, followup_unit=1.0, scale=scale, in_mm=False)
+
+
+def side_of(link: Link, film: FilmMeasurement, which: Film) -> Side:
+    """Return one film's side of a link.
+
+    The link's area (the part within the common field) is shared among its deposits in proportion to their measured
+    areas. Standard errors are those of the whole deposits, added in squares, also where part of one lies outside the
+    common field.
+    """
+    labels = link.baseline_labels if which == "baseline" else link.followup_labels
+    area_px = link.baseline_area_px if which == "baseline" else link.followup_area_px
+    deposits = [film.deposits[label - 1] for label in labels]
+    measured = math.fsum(deposit.area_px for deposit in deposits)
+    if not deposits or measured <= 0.0:
+        return Side()
+    # A link that comes without areas has its deposits' own.
+    fraction = area_px / measured if area_px > 0.0 else 1.0
+    counted = [deposit for deposit in deposits if deposit.finding is Finding.CALCINOSIS]
+    area = fraction * math.fsum(deposit.area_px for deposit in counted)
+    painted = fraction * math.fsum(d.area_px for d in counted if d.area_method is AreaMethod.OUTLINE)
+    unmatched = link.status in (LinkStatus.NEW, LinkStatus.RESOLVED)
+    return Side(
+        area_px=area,
+        se_px=_root_sum_of_squares([deposit.area_se_px for deposit in counted]),
+        painted_share=painted / area if area > 0.0 else 0.0,
+        detection_se_px=_doubt(counted, fraction) if unmatched else 0.0,
+        all_area_px=fraction * measured,
+        all_se_px=_root_sum_of_squares([deposit.area_se_px for deposit in deposits]),
+    )
+
+
+def whole(side: Side) -> Side:
+    """Return the side with every finding counted, as a link's own change is computed."""
+    return Side(
+        area_px=side.all_area_px,
+        se_px=side.all_se_px,
+        painted_share=side.painted_share,
+        all_area_px=side.all_area_px,
+        all_se_px=side.all_se_px,
+    )
+
+
+def burden(sides: Sequence[tuple[Link, Side]], film: FilmMeasurement, detection_se_px: float) -> Side:
+    """Return one film's burden over the common field: the sum over its evaluable links.
+
+    Where the film's own total has a larger relative standard error than the sum of independent deposits (the
+    measurement knows of errors that its deposits share), that one is used.
+    """
+    counted = [side for link, side in sides if link.status is not LinkStatus.NOT_EVALUABLE]
+    area = math.fsum(side.area_px for side in counted)
+    se = _root_sum_of_squares([side.se_px for side in counted])
+    if film.total_area_px > 0.0:
+        se = max(se, area * film.total_area_se_px / film.total_area_px)
+    painted = math.fsum(side.area_px * side.painted_share for side in counted)
+    return Side(
+        area_px=area,
+        se_px=se,
+        painted_share=painted / area if area > 0.0 else 0.0,
+        detection_se_px=_root_sum_of_squares([*(side.detection_se_px for side in counted), detection_se_px]),
+        all_area_px=math.fsum(side.all_area_px for side in counted),
+    )
+
+
+def check_links(links: Sequence[Link], baseline: FilmMeasurement, followup: FilmMeasurement) -> None:
+    """Make sure that every deposit is in at most one link, and every calcinosis deposit in exactly one.
+
+    Raises
+    ------
+    LabelsError
+        Naming the film and the deposit.
+    """
+    for name, film, groups in (
+        ("baseline", baseline, [link.baseline_labels for link in links]),
+        ("follow-up", followup, [link.followup_labels for link in links]),
+    ):
+        times = Counter(label for group in groups for label in group)
+        known = {deposit.label: deposit for deposit in film.deposits}
+        for label, count in times.items():
+            if label not in known:
+                raise LabelsError(f"a link names deposit {label}, which is not there", where=name)
+            if count > 1:
+                raise LabelsError(f"deposit {label} is in {count} links", where=name)
+        for label, deposit in known.items():
+            if deposit.finding is Finding.CALCINOSIS and label not in times:
+                raise LabelsError(f"deposit {label} is in no link", where=name)
+
+
+def _doubt(deposits: Sequence[DepositMeasurement], fraction: float) -> float:
+    """Return the standard error of the area of deposits that are real with their confidence c: a^2 c (1 - c)."""
+    return math.sqrt(math.fsum((fraction * d.area_px) ** 2 * d.confidence * (1.0 - d.confidence) for d in deposits))
+
+
+def _root_sum_of_squares(values: Sequence[float]) -> float:
+    return math.sqrt(math.fsum(value * value for value in values))
