@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.deposits import AreaMethod, DepositLabels, Finding, Origin
 from calcimeasure.radiograph import Radiograph
 
@@ -58,6 +59,8 @@ class FilmMeasurement:
         The burden: the union of the deposits found to be calcinosis. None in mm² without a spacing.
     warnings
         Sentences of the film, the labels and the measurement together, each once.
+    anatomy
+        The masks it was measured with: pictures blank everything outside the limbs. None where none were made.
     """
 
     film: Radiograph
@@ -68,3 +71,4 @@ class FilmMeasurement:
     total_area_mm2: float | None
     total_area_se_mm2: float | None
     warnings: tuple[str, ...] = ()
+    anatomy: Anatomy | None = None

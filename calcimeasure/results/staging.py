@@ -1,0 +1,251 @@
+"""A folder of results that is there whole or not at all.
+
+The files are written into a folder beside the target, forced to the disk, and moved into place with one rename; only
+then is an older folder of results removed. Where the target cannot be renamed over (a mount point, a parent folder
+that is not writable) the files are made inside it and moved up one by one, last of all the record that says that the
+folder is complete. Whatever goes wrong, nothing of ours is left behind and the older results still stand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from calcimeasure.errors import CalciMeasureError, OutputError, UsageError
+
+# What a folder of results may hold: --overwrite removes nothing else, whatever it is pointed at.
+_OUR_FILES = frozenset(
+    {
+        "comparison.json",
+        "measurement.json",
+        "links.csv",
+        "deposits.csv",
+        "report.html",
+        "labels.tif",
+        "overlay.png",
+        "segmentation.dcm",
+        "image.dcm",
+        "measurement.sr.dcm",
+        "change.sr.dcm",
+    }
+)
+_OUR_FOLDERS = frozenset({"baseline", "followup"})
+_CLUTTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+_RECORDS = ("comparison.json", "measurement.json")
+_FREE_SPACE = "Check that the folder can be written to and that the disk has space, or choose another with --out."
+
+
+@contextmanager
+def whole_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a folder to write into, which becomes `target` when the block ends without an error.
+
+    Parameters
+    ----------
+    target
+        The folder that the results shall be found in; made, with the folders above it, where it is missing.
+    overwrite
+        Whether older results in it may be replaced. A folder that holds anything else is refused all the same.
+
+    Yields
+    ------
+    Path
+        An empty folder. What is in it when the block ends is forced to the disk.
+
+    Raises
+    ------
+    UsageError
+        When `target` is a file, is not empty (without `overwrite`), or holds files that are not results.
+    OutputError
+        When something cannot be written.
+    """
+    # A link is followed: the folder it names is replaced, the link stays.
+    target = Path(target).resolve()
+    _refuse_unless_free(target, overwrite=overwrite)
+    made: list[Path] = []
+    stage: Path | None = None
+    done = False
+    try:
+        made = _make_parents(target)
+        stage = _make_stage(target)
+        yield stage
+        _sync_tree(stage)
+        _move_into_place(stage, target)
+        done = True
+    except CalciMeasureError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"the results could not be written ({error.strerror or error})", where=str(target), remedy=_FREE_SPACE
+        ) from error
+    finally:
+        if not done:
+            _remove(stage, made)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a new file; the folder it is in is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        file.write(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a new file of UTF-8 text, line ends as they are."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def check_output_folder(target: str | Path, *, overwrite: bool = False) -> None:
+    """Raise what `whole_folder` would raise of a target that is in use: before the films are read, not after.
+
+    Raises
+    ------
+    UsageError
+        When `target` is a file, is not empty (without `overwrite`), or holds files that are not results.
+    OutputError
+        When the folder cannot be written to.
+    """
+    target = Path(target).resolve()
+    _refuse_unless_free(target, overwrite=overwrite)
+    nearest = target
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"nothing can be written in '{nearest}'", where=str(target), remedy=_FREE_SPACE)
+
+
+def _refuse_unless_free(target: Path, *, overwrite: bool) -> None:
+    if target.exists() and not target.is_dir():
+        raise UsageError("it is a file, not a folder", where=str(target), remedy="Choose a folder for the results.")
+    try:
+        entries = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
+    except OSError as error:
+        raise OutputError(
+            f"the folder cannot be looked into ({error.strerror or error})", where=str(target), remedy=_FREE_SPACE
+        ) from error
+    if not [name for name in entries if name not in _CLUTTER]:
+        return
+    if not overwrite:
+        raise UsageError(
+            "the folder is not empty", where=str(target), remedy="Choose an empty or new folder, or give --overwrite."
+        )
+    foreign = _foreign_entries(target)
+    if foreign:
+        raise UsageError(
+            f"the folder holds what calcimeasure did not write ({', '.join(foreign[:3])}{', ...' * (len(foreign) > 3)})",
+            where=str(target),
+            remedy="Nothing was replaced. Choose another folder, or move those files away.",
+        )
+
+
+def _foreign_entries(target: Path) -> list[str]:
+    foreign = []
+    for path in sorted(target.rglob("*")):
+        relative = path.relative_to(target)
+        known = _OUR_FILES | _CLUTTER | (_OUR_FOLDERS if path.is_dir() else frozenset())
+        deep = len(relative.parts) > 1 and relative.parts[0] not in _OUR_FOLDERS
+        if path.name not in known or deep or len(relative.parts) > 2:
+            foreign.append(str(relative))
+    return foreign
+
+
+def _make_parents(target: Path) -> list[Path]:
+    missing = []
+    parent = target.parent
+    while not parent.exists():
+        missing.append(parent)
+        parent = parent.parent
+    made: list[Path] = []
+    try:
+        for folder in reversed(missing):
+            folder.mkdir()
+            made.append(folder)
+    except OSError:
+        _remove(None, made)
+        raise
+    return made
+
+
+def _make_stage(target: Path) -> Path:
+    fixed = target.is_mount() or target == Path.cwd() or not os.access(target.parent, os.W_OK | os.X_OK)
+    inside = target.is_dir() and fixed
+    parent = target if inside else target.parent
+    for attempt in range(1000):
+        stage = parent / f".{target.name}.partial-{os.getpid()}-{attempt}"
+        try:
+            stage.mkdir()
+        except FileExistsError:
+            continue
+        return stage
+    raise OutputError("no temporary folder could be made beside it", where=str(target), remedy=_FREE_SPACE)
+
+
+def _move_into_place(stage: Path, target: Path) -> None:
+    if stage.parent == target:
+        _move_up(stage, target)
+    elif target.is_dir():
+        _swap(stage, target)
+    else:
+        stage.rename(target)
+    _sync(target.parent if stage.parent != target else target)
+
+
+def _swap(stage: Path, target: Path) -> None:
+    old = stage.with_name(stage.name.replace(".partial-", ".old-"))
+    shutil.copymode(target, stage)
+    target.rename(old)
+    try:
+        stage.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _move_up(stage: Path, target: Path) -> None:
+    old = stage / ".old"
+    old.mkdir()
+    moved: list[Path] = []
+    entries = sorted(stage.iterdir(), key=lambda path: (path.name in _RECORDS, path.name))
+    try:
+        for path in [path for path in target.iterdir() if path != stage]:
+            path.rename(old / path.name)
+        for path in entries:
+            if path != old:
+                path.rename(target / path.name)
+                moved.append(target / path.name)
+    except OSError:
+        for path in moved:
+            path.rename(stage / path.name)
+        for path in old.iterdir():
+            path.rename(target / path.name)
+        raise
+    shutil.rmtree(stage, ignore_errors=True)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        # Not every file system syncs a folder; a file that does not reach the disk is an error.
+        if not path.is_dir():
+            raise
+    finally:
+        os.close(handle)
+
+
+def _remove(stage: Path | None, made: list[Path]) -> None:
+    if stage is not None:
+        shutil.rmtree(stage, ignore_errors=True)
+    for folder in reversed(made):
+        with contextlib.suppress(OSError):
+            folder.rmdir()

@@ -1,0 +1,115 @@
+"""The tables `deposits.csv` and `links.csv`: tidy, snake_case, units in the names.
+
+Written by hand with the csv module, not through pandas: the numbers are the shortest text that reads back to the
+same float, an absent number is an empty field, lines end with a line feed on every machine.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+from calcimeasure.comparison.records import Comparison
+from calcimeasure.measurement.records import FilmMeasurement
+from calcimeasure.results.records import Record, comparison_record, deposit_record
+
+DEPOSIT_COLUMNS = (
+    "label",
+    "finding",
+    "area_mm2",
+    "area_se_mm2",
+    "area_px",
+    "area_se_px",
+    "area_method",
+    "centroid_row",
+    "centroid_col",
+    "limb",
+    "over_bone_fraction",
+    "confidence",
+    "origin",
+    "integrated_contrast",
+)
+PAIR_DEPOSIT_COLUMNS = ("film", "film_id", "link", *DEPOSIT_COLUMNS)
+FILM_DEPOSIT_COLUMNS = ("film_id", *DEPOSIT_COLUMNS)
+LINK_COLUMNS = (
+    "link",
+    "status",
+    "baseline_labels",
+    "followup_labels",
+    "baseline_area_mm2",
+    "followup_area_mm2",
+    "baseline_area_px",
+    "followup_area_px",
+    "area_change_percent",
+    "ci95_low_percent",
+    "ci95_high_percent",
+    "log_ratio",
+    "log_ratio_se",
+    "detectable",
+    "reason",
+)
+
+
+def comparison_deposits_csv(comparison: Comparison) -> str:
+    """Return a row a deposit of both films; `film` is ``baseline`` or ``followup``, `link` the row of `links.csv`."""
+    numbers = link_numbers(comparison)
+    rows = [
+        {
+            "film": film,
+            "film_id": measurement.film.film_id,
+            "link": numbers[film].get(deposit.label),
+            **deposit_record(deposit),
+        }
+        for film, measurement in (("baseline", comparison.baseline), ("followup", comparison.followup))
+        for deposit in measurement.deposits
+    ]
+    return _csv_text(PAIR_DEPOSIT_COLUMNS, rows)
+
+
+def measurement_deposits_csv(measurement: FilmMeasurement) -> str:
+    """Return a row a deposit of one film."""
+    rows = [{"film_id": measurement.film.film_id, **deposit_record(deposit)} for deposit in measurement.deposits]
+    return _csv_text(FILM_DEPOSIT_COLUMNS, rows)
+
+
+def links_csv(comparison: Comparison) -> str:
+    """Return a row a link, numbered from 1; several labels of one film are joined by a semicolon."""
+    return _csv_text(LINK_COLUMNS, [_link_row(record) for record in comparison_record(comparison)["links"]])
+
+
+def link_numbers(comparison: Comparison) -> dict[str, dict[int, int]]:
+    """Return the number of the link that each deposit is in, by film and label."""
+    numbers: dict[str, dict[int, int]] = {"baseline": {}, "followup": {}}
+    for number, link in enumerate(comparison.links, start=1):
+        numbers["baseline"].update(dict.fromkeys(link.baseline_labels, number))
+        numbers["followup"].update(dict.fromkeys(link.followup_labels, number))
+    return numbers
+
+
+def _link_row(record: Record) -> Record:
+    low, high = record["ci95_percent"] or (None, None)
+    return {
+        **record,
+        "baseline_labels": ";".join(map(str, record["baseline_labels"])),
+        "followup_labels": ";".join(map(str, record["followup_labels"])),
+        "ci95_low_percent": low,
+        "ci95_high_percent": high,
+    }
+
+
+def _csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row[column]) for column in columns])
+    return text.getvalue()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
