@@ -21,4 +21,6 @@ def sample_images_folder() -> Path:
     for folder in (package / "sample_images", package.parent / "sample_images"):
         if (folder / SAMPLE_PAIRS[0]).is_dir():
             return folder
-    raise FilmError("the sample films are missing", remedy="Make them: calcimeasure simulate samples --out sample_images")
+    raise FilmError(
+        "the sample films are missing", remedy="Make them: calcimeasure simulate samples --out sample_images"
+    )

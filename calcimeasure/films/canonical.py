@@ -1,0 +1,105 @@
+"""From what a reader found to the canonical film: direction of grey, padding, values that are no numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.errors import FilmError
+from calcimeasure.films.options import FilmOptions
+from calcimeasure.films.parts import FilmParts
+from calcimeasure.films.polarity import Polarity, judge_polarity
+from calcimeasure.radiograph import GreyScale, Identity, Radiograph
+
+
+def make_film(parts: FilmParts, options: FilmOptions, *, sha256: str = "", path: Path | None = None) -> Radiograph:
+    """Turn what a reader found into a film: more calcium is a larger value."""
+    where = path.name if path else "array"
+    # A copy even of float32 pixels: the film is read-only, the caller's array is the caller's.
+    pixels = parts.pixels.astype(np.float32)
+    padding = _without_missing(pixels, parts, where)
+    _fill(pixels, padding, value=parts.highest if parts.bone_is_low else parts.lowest)
+    inverted = _decide_direction(pixels, padding, parts, options)
+    window = parts.window
+    if inverted:
+        total = np.float32(parts.lowest + parts.highest)
+        np.subtract(total, pixels, out=pixels)
+        window = None if window is None else (float(total) - window[1], float(total) - window[0])
+    _fill_with_darkest(pixels, padding)
+    grey = GreyScale(
+        lowest=parts.lowest,
+        highest=parts.highest,
+        window=window,
+        relationship=parts.relationship,
+        processing_intent=parts.processing_intent,
+        inverted=inverted,
+    )
+    if pixels.size and float(np.ptp(pixels)) == 0:
+        parts.warnings.append("Every pixel has the same value: there is nothing to see on this film.")
+    return Radiograph(
+        pixels=pixels,
+        spacing=parts.spacing,
+        grey=grey,
+        identity=_overridden(parts.identity, options),
+        sha256=sha256,
+        padding=padding,
+        path=path,
+        frame=parts.frame,
+        warnings=tuple(dict.fromkeys(parts.warnings)),
+    )
+
+
+def _decide_direction(
+    pixels: NDArray[np.float32], padding: NDArray[np.bool_] | None, parts: FilmParts, options: FilmOptions
+) -> bool:
+    """Say whether the values must be turned round, and warn where the image overrules the file."""
+    if options.invert:
+        return not parts.bone_is_low
+    verdict = judge_polarity(pixels, padding)
+    seen_low = {Polarity.BONE_HIGH: False, Polarity.BONE_LOW: True}.get(verdict, parts.bone_is_low)
+    if seen_low != parts.bone_is_low:
+        shown = "dark" if seen_low else "bright"
+        parts.warnings.append(
+            f"The file's grey direction disagrees with the picture, in which bone has {shown} stored values; "
+            "the picture was believed. Use --invert if bone comes out dark."
+        )
+    return seen_low
+
+
+def _without_missing(pixels: NDArray[np.float32], parts: FilmParts, where: str) -> NDArray[np.bool_] | None:
+    """Add values that are no numbers to the padding."""
+    if parts.pixels.dtype.kind != "f":
+        return parts.padding
+    missing = ~np.isfinite(pixels)
+    count = int(missing.sum())
+    if count == 0:
+        return parts.padding
+    if count == pixels.size:
+        raise FilmError("no pixel holds a number", where=where, remedy="Export the film again.")
+    parts.warnings.append(f"{count} pixels hold no number; they count as not recorded.")
+    return missing if parts.padding is None else missing | parts.padding
+
+
+def _fill(pixels: NDArray[np.float32], padding: NDArray[np.bool_] | None, *, value: float) -> None:
+    if padding is not None:
+        pixels[padding] = value
+
+
+def _fill_with_darkest(pixels: NDArray[np.float32], padding: NDArray[np.bool_] | None) -> None:
+    """Give pixels without a picture the darkest value that the picture has: never that of calcium."""
+    if padding is not None and padding.any() and not padding.all():
+        pixels[padding] = pixels[~padding].min()
+
+
+def _overridden(identity: Identity, options: FilmOptions) -> Identity:
+    return Identity(
+        patient_key=identity.patient_key,
+        side=options.side or identity.side,
+        body_part=options.body_part or identity.body_part,
+        view=options.view or identity.view,
+        study_date=identity.study_date,
+        modality=identity.modality,
+        age_years=identity.age_years,
+    )

@@ -1,0 +1,152 @@
+"""Read a DICOM radiograph."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from calcimeasure.errors import FilmError
+from calcimeasure.films.decoding import stored_range, stored_values
+from calcimeasure.films.grey import (
+    bone_is_low,
+    display_window,
+    modality_values,
+    padding_mask,
+    processing_intent_of,
+    relationship_of,
+)
+from calcimeasure.films.header import Header
+from calcimeasure.films.identity import identity_of
+from calcimeasure.films.options import FilmOptions
+from calcimeasure.films.parts import FilmParts
+from calcimeasure.films.spacing import SpacingTags, choose_spacing
+from calcimeasure.radiograph import Identity, Spacing
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_RADIOGRAPHY = {"CR", "DX", "MG", "RF", "XA", "RG", "SC", "OT", "XC", "PX", "IO", "DF", "DS"}
+_NOT_A_LIMB = {
+    "CHEST", "ABDOMEN", "PELVIS", "SKULL", "HEAD", "BREAST", "NECK", "SPINE", "CSPINE", "TSPINE", "LSPINE", "SSPINE",
+    "HEART", "THORAX", "RIB", "JAW", "TEETH", "SINUS", "BRAIN", "LUNG", "CTSPINE", "TLSPINE", "LSSPINE",
+}  # fmt: skip
+_FILM_MM = (20.0, 2000.0)
+
+
+def read_dicom(data: bytes, options: FilmOptions, where: str) -> FilmParts:
+    """Read one frame of a DICOM file.
+
+    Parameters
+    ----------
+    data
+        The file's bytes, with or without the file meta header.
+    options
+        What the person says about the film.
+    where
+        The file's name, for messages.
+
+    Raises
+    ------
+    FilmError, DecoderError
+        See `read_film`.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        parts = _read(data, options, where)
+    parts.warnings.extend(_in_plain_words(caught))
+    return parts
+
+
+def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
+    dataset = _parse(data, where)
+    header, frame = _choose_frame(dataset, options, where)
+    stored = stored_values(header, where)
+    notes: list[str] = []
+    limits = stored_range(header)
+    if stored.dtype.kind == "f":
+        limits = (int(stored.min()), int(stored.max()))
+    padding = padding_mask(stored, header, limits)
+    pixels, low, high = modality_values(stored, header, limits, notes)
+    identity = identity_of(header, notes)
+    notes.extend(_doubts_about(identity))
+    return FilmParts(
+        pixels=pixels,
+        lowest=low,
+        highest=high,
+        spacing=_spacing(header, options, pixels.shape, notes),
+        identity=identity,
+        window=display_window(header, (low, high), notes),
+        bone_is_low=bone_is_low(header, notes),
+        relationship=relationship_of(header),
+        processing_intent=processing_intent_of(header),
+        padding=padding,
+        frame=frame,
+        warnings=notes,
+    )
+
+
+def _parse(data: bytes, where: str) -> Dataset:
+    import pydicom
+
+    try:
+        dataset = pydicom.dcmread(BytesIO(data), force=True)
+    except Exception as error:
+        # pydicom lets many kinds of exception out on damaged files, with header text in some of them.
+        raise FilmError(
+            f"the DICOM header is damaged ({type(error).__name__})",
+            where=where,
+            remedy="Copy or export the film again.",
+        ) from None
+    if "Rows" not in dataset and "SOPClassUID" not in dataset:
+        raise FilmError("this is not a DICOM film", where=where, remedy="Give the DICOM file of one radiograph.")
+    return dataset
+
+
+def _choose_frame(dataset: Dataset, options: FilmOptions, where: str) -> tuple[Header, int | None]:
+    count = max(Header(dataset).integer("NumberOfFrames") or 1, 1)
+    if options.frame is None and count > 1:
+        raise FilmError(
+            f"the file holds {count} frames",
+            where=where,
+            remedy=f"Name one with --frame, from 1 to {count}.",
+        )
+    if options.frame is not None and options.frame > count:
+        raise FilmError(
+            f"frame {options.frame} was asked for and the file holds {count}",
+            where=where,
+            remedy=f"Name one from 1 to {count}.",
+        )
+    index = (options.frame or 1) - 1
+    return Header(dataset, index), index if count > 1 else None
+
+
+def _spacing(header: Header, options: FilmOptions, shape: tuple[int, ...], notes: list[str]) -> Spacing:
+    tags = SpacingTags(
+        pixel=header.numbers("PixelSpacing"),
+        imager=header.numbers("ImagerPixelSpacing"),
+        nominal_scanned=header.numbers("NominalScannedPixelSpacing"),
+        calibration_type=header.words("PixelSpacingCalibrationType"),
+        aspect_ratio=header.numbers("PixelAspectRatio"),
+        magnification=header.number("EstimatedRadiographicMagnificationFactor"),
+    )
+    spacing = choose_spacing(tags, user_mm=options.spacing_mm, magnification_corrected=options.magnification_corrected)
+    return spacing
+
+
+def _doubts_about(identity: Identity) -> list[str]:
+    if identity.modality is not None and identity.modality not in _RADIOGRAPHY:
+        return [f"This is not a limb radiograph: the header says Modality {identity.modality}."]
+    if identity.body_part in _NOT_A_LIMB:
+        return [f"This is not a limb radiograph: the header says {identity.body_part}."]
+    return []
+
+
+def _in_plain_words(caught: list[warnings.WarningMessage]) -> list[str]:
+    """Say what pydicom warned of without its text, which may quote the header."""
+    kinds = sorted({match[1] for w in caught if (match := re.search(r"\bVR ['\"]?([A-Z]{2})\b", str(w.message)))})
+    if not caught:
+        return []
+    which = f" (values of type {', '.join(kinds)})" if kinds else ""
+    return [f"The header breaks rules of DICOM{which}; it was read as well as it can be."]

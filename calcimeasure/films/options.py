@@ -1,0 +1,94 @@
+"""What the person says about one film, checked once and used by every reader."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from calcimeasure.errors import SpacingError, UsageError
+
+_SIDES = {"L": "L", "LEFT": "L", "R": "R", "RIGHT": "R", "B": "B", "BOTH": "B"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FilmOptions:
+    """What the person says about a film; it overrides the file.
+
+    Attributes
+    ----------
+    spacing_mm
+        (row, column) spacing in mm.
+    frame
+        Frame of a multi-frame file, counted from 1 as DICOM does.
+    side, view, body_part
+        As in `Identity`.
+    invert
+        The values run against what the file declares; the image is not asked.
+    magnification_corrected
+        Divide a detector spacing by the header's magnification factor.
+    """
+
+    spacing_mm: tuple[float, float] | None = None
+    frame: int | None = None
+    side: str | None = None
+    view: str | None = None
+    body_part: str | None = None
+    invert: bool = False
+    magnification_corrected: bool = False
+
+
+def film_options(
+    *,
+    spacing_mm: float | Sequence[float] | None = None,
+    frame: int | None = None,
+    side: str | None = None,
+    view: str | None = None,
+    body_part: str | None = None,
+    invert: bool = False,
+    magnification_corrected: bool = False,
+) -> FilmOptions:
+    """Check what the person said and bring it into one form.
+
+    Raises
+    ------
+    SpacingError
+        If the spacing is not one or two positive lengths.
+    UsageError
+        If the frame or the side is none that a film can have.
+    """
+    if frame is not None and frame < 1:
+        raise UsageError(f"frame {frame} does not exist", where="frame", remedy="Frames are counted from 1.")
+    if side is not None and side.strip().upper() not in _SIDES:
+        raise UsageError(f"'{side}' is not a side", where="side", remedy="Give L, R, or B for both on one film.")
+    return FilmOptions(
+        spacing_mm=_lengths(spacing_mm),
+        frame=frame,
+        side=None if side is None else _SIDES[side.strip().upper()],
+        view=upper_words(view),
+        body_part=upper_words(body_part),
+        invert=invert,
+        magnification_corrected=magnification_corrected,
+    )
+
+
+def upper_words(text: str | None) -> str | None:
+    """Return words in upper case, one blank between them; None when there are none."""
+    words = " ".join((text or "").replace("\0", " ").upper().split())
+    return words or None
+
+
+def _lengths(spacing_mm: float | Sequence[float] | None) -> tuple[float, float] | None:
+    if spacing_mm is None:
+        return None
+    remedy = "Give the distance between pixels in mm: one positive number, or one for rows and one for columns."
+    try:
+        numbers = [float(spacing_mm)] if isinstance(spacing_mm, int | float) else [float(n) for n in spacing_mm]
+    except (TypeError, ValueError) as error:
+        raise SpacingError("the spacing is not a number", where="spacing", remedy=remedy) from error
+    if len(numbers) not in (1, 2):
+        raise SpacingError(f"a spacing of {len(numbers)} numbers", where="spacing", remedy=remedy)
+    for number in numbers:
+        if not (math.isfinite(number) and number > 0):
+            raise SpacingError(f"{number:g} is not a length", where="spacing", remedy=remedy)
+    return (numbers[0], numbers[-1])

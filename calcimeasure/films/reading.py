@@ -1,0 +1,125 @@
+"""Open a film, whatever its format."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from calcimeasure.errors import FilmError
+from calcimeasure.films.canonical import make_film
+from calcimeasure.films.content import FileFormat, describe_content, find_format
+from calcimeasure.films.options import FilmOptions, film_options
+from calcimeasure.films.parts import FilmParts
+from calcimeasure.radiograph import Radiograph
+
+MAX_FILE_BYTES = 2 * 1024**3
+
+
+def read_film(
+    path: str | os.PathLike[str],
+    *,
+    spacing_mm: float | Sequence[float] | None = None,
+    frame: int | None = None,
+    side: str | None = None,
+    view: str | None = None,
+    body_part: str | None = None,
+    invert: bool = False,
+    magnification_corrected: bool = False,
+) -> Radiograph:
+    """Read a film from a DICOM, PNG, JPEG or TIFF file, found by its content.
+
+    Parameters
+    ----------
+    path
+        The file.
+    spacing_mm
+        Distance between pixels in mm that overrides the file's: one number, or (row, column).
+    frame
+        Which frame of a multi-frame file, counted from 1 as DICOM counts them. The film's own `frame` counts from 0.
+    side, view, body_part
+        What the film shows; overrides the header.
+    invert
+        The grey values run against what the file declares. Overrides the check on the picture too.
+    magnification_corrected
+        Divide a spacing at the detector by the header's estimated magnification.
+
+    Returns
+    -------
+    Radiograph
+        With the canonical array, in which more calcium is a larger value.
+
+    Raises
+    ------
+    FilmError
+        If the file is missing, empty, damaged, of another kind, or holds several frames and none was named.
+    DecoderError
+        If no installed decoder reads its pixels.
+    SpacingError
+        If `spacing_mm` is no length.
+    UsageError
+        If `side` or `frame` is none that a film can have.
+
+    See Also
+    --------
+    film_from_array : The same for pixels in memory.
+    """
+    options = film_options(
+        spacing_mm=spacing_mm,
+        frame=frame,
+        side=side,
+        view=view,
+        body_part=body_part,
+        invert=invert,
+        magnification_corrected=magnification_corrected,
+    )
+    file = Path(path)
+    data = _read_bytes(file)
+    parts = _read_parts(data, options, file.name)
+    return make_film(parts, options, sha256=_fingerprint(data, parts.frame), path=file)
+
+
+def _read_parts(data: bytes, options: FilmOptions, where: str) -> FilmParts:
+    kind = find_format(data)
+    if kind is None:
+        raise FilmError(
+            f"the file holds {describe_content(data)}, not a film",
+            where=where,
+            remedy="Films are read from DICOM, PNG, TIFF and JPEG.",
+        )
+    if kind in (FileFormat.DICOM, FileFormat.DICOM_WITHOUT_META):
+        from calcimeasure.films.dicom import read_dicom
+
+        return read_dicom(data, options, where)
+    from calcimeasure.films.plain import read_plain
+
+    return read_plain(data, kind, options, where)
+
+
+def _read_bytes(file: Path) -> bytes:
+    try:
+        size = file.stat().st_size
+        if file.is_dir():
+            raise FilmError("this is a folder", where=file.name, remedy="Name one file in it.")
+        if not file.is_file():
+            raise FilmError("this is not a file", where=file.name, remedy="Name a file.")
+        if size > MAX_FILE_BYTES:
+            raise FilmError("the file is larger than 2 GiB", where=file.name, remedy="Export the film alone.")
+        data = file.read_bytes()
+    except FileNotFoundError as error:
+        raise FilmError("there is no such file", where=file.name, remedy="Check the path.") from error
+    except OSError as error:
+        reason = (error.strerror or "unknown").lower()
+        raise FilmError(f"the file cannot be opened: {reason}", where=file.name, remedy="Check the file.") from error
+    if not data:
+        raise FilmError("the file is empty", where=file.name, remedy="Copy or export the film again.")
+    return data
+
+
+def _fingerprint(data: bytes, frame: int | None) -> str:
+    """Hash the file; the frame is part of it, so that two frames of one file are two films."""
+    digest = hashlib.sha256(data)
+    if frame is not None:
+        digest.update(f"\nframe {frame}".encode())
+    return digest.hexdigest()

@@ -1,0 +1,145 @@
+"""Where the millimetres come from: one rule table, from header values to a spacing and its basis.
+
+Nothing here touches a file. The order of the rules is the contract's; DICOM PS3.3 section 10.7 says what each
+attribute means, C.8.11 and C.8.6.2 where they come from.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from calcimeasure.radiograph import Spacing, SpacingBasis
+
+EQUAL_WITHIN = 0.005
+_ROUNDING = 1e-9
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpacingTags:
+    """Header values that bear on spacing, as they stand; None where a tag is absent or is not numbers.
+
+    Attributes
+    ----------
+    pixel, imager, nominal_scanned
+        PixelSpacing, ImagerPixelSpacing and NominalScannedPixelSpacing: (row, column) in mm.
+    calibration_type
+        PixelSpacingCalibrationType.
+    aspect_ratio
+        PixelAspectRatio: (vertical, horizontal) size of a pixel.
+    magnification
+        EstimatedRadiographicMagnificationFactor.
+    """
+
+    pixel: tuple[float, ...] | None = None
+    imager: tuple[float, ...] | None = None
+    nominal_scanned: tuple[float, ...] | None = None
+    calibration_type: str | None = None
+    aspect_ratio: tuple[float, ...] | None = None
+    magnification: float | None = None
+
+
+def choose_spacing(
+    tags: SpacingTags,
+    *,
+    user_mm: Pair | None = None,
+    magnification_corrected: bool = False,
+) -> Spacing:
+    """Return the spacing that the contract's table gives: the first row that fits decides.
+
+    Parameters
+    ----------
+    tags
+        Values of the header. Values that are not finite, zero or negative count as absent.
+    user_mm
+        (row, column) spacing that the person gave.
+    magnification_corrected
+        Whether to divide a detector spacing by the magnification factor, if that is above 1.
+
+    Returns
+    -------
+    Spacing
+        With the basis, and the tags it rests on in its note.
+    """
+    if user_mm is not None:
+        note = f"given by the user: {_text(user_mm)} mm"
+        return Spacing(row_mm=user_mm[0], col_mm=user_mm[1], basis=SpacingBasis.USER, note=note)
+    spacing = _from_header(tags)
+    if magnification_corrected and spacing.basis is SpacingBasis.DETECTOR:
+        return _demagnified(spacing, tags.magnification)
+    return spacing
+
+
+def _from_header(tags: SpacingTags) -> Spacing:
+    pixel, imager, scanned = usable(tags.pixel), usable(tags.imager), usable(tags.nominal_scanned)
+    reference, name = (imager, "ImagerPixelSpacing") if imager else (scanned, "NominalScannedPixelSpacing")
+    differs = False
+    if pixel and reference:
+        both = f"PixelSpacing {_text(pixel)} mm, {name} {_text(reference)} mm"
+        if any(p > r and not _equal(p, r) for p, r in zip(pixel, reference, strict=True)):
+            note = f"the header contradicts itself, a pixel cannot be larger in the patient: {both}"
+            return Spacing(pixel_aspect=pixel[0] / pixel[1], note=note)
+        differs = not all(_equal(p, r) for p, r in zip(pixel, reference, strict=True))
+    calibration = (tags.calibration_type or "").strip()
+    if pixel and (calibration or differs):
+        note = f"PixelSpacing {_text(pixel)} mm"
+        note += f", PixelSpacingCalibrationType {calibration}" if calibration else ""
+        note += f", differs from {name} {_text(reference)} mm" if differs and reference else ""
+        return _found(pixel, SpacingBasis.CALIBRATED, note)
+    if imager:
+        return _found(imager, SpacingBasis.DETECTOR, f"ImagerPixelSpacing {_text(imager)} mm")
+    if scanned:
+        return _found(scanned, SpacingBasis.SCANNED_FILM, f"NominalScannedPixelSpacing {_text(scanned)} mm")
+    if pixel:
+        note = f"PixelSpacing {_text(pixel)} mm alone: whether it is calibrated is unknown"
+        return _found(pixel, SpacingBasis.ASSUMED_DETECTOR, note)
+    return _nothing(tags)
+
+
+def _nothing(tags: SpacingTags) -> Spacing:
+    present = [
+        f"{name} {_text(value)}"
+        for name, value in (
+            ("PixelSpacing", tags.pixel),
+            ("ImagerPixelSpacing", tags.imager),
+            ("NominalScannedPixelSpacing", tags.nominal_scanned),
+        )
+        if value
+    ]
+    note = f"not lengths: {', '.join(present)}" if present else "the file states no spacing"
+    aspect = usable(tags.aspect_ratio)
+    if aspect is None:
+        return Spacing(note=note)
+    return Spacing(pixel_aspect=aspect[0] / aspect[1], note=f"{note}; PixelAspectRatio {_text(aspect)}")
+
+
+def _demagnified(spacing: Spacing, factor: float | None) -> Spacing:
+    if factor is None or not math.isfinite(factor) or factor <= 1 or spacing.mm is None:
+        return spacing
+    return replace(
+        spacing,
+        row_mm=spacing.mm[0] / factor,
+        col_mm=spacing.mm[1] / factor,
+        basis=SpacingBasis.MAGNIFICATION_CORRECTED,
+        note=f"{spacing.note} / EstimatedRadiographicMagnificationFactor {factor:g}",
+    )
+
+
+def usable(values: tuple[float, ...] | None) -> Pair | None:
+    """Return the pair when it is two positive finite numbers; anything else counts as absent."""
+    if values is None or len(values) != 2 or not all(math.isfinite(v) and v > 0 for v in values):
+        return None
+    return (values[0], values[1])
+
+
+def _equal(value: float, reference: float) -> bool:
+    return abs(value - reference) <= EQUAL_WITHIN * reference * (1 + _ROUNDING)
+
+
+def _found(pair: Pair, basis: SpacingBasis, note: str) -> Spacing:
+    return Spacing(row_mm=pair[0], col_mm=pair[1], basis=basis, note=note)
+
+
+def _text(values: tuple[float, ...]) -> str:
+    return "\\".join(f"{v:g}" for v in values)
