@@ -1,0 +1,176 @@
+"""The board a reader works on: the deposits of one or two films and the links between them, and one change of it.
+
+A `Board` is the only mutable value of the house. It changes through `Edit` values alone, each of which knows its own
+inverse, so that undoing every edit gives back the first board byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels
+from calcimeasure.errors import ReadingError
+
+
+class Which(StrEnum):
+    """One of the two films of a pair; a single film is the baseline."""
+
+    BASELINE = "baseline"
+    FOLLOWUP = "followup"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HandLink:
+    """What a reader decided about deposits across the films: they are the same, or (not `joined`) they are not."""
+
+    baseline_label: int
+    followup_label: int
+    joined: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class Patch:
+    """A window of one film's label image, before and after an edit; `row` and `col` are its first pixel."""
+
+    film: Which
+    row: int
+    col: int
+    before: NDArray[np.uint16]
+    after: NDArray[np.uint16]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One deposit's entry before and after an edit; None where it was not, or is no longer."""
+
+    film: Which
+    label: int
+    before: Deposit | None
+    after: Deposit | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class Edit:
+    """One step that a reader takes: what changes in the label images, the entries and the links.
+
+    Attributes
+    ----------
+    name
+        What the undo button says, e.g. ``Split deposit 4``.
+    """
+
+    name: str
+    patches: tuple[Patch, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    links: tuple[frozenset[HandLink], frozenset[HandLink]] | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether it changes nothing, so that it must not fill the history."""
+        return not self.patches and not self.entries and (self.links is None or self.links[0] == self.links[1])
+
+    @property
+    def inverse(self) -> Edit:
+        """The edit that takes this one back."""
+        return Edit(
+            name=self.name,
+            patches=tuple(
+                Patch(film=p.film, row=p.row, col=p.col, before=p.after, after=p.before) for p in reversed(self.patches)
+            ),
+            entries=tuple(
+                Entry(film=e.film, label=e.label, before=e.after, after=e.before) for e in reversed(self.entries)
+            ),
+            links=None if self.links is None else (self.links[1], self.links[0]),
+        )
+
+
+@dataclass(kw_only=True, eq=False)
+class Board:
+    """Deposits and links as they stand. While a reader works, numbers may have gaps: they never change under the hand.
+
+    Attributes
+    ----------
+    images
+        uint16 label image a film; changed in place, so that a viewer may show the very array.
+    deposits
+        The entries a film, by number.
+    links
+        What the reader decided about links, over what was found.
+    """
+
+    images: dict[Which, NDArray[np.uint16]]
+    deposits: dict[Which, dict[int, Deposit]]
+    links: frozenset[HandLink] = field(default_factory=frozenset)
+
+    @classmethod
+    def of(cls, labels: Mapping[Which, DepositLabels], links: Iterable[HandLink] = ()) -> Board:
+        """Return a board with a copy of these labels."""
+        return cls(
+            images={which: np.array(value.image) for which, value in labels.items()},
+            deposits={which: {d.label: d for d in value.deposits} for which, value in labels.items()},
+            links=frozenset(links),
+        )
+
+    def apply(self, edit: Edit) -> None:
+        """Change the board by one edit.
+
+        Raises
+        ------
+        ReadingError
+            When the board is not what the edit was made for; it is then left as it was.
+        """
+        self._check(edit)
+        for patch in edit.patches:
+            rows, cols = patch.after.shape
+            self.images[patch.film][patch.row : patch.row + rows, patch.col : patch.col + cols] = patch.after
+        for entry in edit.entries:
+            if entry.after is None:
+                del self.deposits[entry.film][entry.label]
+            else:
+                self.deposits[entry.film][entry.label] = entry.after
+        if edit.links is not None:
+            self.links = edit.links[1]
+
+    def _check(self, edit: Edit) -> None:
+        for patch in edit.patches:
+            rows, cols = patch.before.shape
+            there = self.images[patch.film][patch.row : patch.row + rows, patch.col : patch.col + cols]
+            if not np.array_equal(there, patch.before):
+                raise ReadingError(f"'{edit.name}' does not fit the labels as they are now", where=patch.film)
+        for entry in edit.entries:
+            if self.deposits[entry.film].get(entry.label) != entry.before:
+                raise ReadingError(f"'{edit.name}' does not fit deposit {entry.label}", where=entry.film)
+        if edit.links is not None and self.links != edit.links[0]:
+            raise ReadingError(f"'{edit.name}' does not fit the links as they are now")
+
+    def free_label(self, film: Which) -> int:
+        """Return a number that no deposit of this film has, nor had since it was opened.
+
+        Raises
+        ------
+        ReadingError
+            When the numbers are used up.
+        """
+        label = max(self.deposits[film], default=0) + 1
+        if label > LARGEST_LABEL:
+            raise ReadingError("a film holds no more than 65535 deposits", where=film)
+        return label
+
+    def labels(self, film: Which, *, film_sha256: str = "", method: str = "reader") -> tuple[DepositLabels, list[int]]:
+        """Return the deposits of one film renumbered 1..n without gaps, and the board's number of each."""
+        numbers = sorted(self.deposits[film])
+        renumber = np.zeros(LARGEST_LABEL + 1, dtype=np.uint16)
+        renumber[numbers] = np.arange(1, len(numbers) + 1)
+        deposits = tuple(
+            Deposit(label=new, finding=old.finding, origin=old.origin, confidence=old.confidence)
+            for new, old in enumerate((self.deposits[film][number] for number in numbers), start=1)
+        )
+        value = DepositLabels(
+            image=renumber[self.images[film]], deposits=deposits, method=method, film_sha256=film_sha256
+        )
+        return value, numbers

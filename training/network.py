@@ -1,0 +1,291 @@
+"""Train the network that finds deposits, and export it to ONNX.
+
+    pip install torch onnx onnxscript            # training only; a CPU is enough
+    python training/network.py --work WORK       # films, training, export; run again to go on where it stopped
+
+Three steps, each skipped when its result is there: simulated films (and, where a folder of real films is given, those
+as backgrounds with deposits inserted, and as they are), the training itself with a checkpoint every few minutes, and
+the export with a check that ONNX Runtime gives what torch gave. Seeds are fixed; film seeds 0-99999 belong to training,
+100000-109999 to choosing the threshold, and none of them to `calcimeasure validate`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+import calcimeasure as cm
+from calcimeasure.anatomy import find_anatomy
+from calcimeasure.segmentation.network_input import PITCH_MM, network_input
+
+FIRST_TRAINING_SEED = 0
+FIRST_CHOOSING_SEED = 100_000
+PATCH = 192
+BATCH = 12
+
+
+class Block(nn.Module):
+    """Two 3 x 3 convolutions with batch normalisation."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the features."""
+        return self.layers(x)
+
+
+class CompactUNet(nn.Module):
+    """A U-Net (Ronneberger 2015) of four levels that halves the grid at once, to be quick on a CPU.
+
+    Input (n, 2, rows, cols) with sides divisible by 16, output (n, 1, rows, cols) logits.
+    """
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        w = width
+        self.stem = nn.Sequential(nn.Conv2d(2, w, 3, padding=1, bias=False), nn.BatchNorm2d(w), nn.ReLU(inplace=True))
+        self.down1 = Block(w * 4, w * 2)
+        self.down2 = Block(w * 2, w * 3)
+        self.down3 = Block(w * 3, w * 4)
+        self.down4 = Block(w * 4, w * 6)
+        self.up3 = Block(w * 6 + w * 4, w * 4)
+        self.up2 = Block(w * 4 + w * 3, w * 3)
+        self.up1 = Block(w * 3 + w * 2, w * 2)
+        self.head = nn.Sequential(
+            nn.Conv2d(w * 2, w * 4, 1), nn.PixelShuffle(2), nn.Conv2d(w, w, 3, padding=1), nn.ReLU(inplace=True)
+        )
+        self.last = nn.Conv2d(w * 2, 1, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits."""
+        fine = self.stem(x)
+        d1 = self.down1(functional.pixel_unshuffle(fine, 2))
+        d2 = self.down2(functional.max_pool2d(d1, 2))
+        d3 = self.down3(functional.max_pool2d(d2, 2))
+        d4 = self.down4(functional.max_pool2d(d3, 2))
+        u3 = self.up3(torch.cat([_twice(d4), d3], 1))
+        u2 = self.up2(torch.cat([_twice(u3), d2], 1))
+        u1 = self.up1(torch.cat([_twice(u2), d1], 1))
+        return self.last(torch.cat([self.head(u1), fine], 1))
+
+
+def _twice(x: torch.Tensor) -> torch.Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+# --- films -------------------------------------------------------------------------------------------------------
+
+
+def make_films(work: Path, count: int, first_seed: int, real: list[Path]) -> list[Path]:
+    """Write `count` films as small arrays (input, truth, limb); those already there are kept."""
+    folder = work / f"films-{first_seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for seed in range(first_seed, first_seed + count):
+        path = folder / f"{seed}.npz"
+        if not path.exists():
+            sample = _one_film(seed, real)
+            if sample is None:
+                continue
+            part = path.with_suffix(".part.npz")
+            np.savez_compressed(part, **sample)
+            part.replace(path)
+        paths.append(path)
+    return paths
+
+
+def _one_film(seed: int, real: list[Path]) -> dict[str, NDArray[np.generic]] | None:
+    rng = np.random.default_rng(seed)
+    film, truth = _real_with_deposits(rng, real) if real and rng.random() < 0.35 else _simulated(rng)
+    anatomy = find_anatomy(film)
+    if anatomy.limb_count == 0:
+        return None
+    inputs, factor = network_input(film, anatomy)
+    size = (round(film.shape[1] / factor[1]), round(film.shape[0] / factor[0]))
+    share = cv2.resize((truth > 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    limb = anatomy.on_film(anatomy.limbs > 0).astype(np.uint8)
+    limb = cv2.resize(limb, size, interpolation=cv2.INTER_NEAREST)
+    frame = ((0, inputs.shape[1] - size[1]), (0, inputs.shape[2] - size[0]))
+    small, inside = np.pad(share, frame), np.pad(limb, frame).astype(bool)
+    return {"inputs": inputs.astype(np.float16), "truth": (small * 255).astype(np.uint8), "limb": inside}
+
+
+def _simulated(rng: np.random.Generator) -> tuple[cm.Radiograph, NDArray[np.uint16]]:
+    from calcimeasure.simulation import simulate_film
+
+    simulated = simulate_film(rng, spacing_mm=PITCH_MM)
+    return simulated.film, simulated.labels
+
+
+def _real_with_deposits(rng: np.random.Generator, real: list[Path]) -> tuple[cm.Radiograph, NDArray[np.uint16]]:
+    from calcimeasure.simulation import insert_deposits
+
+    path = real[int(rng.integers(len(real)))]
+    film = cm.read_film(path)
+    if not film.spacing.known:
+        film = cm.read_film(path, spacing_mm=float(rng.uniform(0.17, 0.26)))
+    if rng.random() < 0.3:
+        return film, np.zeros(film.shape, np.uint16)
+    inserted = insert_deposits(film, rng)
+    return inserted.film, inserted.labels
+
+
+# --- training ----------------------------------------------------------------------------------------------------
+
+
+class Patches:
+    """Random patches of the films, half of them around a deposit, with every change that keeps the truth true."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.films = []
+        for path in paths:
+            with np.load(path, allow_pickle=False) as stored:
+                self.films.append((stored["inputs"], stored["truth"], stored["limb"]))
+
+    def batch(self, rng: np.random.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return inputs and targets of `size` patches."""
+        pairs = [self._patch(rng) for _ in range(size)]
+        inputs = torch.from_numpy(np.stack([pair[0] for pair in pairs]))
+        return inputs, torch.from_numpy(np.stack([pair[1] for pair in pairs]))
+
+    def _patch(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        inputs, truth, limb = self.films[int(rng.integers(len(self.films)))]
+        wanted = truth > 127 if rng.random() < 0.5 and (truth > 127).any() else limb
+        flat = np.flatnonzero(wanted)
+        row, col = np.unravel_index(int(flat[rng.integers(flat.size)]), limb.shape)
+        angle, zoom = rng.uniform(0, 360), float(np.exp(rng.normal(0, 0.12)))
+        matrix = cv2.getRotationMatrix2D((0.0, 0.0), angle, zoom)
+        jitter = rng.uniform(-PATCH / 3, PATCH / 3, 2)
+        centre = matrix[:, :2] @ np.array([col, row], dtype=np.float64)
+        matrix[:, 2] = PATCH / 2 + jitter - centre
+        size = (PATCH, PATCH)
+        flip = slice(None, None, -1 if rng.random() < 0.5 else 1)
+        channels = [
+            cv2.warpAffine(channel.astype(np.float32), matrix, size, borderMode=cv2.BORDER_REFLECT)[:, flip]
+            for channel in inputs
+        ]
+        target = cv2.warpAffine(truth, matrix, size, borderValue=0)[:, flip].astype(np.float32) / 255.0
+        x = np.stack(channels)
+        x[0] = x[0] * np.exp(rng.normal(0, 0.15)) + rng.normal(0, 0.08)
+        x[1] = x[1] * np.exp(rng.normal(0, 0.15))
+        x += rng.normal(0, abs(rng.normal(0, 0.03)), x.shape)
+        return x.astype(np.float32), target[None]
+
+
+def loss_of(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy with the rare class weighted, and a soft Dice so that small deposits count."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, target, pos_weight=torch.tensor(4.0))
+    probability = torch.sigmoid(logits)
+    overlap = 2 * (probability * target).sum() + 1.0
+    return entropy + 1.0 - overlap / (probability.sum() + target.sum() + 1.0)
+
+
+def train(work: Path, patches: Patches, minutes: float, threads: int) -> CompactUNet:
+    """Train until `minutes` of training time have been spent, over as many runs as it takes."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    model = CompactUNet()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-4)
+    checkpoint, spent, step = work / "checkpoint.pt", 0.0, 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        spent, step = state["spent_s"], state["step"]
+    model.train()
+    saved = running = 0.0
+    while spent < minutes * 60:
+        started = time.perf_counter()
+        rng = np.random.default_rng((7, step))
+        inputs, target = patches.batch(rng, BATCH)
+        for group in optimiser.param_groups:
+            group["lr"] = 2e-3 * 0.5 * (1 + np.cos(np.pi * min(1.0, spent / (minutes * 60)))) + 1e-5
+        optimiser.zero_grad(set_to_none=True)
+        loss = loss_of(model(inputs), target)
+        loss.backward()
+        optimiser.step()
+        step += 1
+        spent += time.perf_counter() - started
+        running = 0.98 * running + 0.02 * float(loss)
+        if step % 50 == 0:
+            print(f"step {step}  {spent / 60:.1f} of {minutes:g} min  loss {running:.3f}", flush=True)
+        if spent - saved > 120 or spent >= minutes * 60:
+            saved = spent
+            part = checkpoint.with_suffix(".part")
+            torch.save(
+                {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "spent_s": spent, "step": step},
+                part,
+            )
+            part.replace(checkpoint)
+    return model.eval()
+
+
+def export(model: CompactUNet, path: Path) -> None:
+    """Write the network with its sigmoid as ONNX, and check it against torch."""
+    import onnxruntime
+
+    whole = nn.Sequential(model, nn.Sigmoid()).eval()
+    example = torch.zeros(1, 2, 64, 96)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(
+        whole,
+        (example,),
+        str(path),
+        input_names=["inputs"],
+        output_names=["probability"],
+        dynamo=False,
+        dynamic_axes={"inputs": {2: "rows", 3: "cols"}, "probability": {2: "rows", 3: "cols"}},
+    )
+    probe = np.random.default_rng(3).normal(size=(1, 2, 160, 112)).astype(np.float32)
+    (got,) = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"inputs": probe})
+    wanted = whole(torch.from_numpy(probe)).detach().numpy()
+    worst = float(np.abs(got - wanted).max())
+    print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, ONNX Runtime within {worst:.1e} of torch")
+    if worst > 1e-4:
+        raise SystemExit("the exported network does not give what torch gave")
+
+
+def usable_films(folder: Path | None) -> list[Path]:
+    """Return the real films that may serve as backgrounds: none that is calcified, and not every third (held out)."""
+    if folder is None:
+        return []
+    limbs = sorted(path for path in (folder / "limbs").glob("synpic*.jpg"))
+    chosen = [path for number, path in enumerate(limbs) if number % 3 != 2]
+    return [*chosen, folder / "dicom" / "hand_pa_adult_cr_j2k.dcm"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True, help="folder for films and checkpoints")
+    parser.add_argument("--films", type=int, default=600)
+    parser.add_argument("--real", type=Path, help="folder of real films (see the model card)")
+    parser.add_argument("--minutes", type=float, default=60.0, help="training time in all")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("calcimeasure/segmentation/models/network.onnx"))
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    paths = make_films(options.work, options.films, FIRST_TRAINING_SEED, usable_films(options.real))
+    model = train(options.work, Patches(paths), options.minutes, options.threads)
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters")
+    export(model, options.out)
+
+
+if __name__ == "__main__":
+    main()
