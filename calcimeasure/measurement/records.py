@@ -27,6 +27,9 @@ class DepositMeasurement:
         Share of the label's pixels over bone.
     integrated_contrast
         Excess signal over the local background, summed over pixels; None where the grey scale does not allow it.
+    area_se_repeat_px
+        The part of `area_se_px` that another film of the same deposit would not share (noise, place within the pixel,
+        background). The rest is the deposit's own shape: it cancels in the ratio of two visits while the shape lasts.
     """
 
     label: int
@@ -43,6 +46,7 @@ class DepositMeasurement:
     confidence: float
     origin: Origin
     integrated_contrast: float | None
+    area_se_repeat_px: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

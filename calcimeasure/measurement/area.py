@@ -1,0 +1,118 @@
+"""The footprint area of one deposit, from a crop of the film: background, edge, calibration.
+
+The mask only says which structure is meant. A first pass finds the deposit's own contour near the mask; a second pass
+starts from that contour, so that a mask one or two pixels tighter or looser leads to the same place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.measurement.background import predict_background
+from calcimeasure.measurement.edge import Edge, describe_edge
+
+BLUR_REACH_PX = 4.0
+SOFT_REACH_SHARE = 0.16  # half of an ellipsoid's maximum lies 0.155 of its radius inside its rim
+NEIGHBOUR_REACH_PX = 4
+RING_PX = 8.0
+RING_SHARE = 0.5
+LARGEST_REACH_PX = 14.0
+LARGEST_RING_PX = 40.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Crop:
+    """A piece of film around one deposit, on square pixels.
+
+    Attributes
+    ----------
+    pixels
+        Canonical values.
+    mask
+        The deposit.
+    others
+        Every other deposit.
+    valid
+        False where the file declares no picture.
+    """
+
+    pixels: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    others: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CropEdge:
+    """What one crop says about its deposit.
+
+    Attributes
+    ----------
+    edge
+        Contour and description.
+    signal_sum
+        Signal over the background, summed over the deposit's footprint and its blur.
+    footprint, background
+        Where that sum was taken, and the background; the crop's shape.
+    """
+
+    edge: Edge
+    signal_sum: float
+    footprint: NDArray[np.bool_]
+    background: NDArray[np.float32]
+
+
+def reach_px(half_width: float) -> float:
+    """Return how far beyond its mask a deposit may show, in pixels."""
+    return min(BLUR_REACH_PX + SOFT_REACH_SHARE * half_width, LARGEST_REACH_PX)
+
+
+def ring_px(half_width: float) -> float:
+    """Return the width of the ring that stands for the background, in pixels."""
+    return min(RING_PX + RING_SHARE * half_width, LARGEST_RING_PX)
+
+
+def margin_px(half_width: float) -> int:
+    """Return how much film around a mask a crop has to show."""
+    return int(np.ceil(1.3 * reach_px(half_width + 3) + ring_px(half_width + 3) + 3))
+
+
+def half_width_px(mask: NDArray[np.bool_]) -> float:
+    """Return the largest distance of a pixel of the mask from its edge."""
+    padded = np.pad(mask.astype(np.uint8), 1)
+    return float(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max())
+
+
+def describe_crop(crop: Crop) -> CropEdge:
+    """Return the edge of the deposit in a crop."""
+    mask = crop.mask
+    result = _pass(crop, mask)
+    if result.edge.inside.any():
+        result = _pass(crop, result.edge.inside)
+    return result
+
+
+def _pass(crop: Crop, mask: NDArray[np.bool_]) -> CropEdge:
+    half_width = half_width_px(mask)
+    reach = reach_px(half_width)
+    own = _distance_from(mask)
+    other = _distance_from(crop.others) if crop.others.any() else np.full(mask.shape, np.inf, np.float32)
+    territory = (own <= reach) & (own <= other) & crop.valid
+    ring = (own > reach) & (own <= reach + ring_px(half_width)) & (other > NEIGHBOUR_REACH_PX) & crop.valid
+    background = predict_background(crop.pixels, ring, territory, half_width + reach)
+    edge = describe_edge(crop.pixels, background, mask, territory, ring)
+    signal = crop.pixels - background.values
+    return CropEdge(
+        edge=edge,
+        signal_sum=float(signal[territory].sum(dtype=np.float64)),
+        footprint=territory,
+        background=background.values,
+    )
+
+
+def _distance_from(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE))

@@ -1,0 +1,276 @@
+"""The background under a deposit, predicted from the ring of film around it.
+
+The ring is averaged over small cells, and a Gaussian process carries its values in under the deposit. Its covariance
+may be stretched along the direction in which the ring's structure runs, so that a bone edge that enters the deposit on
+one side and leaves it on the other is continued underneath, where a plane or an isotropic filling would cut through it.
+Which stretch and which length fit is decided by the ring's own marginal likelihood (Rasmussen and Williams, *Gaussian
+Processes for Machine Learning*, 2006, chapters 2 and 5). The process also says how sure it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_CELLS = 120
+FEWEST_CELLS = 6
+# (length across, length along) the ring's structure, in units of the ring's characteristic length.
+_STRETCHES = ((0.35, 0.35), (1.2, 1.2), (0.2, 1.5), (0.2, 6.0), (0.6, 6.0))
+_OUTLIER_SD = 4.0
+_TREND_VARIANCE = 100.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Background:
+    """The background of one crop.
+
+    Attributes
+    ----------
+    values
+        Predicted background, the crop's shape.
+    noise_sd
+        Standard deviation of the film's noise from pixel to pixel, from the ring.
+    structure_sd
+        Standard deviation of what the ring's cells hold beyond trend and process: how badly such a background can be
+        predicted here.
+    prediction_se
+        Mean standard error of the prediction under the deposit.
+    """
+
+    values: NDArray[np.float32]
+    noise_sd: float
+    structure_sd: float
+    prediction_se: float
+
+
+def predict_background(
+    crop: NDArray[np.float32], ring: NDArray[np.bool_], target: NDArray[np.bool_], length: float
+) -> Background:
+    """Return the background of a crop as its ring predicts it.
+
+    Parameters
+    ----------
+    crop
+        Canonical pixels, square.
+    ring
+        True where the crop shows nothing but background.
+    target
+        True where the background is wanted; elsewhere it is a coarse continuation.
+    length
+        Characteristic length in pixels: about the deposit's half width plus the ring's.
+    """
+    noise_sd = _noise_sd(crop, ring)
+    cells = _cells(crop, ring)
+    if len(cells.value) < FEWEST_CELLS:
+        level = float(np.median(crop[ring])) if ring.any() else float(np.quantile(crop, 0.1))
+        values = np.full(crop.shape, level, np.float32)
+        return Background(values=values, noise_sd=noise_sd, structure_sd=noise_sd, prediction_se=noise_sd)
+    process = _fit(cells, length, noise_sd)
+    return _predict(process, target, ring, cells.size, noise_sd)
+
+
+def _noise_sd(crop: NDArray[np.float32], ring: NDArray[np.bool_]) -> float:
+    """Return the noise from second differences along rows and columns, which ramps and curved bone leave alone."""
+    differences = []
+    for axis in (0, 1):
+        middle = np.take(crop, range(1, crop.shape[axis] - 1), axis)
+        before, after = (
+            np.take(crop, range(crop.shape[axis] - 2), axis),
+            np.take(crop, range(2, crop.shape[axis]), axis),
+        )
+        inside = np.take(ring, range(1, crop.shape[axis] - 1), axis)
+        differences.append(np.abs(middle - 0.5 * (before + after))[inside])
+    values = np.concatenate(differences)
+    if values.size < 8:
+        return float(np.std(crop) * 0.1)
+    return float(np.median(values) / 0.6745 / np.sqrt(1.5))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Cells:
+    row: NDArray[np.float64]
+    col: NDArray[np.float64]
+    value: NDArray[np.float64]
+    count: NDArray[np.float64]
+    size: int
+
+
+def _cells(crop: NDArray[np.float32], ring: NDArray[np.bool_]) -> _Cells:
+    """Return ring pixels averaged over square cells, no more than `MOST_CELLS` of them."""
+    pixels = int(ring.sum())
+    size = max(2, int(np.ceil(np.sqrt(pixels / MOST_CELLS))))
+    while True:
+        cells = _cells_of_size(crop, ring, size)
+        if len(cells.value) <= MOST_CELLS * 1.15:
+            return cells
+        size += 1
+
+
+def _cells_of_size(crop: NDArray[np.float32], ring: NDArray[np.bool_], size: int) -> _Cells:
+    rows, cols = np.nonzero(ring)
+    values = crop[rows, cols].astype(np.float64)
+    width = -(-crop.shape[1] // size)
+    key = (rows // size) * width + cols // size
+    length = width * (-(-crop.shape[0] // size))
+    count = np.bincount(key, minlength=length)
+    kept = count >= max(1, size * size // 3)
+    number = np.maximum(count, 1)
+
+    def mean(weights: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64]:
+        return (np.bincount(key, weights=weights, minlength=length) / number)[kept]
+
+    return _Cells(row=mean(rows), col=mean(cols), value=mean(values), count=count[kept].astype(np.float64), size=size)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Process:
+    points: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    turn: NDArray[np.float64]
+    scale: float
+    lengths: tuple[float, float]
+    amplitude: float
+    factor: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    mean: float
+    structure_sd: float
+
+
+def _fit(cells: _Cells, length: float, noise_sd: float) -> _Process:
+    points = np.column_stack([cells.row, cells.col])
+    centre = points.mean(axis=0)
+    turn = _structure_axes(cells)
+    scale = float(max(length, 2.0))
+    mean = float(np.median(cells.value))
+    value = cells.value - mean
+    local = (points - centre) @ turn / scale
+    amplitude = float(max(_detrended_variance(local, value), (0.3 * noise_sd) ** 2, 1e-12))
+    # Neighbouring pixels share noise, so a cell's mean is noisier than its count says.
+    nugget = np.maximum((1.6 * noise_sd) ** 2 / cells.count, 1e-4 * amplitude)
+    covariances = np.stack([_covariance(local, local, lengths, amplitude) for lengths in _STRETCHES])
+    covariances += np.diag(nugget)
+    likelihoods, factors = _likelihoods(covariances, value)
+    best = int(np.argmax(likelihoods))
+    covariance, factor = covariances[best], factors[best]
+    weights, residual_z = _solve(factor, value)
+    outlier = residual_z > _OUTLIER_SD
+    if outlier.any() and outlier.mean() < 0.35:
+        covariance = covariance + np.diag(np.where(outlier, 1e4 * amplitude, 0.0))
+        factor = np.linalg.cholesky(covariance)
+        weights, residual_z = _solve(factor, value)
+    spread = float(np.sqrt(np.mean(np.clip(residual_z, -4, 4) ** 2)))
+    return _Process(
+        points=local,
+        centre=centre,
+        turn=turn,
+        scale=scale,
+        lengths=_STRETCHES[best],
+        amplitude=amplitude,
+        factor=factor,
+        weights=weights,
+        mean=mean,
+        structure_sd=spread,
+    )
+
+
+def _structure_axes(cells: _Cells) -> NDArray[np.float64]:
+    """Return unit vectors (columns) across and along the structure, from differences between neighbouring cells."""
+    row_gap = cells.row[:, None] - cells.row[None, :]
+    col_gap = cells.col[:, None] - cells.col[None, :]
+    squared = row_gap**2 + col_gap**2
+    near = (squared < (1.9 * cells.size) ** 2) & (squared > 0)
+    first, second = np.nonzero(np.triu(near))
+    if first.size < 3:
+        return np.eye(2)
+    weight = (cells.value[first] - cells.value[second]) / squared[first, second]
+    rows, cols = row_gap[first, second] * weight, col_gap[first, second] * weight
+    tensor = np.array([[rows @ rows, rows @ cols], [rows @ cols, cols @ cols]])
+    _, vectors = np.linalg.eigh(tensor)
+    return np.asarray(vectors[:, ::-1], dtype=np.float64)
+
+
+def _detrended_variance(local: NDArray[np.float64], value: NDArray[np.float64]) -> float:
+    design = np.column_stack([np.ones(len(value)), local])
+    gram = design.T @ design + 1e-9 * np.eye(3)
+    residual = value - design @ np.linalg.solve(gram, design.T @ value)
+    return float(np.mean(residual**2))
+
+
+def _covariance(
+    first: NDArray[np.float64], second: NDArray[np.float64], lengths: tuple[float, float], amplitude: float
+) -> NDArray[np.float64]:
+    """Return the process's covariance: Matérn 3/2, stretched along the structure, over a broad linear trend."""
+    trend = _TREND_VARIANCE * (1.0 + first @ second.T)
+    return np.asarray(amplitude * (_matern(first, second, lengths) + trend), dtype=np.float64)
+
+
+def _matern(
+    first: NDArray[np.float64], second: NDArray[np.float64], lengths: tuple[float, float]
+) -> NDArray[np.float32]:
+    """Return Matérn 3/2 correlations; single precision is plenty and twice as fast."""
+    stretch = np.sqrt(3.0) / np.array(lengths)
+    near, far = (first * stretch).astype(np.float32), (second * stretch).astype(np.float32)
+    distance = cv2.magnitude(np.subtract.outer(near[:, 0], far[:, 0]), np.subtract.outer(near[:, 1], far[:, 1]))
+    return np.asarray(cv2.exp(-distance) * (1.0 + distance), dtype=np.float32)
+
+
+def _likelihoods(
+    covariances: NDArray[np.float64], value: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    factors = np.linalg.cholesky(covariances)
+    whitened = np.linalg.solve(factors, np.broadcast_to(value[:, None], (len(covariances), len(value), 1)))[..., 0]
+    logarithm = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+    return -0.5 * (whitened**2).sum(axis=1) - logarithm, factors
+
+
+def _solve(factor: NDArray[np.float64], value: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the weights of the process and each cell's leave-one-out residual in standard deviations."""
+    inverse_factor = np.linalg.inv(factor)
+    inverse = inverse_factor.T @ inverse_factor
+    weights = inverse @ value
+    return weights, weights / np.sqrt(np.diagonal(inverse))
+
+
+def _predict(
+    process: _Process, target: NDArray[np.bool_], ring: NDArray[np.bool_], size: int, noise_sd: float
+) -> Background:
+    """Return the prediction on a coarse grid over target and ring, enlarged to the crop."""
+    step = max(1, (2 * size) // 3)
+    rows = np.arange(0, target.shape[0] + step, step)
+    cols = np.arange(0, target.shape[1] + step, step)
+    wanted = cv2.dilate((target | ring).astype(np.uint8), np.ones((2 * step + 1, 2 * step + 1), np.uint8))
+    at_row, at_col = np.minimum(rows, target.shape[0] - 1), np.minimum(cols, target.shape[1] - 1)
+    chosen = np.flatnonzero(wanted[np.ix_(at_row, at_col)])
+    grid = np.column_stack([rows[chosen // cols.size], cols[chosen % cols.size]]).astype(np.float64)
+    local = (grid - process.centre) @ process.turn / process.scale
+    rough = _matern(local, process.points, process.lengths)
+    trend_weights = (
+        process.amplitude * _TREND_VARIANCE * np.array([process.weights.sum(), *(process.weights @ process.points)])
+    )
+    predicted = process.amplitude * (rough @ process.weights) + trend_weights[0] + local @ trend_weights[1:]
+    coarse = np.full(rows.size * cols.size, process.mean, np.float32)
+    coarse[chosen] = predicted + process.mean
+    values = _enlarged(coarse.reshape(rows.size, cols.size), step, target.shape)
+    inside = np.flatnonzero(target[np.ix_(at_row, at_col)].ravel()[chosen])
+    se = noise_sd
+    if inside.size:
+        sample = local[inside[:: max(1, inside.size // 16)]]
+        cross = _covariance(sample, process.points, process.lengths, process.amplitude)
+        solved = np.linalg.solve(process.factor, cross.T)
+        prior = process.amplitude * (1.0 + _TREND_VARIANCE * (1.0 + (sample**2).sum(axis=1)))
+        se = float(np.sqrt(np.maximum(prior - (solved**2).sum(axis=0), 0.0).mean()))
+    return Background(
+        values=values, noise_sd=noise_sd, structure_sd=process.structure_sd, prediction_se=se * process.structure_sd
+    )
+
+
+def _enlarged(coarse: NDArray[np.float32], step: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    if step == 1:
+        return coarse[: shape[0], : shape[1]].copy()
+    rows = np.arange(shape[0], dtype=np.float32) / step
+    cols = np.arange(shape[1], dtype=np.float32) / step
+    map_col, map_row = np.meshgrid(cols, rows)
+    return np.asarray(cv2.remap(coarse, map_col, map_row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))

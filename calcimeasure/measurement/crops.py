@@ -1,0 +1,112 @@
+"""Cutting deposits out of a film, on square pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from calcimeasure.measurement.area import Crop, half_width_px, margin_px
+from calcimeasure.radiograph import Radiograph
+
+SQUARE_WITHIN = 0.01
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DepositCrop:
+    """One deposit cut out.
+
+    Attributes
+    ----------
+    label
+        Its number.
+    mask
+        Its pixels on the film's own grid, with a margin of film around them.
+    crop
+        The film around it, on square pixels.
+    """
+
+    label: int
+    mask: NDArray[np.bool_]
+    crop: Crop
+
+
+def deposit_crops(film: Radiograph, image: NDArray[np.uint16]) -> Iterator[DepositCrop]:
+    """Yield the crop of every deposit, in order of its number.
+
+    Pixels that are not square are resampled to square ones of the same area, so that areas in pixels stay what they
+    were.
+
+    Parameters
+    ----------
+    film
+        The film.
+    image
+        Its label image.
+    """
+    for number, box in enumerate(ndimage.find_objects(image), start=1):
+        if box is None:
+            continue
+        own = image[box] == number
+        aspect = film.spacing.pixel_aspect
+        margin = margin_px(half_width_px(_square_mask(own, aspect)))
+        window = _widened(box, margin, film.shape, aspect)
+        here = image[window]
+        valid = np.ones(here.shape, bool) if film.padding is None else ~film.padding[window]
+        mask = here == number
+        crop = Crop(pixels=film.pixels[window], mask=mask, others=(here != 0) & ~mask, valid=valid)
+        yield DepositCrop(label=number, mask=mask, crop=_square(crop, aspect))
+
+
+def _widened(box: tuple[slice, ...], margin: int, shape: tuple[int, int], aspect: float) -> tuple[slice, slice]:
+    """Return the box with a margin given in square pixels."""
+    margins = (int(np.ceil(margin / np.sqrt(aspect))), int(np.ceil(margin * np.sqrt(aspect))))
+    rows, cols = (
+        slice(max(side.start - wide, 0), min(side.stop + wide, size))
+        for side, wide, size in zip(box, margins, shape, strict=True)
+    )
+    return rows, cols
+
+
+def _square(crop: Crop, aspect: float) -> Crop:
+    if abs(aspect - 1.0) <= SQUARE_WITHIN:
+        return Crop(
+            pixels=np.ascontiguousarray(crop.pixels),
+            mask=np.ascontiguousarray(crop.mask),
+            others=np.ascontiguousarray(crop.others),
+            valid=np.ascontiguousarray(crop.valid),
+        )
+    mask = _square_mask(crop.mask, aspect)
+    if not mask.any():  # thinner than a resampled pixel
+        mask = _resampled(crop.mask.astype(np.float32), aspect) >= 0.2
+    return Crop(
+        pixels=_resampled(crop.pixels, aspect),
+        mask=mask,
+        others=_square_mask(crop.others, aspect),
+        valid=_square_mask(crop.valid, aspect),
+    )
+
+
+def _square_mask(mask: NDArray[np.bool_], aspect: float) -> NDArray[np.bool_]:
+    if abs(aspect - 1.0) <= SQUARE_WITHIN:
+        return mask
+    return _resampled(mask.astype(np.float32), aspect) >= 0.5
+
+
+def _resampled(image: NDArray[np.float32], aspect: float) -> NDArray[np.float32]:
+    """Return the image on square pixels of the same area: rows `aspect` times as far apart as columns."""
+    stretch_rows, stretch_cols = np.sqrt(aspect), 1 / np.sqrt(aspect)
+    shape = (
+        max(1, round(image.shape[0] * stretch_rows)),
+        max(1, round(image.shape[1] * stretch_cols)),
+    )
+    rows = ((np.arange(shape[0]) + 0.5) / stretch_rows - 0.5).astype(np.float32)
+    cols = ((np.arange(shape[1]) + 0.5) / stretch_cols - 0.5).astype(np.float32)
+    map_col, map_row = np.meshgrid(cols, rows)
+    return np.asarray(
+        cv2.remap(np.ascontiguousarray(image), map_col, map_row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    )
