@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.measurement.records import FilmMeasurement
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Interval = tuple[float, float]
 
@@ -116,12 +120,21 @@ class Alignment:
         Baseline pixels a grid cell.
     flipped
         Whether the follow-up was mirrored left to right first (``--flip``): `matrix` then includes it.
+    uncertainty
+        float32, (grid rows, grid cols): standard error of the mapped position, in baseline pixels; infinite where
+        nothing of the follow-up corresponds. None where it is not known.
+    reverse
+        The alignment the other way, where this one was made from it by turning it round. Pairs are registered in an
+        order that does not depend on which film is the baseline, and matching goes by that order, so that swapping
+        the films mirrors every result exactly.
     """
 
     matrix: NDArray[np.float64]
     residual: NDArray[np.float32] | None = None
     step: int = 1
     flipped: bool = False
+    uncertainty: NDArray[np.float32] | None = None
+    reverse: Alignment | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,3 +167,9 @@ class Comparison:
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     self_check: dict[str, object] | None = None
+
+    def to_frame(self) -> DataFrame:
+        """Return the links as a tidy table: a row a link, the columns and numbers of `links.csv`."""
+        from calcimeasure.comparison.table import links_frame
+
+        return links_frame(self.links)

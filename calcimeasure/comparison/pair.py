@@ -1,0 +1,226 @@
+"""Two films in, one answer out: the order in which a pair is checked, aligned, measured, linked and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from calcimeasure.anatomy import Anatomy, find_anatomy
+from calcimeasure.comparison.change import assess_change
+from calcimeasure.comparison.common_field import CommonField, common_field
+from calcimeasure.comparison.identity import IdentityCheck, check_identity
+from calcimeasure.comparison.joint import detect_jointly
+from calcimeasure.comparison.links import link_deposits
+from calcimeasure.comparison.processing import processing_differs
+from calcimeasure.comparison.records import Alignment, Comparison, Interval, Registration, Verdict
+from calcimeasure.comparison.registration import register
+from calcimeasure.comparison.verdict import checked_margin
+from calcimeasure.deposits import DepositLabels
+from calcimeasure.errors import UsageError
+from calcimeasure.measurement import measure_film
+from calcimeasure.measurement.records import FilmMeasurement
+from calcimeasure.radiograph import Radiograph
+from calcimeasure.segmentation import accept, get_segmenter
+
+DEFAULT_MARGIN: Interval = (0.80, 1.25)
+SAME_FILM_WARNING = (
+    "Both films are the same file: the change is exactly none, and says nothing about how well it repeats."
+)
+FORCED_WARNING = "Compared although the headers contradict one another (--force): {}"
+FLIPPED_WARNING = "The follow-up film was mirrored before it was compared (--flip)."
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Film:
+    """One film of the pair with its masks and, where they were given, its deposits."""
+
+    film: Radiograph
+    anatomy: Anatomy
+    labels: DepositLabels | None
+
+
+def compare(
+    baseline: Radiograph,
+    followup: Radiograph,
+    *,
+    baseline_labels: DepositLabels | None = None,
+    followup_labels: DepositLabels | None = None,
+    method: str = "auto",
+    margin_ratio: Interval = DEFAULT_MARGIN,
+    repositioning_sd: float | None = None,
+    precision: float | None = None,
+    force: bool = False,
+    flip: bool = False,
+    self_check: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Compare two films of one limb.
+
+    Parameters
+    ----------
+    baseline, followup
+        The films.
+    baseline_labels, followup_labels
+        Deposits that are known already (clicked, or a reader's); both or neither. Without them the deposits are
+        searched on both films together.
+    method
+        Name of the segmenter.
+    margin_ratio
+        Ratios of area between which a change counts as none.
+    repositioning_sd
+        SD of the log area between exposures of one pose, instead of the simulator's.
+    precision
+        A reader's relative SD of a painted area.
+    force
+        Go on although the headers contradict one another; the record says so.
+    flip
+        Mirror the follow-up first.
+    self_check
+        Measure synthetic follow-ups of this very baseline with known changes.
+    progress
+        Called with the name of each step as it begins.
+
+    Returns
+    -------
+    Comparison
+        Everything `comparison.json` holds. A pair that cannot be compared gives the verdict ``not_comparable`` with
+        its reasons, and no exception.
+
+    Raises
+    ------
+    UsageError
+        When labels are given for one film only, or the margin does not hold 1.
+    LabelsError
+        When labels do not fit their film.
+    """
+    if (baseline_labels is None) != (followup_labels is None):
+        raise UsageError(
+            "labels are given for one film only", remedy="Give them for both: a change needs the same eyes twice."
+        )
+    begin = progress or _say_nothing
+    margin = checked_margin(margin_ratio)
+    begin("Finding the limbs")
+    first = _Film(film=baseline, anatomy=find_anatomy(baseline), labels=baseline_labels)
+    second = _Film(film=followup, anatomy=find_anatomy(followup), labels=followup_labels)
+    identity = check_identity(baseline, followup)
+    warnings = _pair_warnings(first, second, identity, force=force, flip=flip)
+    if identity.contradictions and not force:
+        reasons = (*identity.contradictions, "Compare them all the same with --force.")
+        return _not_comparable(
+            first, second, Registration(status="failed", reason="not tried"), reasons, warnings, margin
+        )
+
+    begin("Aligning")
+    registration, alignment = register(baseline, followup, first.anatomy, second.anatomy, flip=flip)
+    if alignment is None or registration.status != "ok":
+        return _not_comparable(first, second, registration, _alignment_reasons(registration), warnings, margin)
+
+    field = common_field(first.anatomy, second.anatomy, alignment)
+    begin("Finding the deposits")
+    labels = _labels_of_both(first, second, alignment, field, method)
+    begin("Measuring")
+    measured = tuple(
+        measure_film(side.film, found, anatomy=side.anatomy, precision=precision)
+        for side, found in zip((first, second), labels, strict=True)
+    )
+    begin("Linking")
+    links = link_deposits(measured[0], measured[1], alignment, field)
+    begin("Judging")
+    processing = processing_differs(baseline, followup, first.anatomy, second.anatomy)
+    change = assess_change(
+        links,
+        measured[0],
+        measured[1],
+        registration,
+        margin_ratio=margin,
+        repositioning_sd=repositioning_sd,
+        processing_differs=processing is not None,
+    )
+    told = dict(change.comparison_fields())
+    told["warnings"] = _once(*warnings, *_film_warnings(*measured), *_processing_warning(processing), *change.warnings)
+    return Comparison(
+        baseline=measured[0], followup=measured[1], registration=registration, alignment=alignment, **told
+    )
+
+
+def _say_nothing(_step: str) -> None:
+    pass
+
+
+def _labels_of_both(
+    first: _Film, second: _Film, alignment: Alignment, field: CommonField, method: str
+) -> tuple[DepositLabels, DepositLabels]:
+    if first.labels is not None and second.labels is not None:
+        return first.labels, second.labels
+    segmenter = get_segmenter(method)
+    before = segmenter.propose(first.film, first.anatomy)
+    if first.film.sha256 == second.film.sha256:
+        alone = accept(before)
+        return alone, alone
+    after = segmenter.propose(second.film, second.anatomy)
+    return detect_jointly(before, after, alignment, field)
+
+
+def _not_comparable(
+    first: _Film,
+    second: _Film,
+    registration: Registration,
+    reasons: tuple[str, ...],
+    warnings: tuple[str, ...],
+    margin: Interval,
+) -> Comparison:
+    """Return the record of a pair that gives no change: each film is still measured by itself."""
+    measured = [_measured_alone(side) for side in (first, second)]
+    return Comparison(
+        baseline=measured[0],
+        followup=measured[1],
+        registration=registration,
+        alignment=None,
+        links=(),
+        verdict=Verdict.NOT_COMPARABLE,
+        margin_ratio=margin,
+        reasons=reasons,
+        warnings=_once(*warnings, *_film_warnings(*measured)),
+    )
+
+
+def _measured_alone(side: _Film) -> FilmMeasurement:
+    from calcimeasure.segmentation import segment
+
+    labels = side.labels if side.labels is not None else segment(side.film, anatomy=side.anatomy)
+    return measure_film(side.film, labels, anatomy=side.anatomy)
+
+
+def _alignment_reasons(registration: Registration) -> tuple[str, ...]:
+    if registration.status == "mirrored":
+        return (
+            "The films fit only when one is mirrored: the other hand, or a film put in the wrong way round.",
+            "Compare them all the same with --flip.",
+        )
+    return (f"The films could not be aligned: {registration.reason}",)
+
+
+def _pair_warnings(first: _Film, second: _Film, identity: IdentityCheck, *, force: bool, flip: bool) -> tuple[str, ...]:
+    warnings = list(identity.warnings)
+    if force and identity.contradictions:
+        warnings.append(FORCED_WARNING.format(" ".join(identity.contradictions)))
+    if flip:
+        warnings.append(FLIPPED_WARNING)
+    if first.film.sha256 == second.film.sha256:
+        warnings.append(SAME_FILM_WARNING)
+    return tuple(warnings)
+
+
+def _film_warnings(baseline: FilmMeasurement, followup: FilmMeasurement) -> tuple[str, ...]:
+    return (
+        *(f"Baseline film: {warning}" for warning in baseline.warnings),
+        *(f"Follow-up film: {warning}" for warning in followup.warnings),
+    )
+
+
+def _processing_warning(reason: str | None) -> tuple[str, ...]:
+    return () if reason is None else (f"The two films look differently processed: {reason}.",)
+
+
+def _once(*sentences: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(sentences))
