@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -66,20 +68,39 @@ def crop_around(patch: Patch, mask: NDArray[np.bool_]) -> Crop:
     )
 
 
-def simulate_one(seed: int) -> list[NDArray[np.float64]]:
-    """Return two rows, one a film: kind, backdrop, diameter, CNR, true, contour area and length, description."""
+def films_of(seed: int) -> Iterator[tuple[list[float], Crop]]:
+    """Yield three films of one deposit: two alike, and one at which it has grown, shrunk or thinned.
+
+    With each come the numbers of its kind and backdrop, its diameter, contrast to noise and true area.
+    """
     rng = np.random.default_rng(seed)
     kind = str(rng.choice(KINDS))
     diameter = float(np.exp(rng.uniform(np.log(0.8), np.log(20.0))))
     settings = random_settings(rng)
     deposit = make_deposit(kind, diameter_mm=diameter, thickness_mm=1.0, rng=rng)
-    rows = []
-    for _ in range(2):
-        patch = render_patch(deposit, settings, rng, backdrop_rng=np.random.default_rng([seed, 1]))
-        edge = describe_crop(crop_around(patch, segmenter_mask(patch, rng))).edge
-        head = [KINDS.index(kind), BACKDROPS.index(settings.backdrop), diameter, settings.cnr, patch.area_px]
-        rows.append(np.array([*head, edge.contour_area_px, edge.contour_length_px, *edge.descriptors]))
-    return rows
+    ratio = float(np.exp(rng.uniform(-0.7, 0.7)))
+    stretch = rotation(rng.uniform(0, np.pi)) @ np.diag([ratio, 1.0]) if rng.random() < 0.5 else np.eye(2) * ratio**0.5
+    changed = replace(
+        settings,
+        cnr=settings.cnr * float(np.exp(rng.uniform(-0.4, 0.4))),
+        psf_sigma_px=settings.psf_sigma_px * float(np.exp(rng.normal(0, 0.03))),
+    )
+    for visit, matrix in ((settings, np.eye(2)), (settings, np.eye(2)), (changed, stretch)):
+        posed = deposit.moved(rotation(np.radians(rng.uniform(-12, 12))) @ matrix, np.zeros(2))
+        patch = render_patch(posed, visit, rng, backdrop_rng=np.random.default_rng([seed, 1]))
+        crop = crop_around(patch, segmenter_mask(patch, rng))
+        size = float(np.sqrt(posed.area_mm2 * 4 / np.pi))
+        yield [KINDS.index(kind), BACKDROPS.index(visit.backdrop), size, visit.cnr, patch.area_px], crop
+
+
+def rotation(angle: float) -> NDArray[np.float64]:
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def described(head: list[float], crop: Crop) -> NDArray[np.float64]:
+    """Return one row: the numbers of the film, contour area and length, description."""
+    edge = describe_crop(crop).edge
+    return np.array([*head, edge.contour_area_px, edge.contour_length_px, *edge.descriptors])
 
 
 def simulate(folder: Path, deposits: int, part: int, parts: int) -> None:
@@ -89,7 +110,8 @@ def simulate(folder: Path, deposits: int, part: int, parts: int) -> None:
         target = folder / f"chunk_{chunk:04d}.npy"
         if target.exists():
             continue
-        rows = [row for i in range(CHUNK) for row in simulate_one(FIRST_SEED + chunk * CHUNK + i)]
+        seeds = range(FIRST_SEED + chunk * CHUNK, FIRST_SEED + (chunk + 1) * CHUNK)
+        rows = [described(head, crop) for seed in seeds for head, crop in films_of(seed)]
         temporary = target.with_suffix(".part.npy")
         np.save(temporary, np.array(rows).astype(np.float32))
         temporary.rename(target)

@@ -1,7 +1,16 @@
 """Area, contrast and their uncertainty."""
 
-from calcimeasure.measurement.film import measure_film, total_area
+from calcimeasure.measurement.film import influence_px, measure_deposits, measure_film, total_area
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 from calcimeasure.measurement.table import measure, to_frame
 
-__all__ = ["DepositMeasurement", "FilmMeasurement", "measure", "measure_film", "to_frame", "total_area"]
+__all__ = [
+    "DepositMeasurement",
+    "FilmMeasurement",
+    "influence_px",
+    "measure",
+    "measure_deposits",
+    "measure_film",
+    "to_frame",
+    "total_area",
+]

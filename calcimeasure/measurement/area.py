@@ -22,6 +22,9 @@ RING_PX = 8.0
 RING_SHARE = 0.5
 LARGEST_REACH_PX = 14.0
 LARGEST_RING_PX = 40.0
+REACH_ALLOWANCE = 1.3  # the second pass starts from a contour that may lie outside the mask
+EXTRA_MARGIN_PX = 3.0
+LARGEST_MARGIN_PX = REACH_ALLOWANCE * LARGEST_REACH_PX + LARGEST_RING_PX + EXTRA_MARGIN_PX
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +81,8 @@ def ring_px(half_width: float) -> float:
 
 def margin_px(half_width: float) -> int:
     """Return how much film around a mask a crop has to show."""
-    return int(np.ceil(1.3 * reach_px(half_width + 3) + ring_px(half_width + 3) + 3))
+    wider = half_width + EXTRA_MARGIN_PX
+    return int(np.ceil(REACH_ALLOWANCE * reach_px(wider) + ring_px(wider) + EXTRA_MARGIN_PX))
 
 
 def half_width_px(mask: NDArray[np.bool_]) -> float:

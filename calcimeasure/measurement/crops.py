@@ -26,17 +26,21 @@ class DepositCrop:
         Its number.
     mask
         Its pixels on the film's own grid, with a margin of film around them.
+    first_row, first_col
+        Where on the film the mask's first pixel lies.
     crop
         The film around it, on square pixels.
     """
 
     label: int
     mask: NDArray[np.bool_]
+    first_row: int
+    first_col: int
     crop: Crop
 
 
-def deposit_crops(film: Radiograph, image: NDArray[np.uint16]) -> Iterator[DepositCrop]:
-    """Yield the crop of every deposit, in order of its number.
+def deposit_crops(film: Radiograph, image: NDArray[np.uint16], wanted: frozenset[int]) -> Iterator[DepositCrop]:
+    """Yield the crops of deposits in order of their numbers.
 
     Pixels that are not square are resampled to square ones of the same area, so that areas in pixels stay what they
     were.
@@ -47,9 +51,11 @@ def deposit_crops(film: Radiograph, image: NDArray[np.uint16]) -> Iterator[Depos
         The film.
     image
         Its label image.
+    wanted
+        Which deposits.
     """
     for number, box in enumerate(ndimage.find_objects(image), start=1):
-        if box is None:
+        if box is None or number not in wanted:
             continue
         own = image[box] == number
         aspect = film.spacing.pixel_aspect
@@ -59,7 +65,8 @@ def deposit_crops(film: Radiograph, image: NDArray[np.uint16]) -> Iterator[Depos
         valid = np.ones(here.shape, bool) if film.padding is None else ~film.padding[window]
         mask = here == number
         crop = Crop(pixels=film.pixels[window], mask=mask, others=(here != 0) & ~mask, valid=valid)
-        yield DepositCrop(label=number, mask=mask, crop=_square(crop, aspect))
+        first_row, first_col = (side.start for side in window)
+        yield DepositCrop(label=number, mask=mask, first_row=first_row, first_col=first_col, crop=_square(crop, aspect))
 
 
 def _widened(box: tuple[slice, ...], margin: int, shape: tuple[int, int], aspect: float) -> tuple[slice, slice]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from calcimeasure.anatomy import find_anatomy
 from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.deposits import AreaMethod, Deposit, DepositLabels, Finding
 from calcimeasure.errors import LabelsError, UsageError
-from calcimeasure.measurement.area import describe_crop
+from calcimeasure.measurement.area import LARGEST_MARGIN_PX, describe_crop
 from calcimeasure.measurement.calibration import AreaEstimate, estimate_area
 from calcimeasure.measurement.contrast import integrated_contrast
 from calcimeasure.measurement.crops import deposit_crops
@@ -51,17 +52,14 @@ def measure_film(
     UsageError
         When the precision is not a positive number.
     """
-    _check(film, labels, precision)
     if anatomy is None:
         anatomy = find_anatomy(film)
-    warnings = [*film.warnings, *anatomy.warnings, *labels.warnings]
-    areas, contrasts = _areas(film, labels, precision, warnings)
-    places = _places(labels.image, len(labels), anatomy)
-    deposits = tuple(
-        _row(film, deposit, areas[deposit.label], contrasts.get(deposit.label), places) for deposit in labels.deposits
-    )
+    numbers = [deposit.label for deposit in labels.deposits]
+    found = _found(film, labels, numbers, precision)
+    deposits = _rows(film, labels, found, anatomy)
     total, total_se = total_area(deposits)
     pixel = film.spacing.pixel_area_mm2
+    warnings = [*film.warnings, *anatomy.warnings, *labels.warnings, *_over_exposed(found)]
     return FilmMeasurement(
         film=film,
         labels=labels,
@@ -73,6 +71,44 @@ def measure_film(
         warnings=tuple(dict.fromkeys(warnings)),
         anatomy=anatomy,
     )
+
+
+def measure_deposits(
+    film: Radiograph,
+    labels: DepositLabels,
+    numbers: Sequence[int],
+    *,
+    anatomy: Anatomy,
+    precision: float | None = None,
+) -> tuple[DepositMeasurement, ...]:
+    """Return some of a film's deposits measured, to the last digit as `measure_film` measures them.
+
+    For following a person's brush: after a change of the label image, the deposits to measure again are those that
+    changed and those within `influence_px` of a changed pixel.
+
+    Parameters
+    ----------
+    film, labels, anatomy, precision
+        As for `measure_film`.
+    numbers
+        Which deposits, in the order wanted.
+
+    Raises
+    ------
+    LabelsError
+        Also when a number is not among the labels.
+    """
+    unknown = sorted(set(numbers) - {deposit.label for deposit in labels.deposits})
+    if unknown:
+        raise LabelsError(f"there is no deposit {unknown[0]} among the {len(labels)}")
+    rows = {row.label: row for row in _rows(film, labels, _found(film, labels, numbers, precision), anatomy)}
+    return tuple(rows[number] for number in numbers)
+
+
+def influence_px(film: Radiograph) -> int:
+    """Return how far from a changed pixel of the label image the area of another deposit can change, in film pixels."""
+    aspect = max(film.spacing.pixel_aspect, 1 / film.spacing.pixel_aspect)
+    return int(np.ceil(LARGEST_MARGIN_PX * np.sqrt(aspect))) + 1
 
 
 def total_area(deposits: Sequence[DepositMeasurement]) -> tuple[float, float]:
@@ -106,56 +142,73 @@ def _check(film: Radiograph, labels: DepositLabels, precision: float | None) -> 
         raise UsageError(f"a precision of {precision} is not a positive share of the area")
 
 
-def _areas(
-    film: Radiograph, labels: DepositLabels, precision: float | None, warnings: list[str]
-) -> tuple[dict[int, AreaEstimate], dict[int, float | None]]:
-    """Return area and integrated contrast by number; over-exposed deposits are warned of."""
-    areas: dict[int, AreaEstimate] = {}
-    contrasts: dict[int, float | None] = {}
-    clipped = []
-    for deposit, cut in zip(labels.deposits, deposit_crops(film, labels.image), strict=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Found:
+    """What the pixels say of one deposit."""
+
+    area: AreaEstimate
+    contrast: float | None
+    over_exposed: bool
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
+
+
+def _found(
+    film: Radiograph, labels: DepositLabels, numbers: Sequence[int], precision: float | None
+) -> dict[int, _Found]:
+    _check(film, labels, precision)
+    methods = {deposit.label: deposit.area_method for deposit in labels.deposits}
+    found = {}
+    for cut in deposit_crops(film, labels.image, frozenset(numbers)):
         described = describe_crop(cut.crop)
-        contrasts[cut.label] = integrated_contrast(cut.crop.pixels, described, film.grey)
-        if deposit.area_method is AreaMethod.OUTLINE:
-            areas[cut.label] = outline_area(cut.mask, precision)
+        if methods[cut.label] is AreaMethod.OUTLINE:
+            area = outline_area(cut.mask, precision)
         else:
-            areas[cut.label] = estimate_area(described.edge)
-        if float((cut.crop.pixels[cut.crop.mask] >= film.grey.highest).mean()) > OVER_EXPOSED_SHARE:
-            clipped.append(cut.label)
-    if clipped:
-        names = ", ".join(str(number) for number in clipped)
-        warnings.append(f"Deposits {names} reach the end of the grey scale: their edges and contrast are uncertain.")
-    return areas, contrasts
+            area = estimate_area(described.edge)
+        clipped = cut.crop.pixels[cut.crop.mask] >= film.grey.highest
+        rows, cols = np.nonzero(cut.mask)
+        found[cut.label] = _Found(
+            area=area,
+            contrast=integrated_contrast(cut.crop.pixels, described, film.grey),
+            over_exposed=bool(clipped.mean() > OVER_EXPOSED_SHARE),
+            rows=rows + cut.first_row,
+            cols=cols + cut.first_col,
+        )
+    return found
 
 
-def _places(image: NDArray[np.uint16], count: int, anatomy: Anatomy) -> dict[str, NDArray[np.float64]]:
-    """Return centroid, limb and share over bone of every number, from 0."""
-    rows, cols = np.nonzero(image)
-    number = image[rows, cols].astype(np.int64)
-    pixels = np.maximum(np.bincount(number, minlength=count + 1), 1)
-    cell = (rows // anatomy.step, cols // anatomy.step)
-    limb_votes = np.zeros((count + 1, anatomy.limb_count + 1), np.int64)
-    np.add.at(limb_votes, (number, anatomy.limbs[cell].astype(np.int64)), 1)
-    limb = np.zeros(count + 1)
-    if anatomy.limb_count:
-        # A deposit at the skin may lie mostly outside the limb's mask and still be that limb's.
-        limb = np.where(limb_votes[:, 1:].any(axis=1), 1 + limb_votes[:, 1:].argmax(axis=1), 0).astype(np.float64)
-    return {
-        "row": np.bincount(number, weights=rows, minlength=count + 1) / pixels,
-        "col": np.bincount(number, weights=cols, minlength=count + 1) / pixels,
-        "limb": limb,
-        "bone": np.bincount(number, weights=anatomy.bone[cell], minlength=count + 1) / pixels,
-    }
+def _over_exposed(found: dict[int, _Found]) -> list[str]:
+    numbers = [str(number) for number, one in found.items() if one.over_exposed]
+    if not numbers:
+        return []
+    noun = "Deposit" if len(numbers) == 1 else "Deposits"
+    return [
+        f"{noun} {', '.join(numbers)}: over-exposed to the end of the grey scale, so edge and contrast are uncertain."
+    ]
 
 
-def _row(
-    film: Radiograph,
-    deposit: Deposit,
-    area: AreaEstimate,
-    contrast: float | None,
-    places: dict[str, NDArray[np.float64]],
-) -> DepositMeasurement:
+def _limb(cells: tuple[NDArray[np.int64], NDArray[np.int64]], anatomy: Anatomy) -> int:
+    """Return the limb that most of a deposit's pixels lie on, 0 when none does.
+
+    A deposit at the skin may lie mostly outside the limb's mask and still be that limb's.
+    """
+    votes = np.bincount(anatomy.limbs[cells], minlength=1)
+    votes[0] = 0
+    return int(votes.argmax())
+
+
+def _rows(
+    film: Radiograph, labels: DepositLabels, found: dict[int, _Found], anatomy: Anatomy
+) -> tuple[DepositMeasurement, ...]:
+    return tuple(
+        _row(film, deposit, found[deposit.label], anatomy) for deposit in labels.deposits if deposit.label in found
+    )
+
+
+def _row(film: Radiograph, deposit: Deposit, found: _Found, anatomy: Anatomy) -> DepositMeasurement:
     pixel = film.spacing.pixel_area_mm2
+    area = found.area
+    cells = (found.rows // anatomy.step, found.cols // anatomy.step)
     return DepositMeasurement(
         label=deposit.label,
         finding=deposit.finding,
@@ -165,11 +218,11 @@ def _row(
         area_se_px=area.se_px,
         area_se_repeat_px=area.se_repeat_px,
         area_method=deposit.area_method,
-        centroid_row=float(places["row"][deposit.label]),
-        centroid_col=float(places["col"][deposit.label]),
-        limb=int(places["limb"][deposit.label]),
-        over_bone_fraction=float(places["bone"][deposit.label]),
+        centroid_row=float(found.rows.mean()),
+        centroid_col=float(found.cols.mean()),
+        limb=_limb(cells, anatomy),
+        over_bone_fraction=float(anatomy.bone[cells].mean()),
         confidence=deposit.confidence,
         origin=deposit.origin,
-        integrated_contrast=contrast,
+        integrated_contrast=found.contrast,
     )

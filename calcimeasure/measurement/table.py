@@ -49,7 +49,7 @@ def to_frame(measurement: FilmMeasurement) -> pd.DataFrame:
 
     rows = [{name: _plain(value) for name, value in asdict(deposit).items()} for deposit in measurement.deposits]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    kinds = {name: "float64" for name in COLUMNS}
+    kinds = dict.fromkeys(COLUMNS, "float64")
     kinds.update(dict.fromkeys(_INTEGERS, "int64"))
     kinds.update(dict.fromkeys(_WORDS, "str"))
     return frame.astype(kinds)
