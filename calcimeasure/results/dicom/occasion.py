@@ -1,0 +1,93 @@
+"""Who read, when, and the date that an object carries."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from calcimeasure.errors import UsageError
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_DATES = (
+    ("ContentDate", "ContentTime"),
+    ("AcquisitionDate", "AcquisitionTime"),
+    ("SeriesDate", "SeriesTime"),
+    ("StudyDate", "StudyTime"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """A person's part in a result.
+
+    Attributes
+    ----------
+    reader
+        Name of the person, as they sign.
+    signed_at
+        When they signed; None for a reading that is not signed yet.
+    """
+
+    reader: str
+    signed_at: datetime | None = None
+
+
+def creation_time(header: Dataset, reading: Reading | None) -> datetime:
+    """Return the moment that an object states for its making.
+
+    The clock is never asked, so that the same input gives the same bytes: the signature comes first, then
+    SOURCE_DATE_EPOCH, then the film's own date; an undated film gives the start of 1970, which is what an epoch of
+    0 means.
+
+    Raises
+    ------
+    UsageError
+        When SOURCE_DATE_EPOCH is no number of seconds.
+    """
+    if reading is not None and reading.signed_at is not None:
+        return reading.signed_at.replace(microsecond=0)
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch:
+        try:
+            return datetime.fromtimestamp(int(epoch), tz=UTC)
+        except (ValueError, OverflowError, OSError):
+            raise UsageError(
+                f"'{epoch}' is no number of seconds", where="SOURCE_DATE_EPOCH", remedy="Unset it or correct it."
+            ) from None
+    return film_time(header) or datetime.fromtimestamp(0, tz=UTC)
+
+
+def film_time(header: Dataset) -> datetime | None:
+    """Return when the image was made, as its header says; None where it does not."""
+    from pydicom.valuerep import DA, TM
+
+    for date_keyword, time_keyword in _DATES:
+        date = header.get(date_keyword)
+        if date:
+            day = DA(str(date))
+            clock = TM(str(header.get(time_keyword) or "000000"))
+            return datetime(day.year, day.month, day.day, clock.hour, clock.minute, clock.second)
+    return None
+
+
+def dicom_date_time(moment: datetime) -> tuple[str, str]:
+    """Return a moment as DICOM date and time."""
+    return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
+
+
+def date_object(dataset: Dataset, moment: datetime) -> None:
+    """State `moment` wherever an object says when it was made."""
+    date, time = dicom_date_time(moment)
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = date, time
+    dataset.ContentDate, dataset.ContentTime = date, time
+    for equipment in dataset.get("ContributingEquipmentSequence", []):
+        equipment.ContributionDateTime = date + time
+
+
+def person_name(reader: str) -> str:
+    """Return a name in the form of a DICOM person name: one without a caret is a family name."""
+    return reader if "^" in reader else f"{reader}^"

@@ -1,0 +1,119 @@
+"""The document around the measurement groups: who observed, what it refers to, whose patient and study it is."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from calcimeasure import __version__
+from calcimeasure.errors import OutputError
+from calcimeasure.results.dicom import codes
+from calcimeasure.results.dicom.occasion import Reading, creation_time, date_object, person_name
+from calcimeasure.results.dicom.seg import MANUFACTURER, PRODUCT, SERIAL_NUMBER
+from calcimeasure.results.dicom.sr_groups import Reported, add_text
+from calcimeasure.results.dicom.uids import content_uid, encoded, place_holder_uid, settle_instance_uids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from highdicom.sr import ObservationContext, ObserverContext
+    from pydicom.dataset import Dataset
+
+    from calcimeasure.results.dicom.sr_groups import Group
+
+REPORT_SERIES_NUMBER = 9102
+
+
+def segmentation_header(segmentation: Path | None) -> Dataset | None:
+    """Return what a report has to know of a written Segmentation."""
+    from pydicom import dcmread
+
+    return None if segmentation is None else dcmread(segmentation, stop_before_pixels=True)
+
+
+def add_comments(group: Group, sentences: Sequence[str]) -> None:
+    """Add sentences to a group."""
+    for sentence in sentences:
+        add_text(group, codes.COMMENT, sentence)
+
+
+def report(films: Sequence[Reported], groups: Sequence[Group], readings: Sequence[Reading | None]) -> Dataset:
+    """Return a complete report; the first film gives it its patient and study."""
+    from highdicom.sr import ComprehensiveSR, MeasurementReport
+
+    evidence = []
+    for reported in films:
+        evidence.append(reported.source.header)
+        if reported.segmentation is not None:
+            evidence.append(reported.segmentation)
+    content = MeasurementReport(
+        observation_context=_observers(readings),
+        procedure_reported=codes.PLAIN_RADIOGRAPHY.coded(),
+        imaging_measurements=list(groups),
+    )
+    with warnings.catch_warnings():
+        # highdicom comments on names and dates of the source, which are the source's own.
+        warnings.simplefilter("ignore")
+        dataset = ComprehensiveSR(
+            evidence=evidence,
+            content=content,
+            series_instance_uid=place_holder_uid(),
+            series_number=REPORT_SERIES_NUMBER,
+            sop_instance_uid=place_holder_uid(),
+            instance_number=1,
+            manufacturer=MANUFACTURER,
+            manufacturer_model_name=PRODUCT,
+            software_versions=__version__,
+            device_serial_number=SERIAL_NUMBER,
+            series_description="Calcinosis: measurements",
+            specific_character_set="ISO_IR 192",
+            coding_schemes=[codes.private_scheme()],
+            is_complete=True,
+        )
+    signed = [reading for reading in readings if reading is not None]
+    date_object(dataset, creation_time(films[0].source.header, signed[0] if signed else None))
+    settle_instance_uids(dataset)
+    return dataset
+
+
+def _observers(readings: Sequence[Reading | None]) -> ObservationContext:
+    """Return who observed: each person once, and the program."""
+    from highdicom.sr import DeviceObserverIdentifyingAttributes, ObservationContext, ObserverContext
+    from pydicom.sr.codedict import codes as standard
+
+    names = dict.fromkeys(reading.reader for reading in readings if reading is not None)
+    persons = [_person(name) for name in names]
+    device = ObserverContext(
+        observer_type=standard.DCM.Device,
+        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+            uid=content_uid("program", PRODUCT, __version__),
+            name=PRODUCT,
+            manufacturer_name=MANUFACTURER,
+            model_name=f"{PRODUCT} {__version__}",
+        ),
+    )
+    context = ObservationContext(
+        observer_person_context=persons[0] if persons else None, observer_device_context=device
+    )
+    for person in persons[1:]:
+        context.extend(person)
+    return context
+
+
+def _person(name: str) -> ObserverContext:
+    from highdicom.sr import ObserverContext, PersonObserverIdentifyingAttributes
+    from pydicom.sr.codedict import codes as standard
+
+    return ObserverContext(
+        observer_type=standard.DCM.Person,
+        observer_identifying_attributes=PersonObserverIdentifyingAttributes(name=person_name(name)),
+    )
+
+
+def write_report(dataset: Dataset, path: Path) -> None:
+    """Write a finished report."""
+    try:
+        path.write_bytes(encoded(dataset))
+    except OSError as error:
+        raise OutputError(f"the report could not be written: {error.strerror}", where=path.name) from error
