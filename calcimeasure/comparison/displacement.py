@@ -1,0 +1,170 @@
+"""From matched windows to a smooth mapping: where each node of a coarse grid lies on the second picture.
+
+First the windows' rigid motions are blended, each ruling its own neighbourhood, so that fingers keep their own turn.
+Then the mapping is polished on the full reduced pictures: optical flow from windowed normal equations (Lucas and
+Kanade 1981, IJCAI 2:674), held together by a membrane between the grid's nodes where the picture says little.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.comparison.articulation import Matches
+from calcimeasure.comparison.patches import gradients, sample
+from calcimeasure.comparison.reduced import FloatImage, Reduced, blur
+
+CORE = 8.0
+"""Cells (about 4 mm) within which the nearest window does not yet rule alone."""
+FLOW_SIGMA = 6.0
+STIFFNESS = 0.02
+LARGEST_STEP = 3.0
+ROUNDS = 3
+SOLVER_STEPS = 40
+
+
+def blend(matches: Matches, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where points of the first picture lie on the second, by the motions of the good windows near them.
+
+    Weights fall with the sixth power of the distance: smooth, and a finger's points follow that finger.
+
+    Parameters
+    ----------
+    matches
+        The windows; at least one is good.
+    points
+        float64, (n, 2): cells of the first picture.
+    """
+    good = matches.good
+    centre, target = matches.first[good], matches.second[good]
+    cos, sin = matches.scale * np.cos(matches.turn_rad[good]), matches.scale * np.sin(matches.turn_rad[good])
+    trust = np.maximum(matches.score[good] - 0.3, 0.05)
+    mapped = np.empty_like(points)
+    for start in range(0, len(points), 4096):
+        piece = points[start : start + 4096]
+        apart = piece[:, None, :] - centre
+        weight = trust / ((apart**2).sum(axis=2) + CORE**2) ** 3
+        weight /= weight.sum(axis=1, keepdims=True)
+        row = target[:, 0] + cos * apart[..., 0] - sin * apart[..., 1]
+        col = target[:, 1] + sin * apart[..., 0] + cos * apart[..., 1]
+        mapped[start : start + 4096, 0] = (weight * row).sum(axis=1)
+        mapped[start : start + 4096, 1] = (weight * col).sum(axis=1)
+    return mapped
+
+
+def polish(
+    first: Reduced, second: Reduced, nodes: NDArray[np.float64], mapped: NDArray[np.float64], reach: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mapping after a few rounds of regularised flow, and the local correlation at the nodes.
+
+    Parameters
+    ----------
+    first, second
+        Reduced pictures.
+    nodes
+        float64, (grid rows, grid cols, 2): where the grid's nodes lie on the first picture, evenly spaced.
+    mapped
+        The same shape: where they lie on the second, so far.
+    reach
+        True on cells of the first picture that may speak (over the limbs and a little beyond).
+    """
+    mapped = mapped.copy()
+    by_row, by_col = gradients(first.image)
+    mask = np.asarray(reach * first.field, np.float32)
+    for _ in range(ROUNDS):
+        dense = upsample(nodes, mapped, first.image.shape)
+        moved, seen = _warped(second, dense)
+        error = moved - first.image
+        # Large differences (a deposit that came, a marker) must not pull: Geman-McClure weights.
+        weight = mask * seen / (1.0 + error * error) ** 2
+        # Displacements are solved in the first picture's frame and carried over by the mapping's local derivative.
+        terms = [by_row * by_row, by_row * by_col, by_col * by_col, by_row * error, by_col * error]
+        sums = [sample(blur(weight * term, FLOW_SIGMA), nodes) for term in terms]
+        step = _membrane(np.stack(sums))
+        np.clip(step, -LARGEST_STEP, LARGEST_STEP, out=step)
+        mapped = _composed(nodes, mapped, step)
+    dense = upsample(nodes, mapped, first.image.shape)
+    moved, seen = _warped(second, dense)
+    return mapped, sample(local_correlation(first.image, moved, mask * seen), nodes)
+
+
+def local_correlation(picture: FloatImage, other: FloatImage, weight: FloatImage) -> FloatImage:
+    """Return the correlation of two pictures about each cell, -1 to 1; 0 where nothing has weight."""
+    total = np.maximum(blur(weight, FLOW_SIGMA), np.float32(1e-4))
+    mean_1, mean_2 = blur(weight * picture, FLOW_SIGMA) / total, blur(weight * other, FLOW_SIGMA) / total
+    variance_1 = blur(weight * picture * picture, FLOW_SIGMA) / total - mean_1 * mean_1
+    variance_2 = blur(weight * other * other, FLOW_SIGMA) / total - mean_2 * mean_2
+    covariance = blur(weight * picture * other, FLOW_SIGMA) / total - mean_1 * mean_2
+    result = covariance / np.sqrt(np.maximum(variance_1 * variance_2, np.float32(1e-4)))
+    return np.asarray(np.where(total > 0.05, result, 0.0), np.float32)
+
+
+def upsample(nodes: NDArray[np.float64], values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return values at the grid's nodes interpolated linearly at every cell: float32, (rows, cols, 2)."""
+    start = nodes[0, 0]
+    pace_row = nodes[1, 0, 0] - start[0] if len(nodes) > 1 else 1.0
+    pace_col = nodes[0, 1, 1] - start[1] if nodes.shape[1] > 1 else 1.0
+    matrix = np.array([[1 / pace_col, 0.0, -start[1] / pace_col], [0.0, 1 / pace_row, -start[0] / pace_row]])
+    result = cv2.warpAffine(
+        values.astype(np.float32),
+        matrix,
+        (shape[1], shape[0]),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(result, np.float32)
+
+
+def _warped(second: Reduced, dense: NDArray[np.float32]) -> tuple[FloatImage, FloatImage]:
+    """Return the second picture and its field as the first would show them."""
+    row, col = np.ascontiguousarray(dense[..., 0]), np.ascontiguousarray(dense[..., 1])
+    moved = cv2.remap(second.image, col, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    seen = cv2.remap(second.field, col, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(moved, np.float32), np.asarray(seen > 0.99, np.float32)
+
+
+def _composed(
+    nodes: NDArray[np.float64], mapped: NDArray[np.float64], step: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the mapping with each node's own displacement undone first: ``mapped(node - step)``."""
+    down = np.gradient(mapped, axis=0) / (nodes[1, 0, 0] - nodes[0, 0, 0])
+    across = np.gradient(mapped, axis=1) / (nodes[0, 1, 1] - nodes[0, 0, 1])
+    result: NDArray[np.float64] = mapped - down * step[..., :1] - across * step[..., 1:]
+    return result
+
+
+def _membrane(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the displacements that solve the windowed normal equations under a membrane between nodes.
+
+    Conjugate gradients, preconditioned by the inverse of each node's own 2 x 2 block.
+    """
+    rr, rc, cc, r, c = sums
+    right = np.stack([r, c], axis=-1)
+    degree = 4.0 * STIFFNESS
+    block = np.stack([np.stack([rr + degree, rc], -1), np.stack([rc, cc + degree], -1)], -2)
+    inverse = np.linalg.inv(block)
+
+    def product(u: NDArray[np.float64]) -> NDArray[np.float64]:
+        around = np.pad(u, ((1, 1), (1, 1), (0, 0)), mode="edge")
+        beside = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]
+        data = np.stack([rr * u[..., 0] + rc * u[..., 1], rc * u[..., 0] + cc * u[..., 1]], axis=-1)
+        return data + STIFFNESS * (4.0 * u - beside)
+
+    u = np.zeros_like(right)
+    residual = right.copy()
+    conditioned = np.einsum("ijpq,ijq->ijp", inverse, residual)
+    direction = conditioned.copy()
+    strength = float((residual * conditioned).sum())
+    for _ in range(SOLVER_STEPS):
+        if strength < 1e-12:
+            break
+        applied = product(direction)
+        pace = strength / float((direction * applied).sum())
+        u += pace * direction
+        residual -= pace * applied
+        conditioned = np.einsum("ijpq,ijq->ijp", inverse, residual)
+        new_strength = float((residual * conditioned).sum())
+        direction = conditioned + (new_strength / strength) * direction
+        strength = new_strength
+    return u

@@ -1,0 +1,238 @@
+"""Laying one film of a pair on the other: turn, shift and size of the limb, then what moved on its own.
+
+The pair is always registered in an order of its own (by the films' hashes), whichever film is the baseline; the
+alignment asked for is that one, or it turned round. So swapping the films swaps the result and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.anatomy.records import Anatomy
+from calcimeasure.comparison.alignment import grid_nodes, inverse
+from calcimeasure.comparison.articulation import Matches, match_windows
+from calcimeasure.comparison.displacement import blend, polish
+from calcimeasure.comparison.patches import sample
+from calcimeasure.comparison.records import Alignment, Registration
+from calcimeasure.comparison.reduced import Reduced, reduce_film
+from calcimeasure.comparison.rigid import Pose, coarse_poses
+from calcimeasure.radiograph import Radiograph
+
+SCALES_WITH_SPACING = (1.0,)
+SCALES_WITHOUT_SPACING = (0.7, 0.79, 0.89, 1.0, 1.12, 1.26, 1.42)
+GRID_CELLS = 8.0
+"""Cells of the reduced picture a cell of the alignment's grid: about 4 mm."""
+LEAST_WINDOWS = 12
+LEAST_SHARE = 0.6
+LEAST_CORRELATION = 0.6
+CLEARLY_BEST = 0.12
+"""A coarse pose that leads by this much is not compared with the next."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fit:
+    """How one film was laid on the other, before it is judged.
+
+    Attributes
+    ----------
+    alignment
+        First film to second.
+    matches
+        The windows it rests on.
+    share
+        Share of the limb's windows inside both fields that fit.
+    correlation
+        Median correlation over the limb's bone after alignment.
+    """
+
+    alignment: Alignment
+    matches: Matches
+    share: float
+    correlation: float
+    rms_px: float
+
+    @property
+    def good(self) -> bool:
+        """Whether the two films show the same limb."""
+        return self.share >= LEAST_SHARE and self.correlation >= LEAST_CORRELATION
+
+
+def register(
+    baseline: Radiograph,
+    followup: Radiograph,
+    baseline_anatomy: Anatomy,
+    followup_anatomy: Anatomy,
+    *,
+    flip: bool = False,
+) -> tuple[Registration, Alignment | None]:
+    """Return how the follow-up lies on the baseline, and how well that is known.
+
+    Parameters
+    ----------
+    baseline, followup
+        The films.
+    baseline_anatomy, followup_anatomy
+        Their masks.
+    flip
+        Whether the follow-up was laid down the other way (or turned over when scanned) and is to be mirrored.
+
+    Returns
+    -------
+    registration : Registration
+        Its status is ``failed`` or ``mirrored``, with the reason, where the films do not lie on one another.
+    alignment : Alignment or None
+        None unless the status is ``ok``.
+    """
+    if baseline.sha256 == followup.sha256 and baseline.shape == followup.shape and not flip:
+        return _same_film(baseline)
+    swapped = (followup.sha256, followup.spacing.mm or ()) < (baseline.sha256, baseline.spacing.mm or ())
+    first, second = (followup, baseline) if swapped else (baseline, followup)
+    masks = (followup_anatomy, baseline_anatomy) if swapped else (baseline_anatomy, followup_anatomy)
+    for film, anatomy in ((baseline, baseline_anatomy), (followup, followup_anatomy)):
+        if anatomy.limb_count == 0:
+            which = "baseline" if film is baseline else "follow-up"
+            return Registration(status="failed", reason=f"no limb was found on the {which} film"), None
+    fit = fit_films(first, second, *masks, flip=flip)
+    if fit is None or not fit.good:
+        other = fit_films(first, second, *masks, flip=not flip)
+        if other is not None and other.good:
+            if flip:
+                return Registration(status="failed", reason="the films fit as they are, and not mirrored"), None
+            return Registration(status="mirrored", reason="the follow-up fits the baseline only mirrored"), None
+        return Registration(status="failed", reason=_why(fit)), None
+    alignment = inverse(fit.alignment, second.shape) if swapped else fit.alignment
+    return _registration(fit, alignment, baseline, swapped=swapped), alignment
+
+
+def fit_films(
+    first: Radiograph, second: Radiograph, first_anatomy: Anatomy, second_anatomy: Anatomy, *, flip: bool
+) -> Fit | None:
+    """Return the best fit of the second film to the first, good or not; None where not even a start was found."""
+    in_mm = first.spacing.known and second.spacing.known
+    picture_1 = reduce_film(first, first_anatomy, in_mm=in_mm)
+    picture_2 = reduce_film(second, second_anatomy, in_mm=in_mm)
+    turned = picture_2.mirrored() if flip else picture_2
+    scales = SCALES_WITH_SPACING if in_mm else SCALES_WITHOUT_SPACING
+    matches = _best_matches(picture_1, turned, scales)
+    if matches is None or int(matches.good.sum()) < LEAST_WINDOWS:
+        return None
+    step = max(1, round(GRID_CELLS * picture_1.cell[1]))
+    nodes_film = grid_nodes(first.shape, step)
+    nodes = picture_1.from_film(nodes_film)
+    mapped = blend(matches, nodes.reshape(-1, 2)).reshape(nodes.shape)
+    reach = cv2.dilate((picture_1.limbs > 0).astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
+    mapped, correlation = polish(picture_1, turned, nodes, mapped, reach)
+    if flip:
+        mapped[..., 1] = picture_2.image.shape[1] - 1 - mapped[..., 1]
+    target = picture_2.to_film(mapped)
+    matrix = _similarity(matches, picture_1, picture_2, first, second, flip=flip)
+    affine = nodes_film @ matrix[:, :2].T + matrix[:, 2]
+    over = sample((picture_1.bone & (picture_1.limbs > 0)).astype(np.float32), nodes) > 0.5
+    inner = np.asarray(cv2.erode(picture_1.field, np.ones((9, 9), np.uint8)), np.float32)
+    over &= sample(inner, nodes) > 0.5
+    alignment = Alignment(matrix=matrix, residual=(target - affine).astype(np.float32), step=step, flipped=flip)
+    return Fit(
+        alignment=alignment,
+        matches=matches,
+        share=float(matches.good[matches.seen].mean()) if matches.seen.any() else 0.0,
+        correlation=float(np.median(correlation[over])) if over.any() else 0.0,
+        rms_px=0.0,
+    )
+
+
+def _best_matches(first: Reduced, second: Reduced, scales: tuple[float, ...]) -> Matches | None:
+    """Return the matched windows of the best pose of every limb together."""
+    poses: dict[int, Pose] = {}
+    for limb in range(1, int(first.limbs.max()) + 1):
+        candidates = coarse_poses(first, second, first.limbs == limb, scales, 3)
+        if not candidates:
+            continue
+        poses[limb] = candidates[0]
+        rivals = [pose for pose in candidates if pose.score > candidates[0].score - CLEARLY_BEST]
+        if len(rivals) > 1:
+            tried = [match_windows(first, second, {limb: pose}) for pose in rivals]
+            best = max(range(len(rivals)), key=lambda k: float(tried[k].score[tried[k].good].sum()))
+            poses[limb] = rivals[best]
+    return match_windows(first, second, poses) if poses else None
+
+
+def _similarity(
+    matches: Matches, picture_1: Reduced, picture_2: Reduced, first: Radiograph, second: Radiograph, *, flip: bool
+) -> NDArray[np.float64]:
+    """Return the (2, 3) matrix between the films' pixels that is a similarity in mm (in square pixels without)."""
+    place_2 = matches.second[matches.good].copy()
+    if flip:
+        place_2[:, 1] = picture_2.image.shape[1] - 1 - place_2[:, 1]
+    size_1, size_2 = pixel_size(first), pixel_size(second)
+    from_1 = picture_1.to_film(matches.first[matches.good]) * size_1
+    to_2 = picture_2.to_film(place_2) * size_2
+    linear, shift = fit_similarity(from_1, to_2, flip=flip)
+    matrix = np.column_stack([linear * size_1, shift]) / size_2[:, None]
+    return np.asarray(matrix, np.float64)
+
+
+def fit_similarity(
+    points: NDArray[np.float64], targets: NDArray[np.float64], *, flip: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the turn-and-size matrix and shift that take points to targets best, outliers held down.
+
+    Least squares after Umeyama (1991, IEEE Trans. Pattern Anal. Mach. Intell. 13:376), reweighted five times.
+
+    Parameters
+    ----------
+    points, targets
+        float64, (n, 2).
+    flip
+        Whether the mapping mirrors.
+    """
+    weight = np.ones(len(points))
+    for _ in range(5):
+        weight /= weight.sum()
+        mean_1, mean_2 = weight @ points, weight @ targets
+        apart_1, apart_2 = points - mean_1, targets - mean_2
+        left, strength, right = np.linalg.svd((apart_2 * weight[:, None]).T @ apart_1)
+        wanted = -1.0 if flip else 1.0
+        sign = np.array([1.0, wanted * np.sign(np.linalg.det(left @ right))])
+        spread = max(float(weight @ (apart_1**2).sum(axis=1)), 1e-12)
+        linear = (left * sign) @ right * (float((strength * sign).sum()) / spread)
+        shift = mean_2 - linear @ mean_1
+        distance = np.hypot(*(points @ linear.T + shift - targets).T)
+        scale = max(float(np.median(distance)), 1e-6)
+        weight = 1.0 / (1.0 + (distance / (2.0 * scale)) ** 2)
+    return linear, shift
+
+
+def pixel_size(film: Radiograph) -> NDArray[np.float64]:
+    """Return (row, column) size of a pixel: mm, or columns where no mm are known."""
+    return np.asarray(film.spacing.mm or (film.spacing.pixel_aspect, 1.0))
+
+
+def _same_film(film: Radiograph) -> tuple[Registration, Alignment]:
+    identity = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    rms_mm = 0.0 if film.spacing.known else None
+    registration = Registration(status="ok", scale=1.0, scale_se=0.0, rms_mm=rms_mm, rms_px=0.0, rotation_deg=0.0)
+    return registration, Alignment(matrix=identity)
+
+
+def _registration(fit: Fit, alignment: Alignment, baseline: Radiograph, *, swapped: bool) -> Registration:
+    matrix = alignment.matrix
+    rotation = float(np.rad2deg(np.arctan2(matrix[1, 0], matrix[0, 0])))
+    del swapped
+    mean_spacing = float(np.sqrt(baseline.spacing.pixel_area_mm2 or 0.0))
+    return replace(
+        Registration(status="ok", rotation_deg=rotation, rms_px=fit.rms_px),
+        rms_mm=fit.rms_px * mean_spacing if baseline.spacing.known else None,
+    )
+
+
+def _why(fit: Fit | None) -> str:
+    if fit is None:
+        return "no part of the limb on one film was found on the other"
+    return (
+        f"only {100 * fit.share:.0f} % of the limb fits the other film "
+        f"(correlation over bone {fit.correlation:.2f}, at least {LEAST_CORRELATION:.2f} is needed)"
+    )
