@@ -57,7 +57,7 @@ def _decide_direction(
     """Say whether the values must be turned round, and warn where the image overrules the file."""
     if options.invert:
         return not parts.bone_is_low
-    verdict = judge_polarity(pixels, padding)
+    verdict = judge_polarity(pixels, padding) if parts.shows_a_limb else Polarity.UNSURE
     seen_low = {Polarity.BONE_HIGH: False, Polarity.BONE_LOW: True}.get(verdict, parts.bone_is_low)
     if seen_low != parts.bone_is_low:
         shown = "dark" if seen_low else "bright"

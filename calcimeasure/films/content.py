@@ -18,6 +18,16 @@ class FileFormat(StrEnum):
     TIFF = "TIFF"
 
 
+_STARTS = (
+    (b"\x89PNG\r\n\x1a\n", FileFormat.PNG),
+    (b"\xff\xd8\xff", FileFormat.JPEG),
+    (b"II*\0", FileFormat.TIFF),
+    (b"MM\0*", FileFormat.TIFF),
+    (b"II+\0", FileFormat.TIFF),
+    (b"MM\0+", FileFormat.TIFF),
+)
+
+
 def find_format(data: bytes | memoryview) -> FileFormat | None:
     """Return the format that the bytes show, or None when they show none that can hold a film.
 
@@ -27,14 +37,9 @@ def find_format(data: bytes | memoryview) -> FileFormat | None:
     head = bytes(data[:_HEADER_BYTES])
     if head[128:132] == b"DICM":
         return FileFormat.DICOM
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return FileFormat.PNG
-    if head.startswith(b"\xff\xd8\xff"):
-        return FileFormat.JPEG
-    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return FileFormat.TIFF
-    if head.startswith(b"DICM"):
-        return FileFormat.DICOM_WITHOUT_META
+    for start, kind in _STARTS:
+        if head.startswith(start):
+            return kind
     if len(head) >= 12 and head[:2] in _DICOM_GROUPS and head[3:4] == b"\0":
         return FileFormat.DICOM_WITHOUT_META
     return None

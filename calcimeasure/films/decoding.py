@@ -5,12 +5,14 @@ The header's claims are checked against the bytes before anything is allocated f
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.errors import DecoderError, FilmError
+from calcimeasure.films import jpeg
 from calcimeasure.films.header import Header
 from calcimeasure.films.parts import check_size, grey_from_colour
 
@@ -25,18 +27,9 @@ _NATIVE = {
     "1.2.840.10008.1.2.2",
 }
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
-_JPEG_START = b"\xff\xd8"
-_CODESTREAM_START = b"\xff\x4f\xff\x51"
-_CODESTREAM_END = b"\xff\xd9"
 # Beyond this many pixels a compressed film must show some bytes for them.
 _LARGE_PIXELS = 50_000_000
 _PIXELS_A_BYTE = 1000
-_SYNTAX_OF_FRAME = {
-    0xC0: "1.2.840.10008.1.2.4.50",
-    0xC1: "1.2.840.10008.1.2.4.51",
-    0xC3: "1.2.840.10008.1.2.4.70",
-    0xF7: "1.2.840.10008.1.2.4.80",
-}
 
 
 def stored_values(header: Header, where: str) -> NDArray[Any]:
@@ -99,7 +92,7 @@ def transfer_syntax(dataset: Dataset) -> str:
     if stated and encapsulated != (stated in _NATIVE):
         return stated
     if encapsulated:
-        return _syntax_of_codestream(_first_frame(dataset.PixelData))
+        return jpeg.guess_syntax(_stream(Header(dataset), dataset.PixelData))
     if stated:
         return stated if stated in _NATIVE else "1.2.840.10008.1.2.1"
     _, little = dataset.original_encoding
@@ -128,34 +121,68 @@ def _native(header: Header, data: bytes, kind: np.dtype[Any], shape: tuple[int, 
 
 
 def _compressed(header: Header, syntax: str, shape: tuple[int, int], where: str) -> NDArray[Any]:
-    from pydicom.pixels import get_decoder
     from pydicom.uid import UID
 
     data = header.dataset.PixelData
-    size = shape[0] * shape[1]
-    if size > _LARGE_PIXELS and size > _PIXELS_A_BYTE * len(data):
+    rows, columns = shape
+    if rows * columns > max(_LARGE_PIXELS, _PIXELS_A_BYTE * len(data)):
         raise FilmError(
-            f"the file claims {shape[0]} x {shape[1]} pixels and holds {len(data)} bytes for them",
+            f"the file claims {rows} x {columns} pixels and holds {len(data)} bytes for them",
             where=where,
             remedy="Copy or export the film again.",
         )
-    name = UID(syntax).name
-    cannot = DecoderError(
-        f"the pixels are coded as {name} (transfer syntax {syntax}), which no installed decoder reads",
-        where=where,
-        remedy="Convert the file to an uncompressed or JPEG 2000 transfer syntax; `calcimeasure doctor` lists what can be read.",
-    )
+    stream = _stream(header, data)
+    if not stream or jpeg.is_cut_off(stream):
+        raise FilmError("the pixel data is cut off", where=where, remedy="Copy or export the film again.")
+    found = jpeg.frame_header(stream)
+    if found is not None and (found.rows, found.columns) != shape:
+        raise FilmError(
+            f"Rows and Columns say {rows} x {columns} pixels and the coded picture has {found.rows} x {found.columns}",
+            where=where,
+            remedy="The file is damaged; export the film again.",
+        )
+    if syntax == jpeg.JPEG_EXTENDED:
+        pixels = jpeg.decode_extended(stream, rows, columns)
+        if pixels is not None:
+            return pixels
+    return _decode_with_pydicom(header, syntax, UID(syntax).name, where)
+
+
+def _decode_with_pydicom(header: Header, syntax: str, name: str, where: str) -> NDArray[Any]:
+    from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.uid import UID
+
+    coding = f"the pixels are coded as {name} (TransferSyntaxUID {syntax})"
+    remedy = "Convert it to uncompressed or JPEG 2000 pixels; `calcimeasure doctor` lists what can be read."
     try:
         decoder = get_decoder(UID(syntax))
-    except NotImplementedError as error:
-        raise cannot from error
+    except NotImplementedError:
+        raise DecoderError(f"{coding}, which no decoder is known for", where=where, remedy=remedy) from None
     if not decoder.is_available:
-        raise cannot
+        raise DecoderError(f"{coding}, which no installed decoder reads", where=where, remedy=remedy)
     try:
         pixels, _ = decoder.as_array(header.dataset, index=header.frame, raw=False)
-    except Exception as error:
-        raise cannot from error
+    except Exception:
+        # Each decoder lets out kinds of its own; their text would say what was tried, not what is wrong.
+        raise DecoderError(
+            f"{coding} and no installed decoder could make a picture of them", where=where, remedy=remedy
+        ) from None
     return pixels
+
+
+def _stream(header: Header, data: bytes) -> bytes:
+    """Return the compressed stream of the header's frame."""
+    from pydicom.encaps import get_frame
+
+    dataset = header.dataset
+    frames = max(header.integer("NumberOfFrames") or 1, 1)
+    offsets = (dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths"))
+    try:
+        return get_frame(
+            data, header.frame, number_of_frames=frames, extended_offsets=offsets if all(offsets) else None
+        )
+    except (ValueError, EOFError, struct.error, IndexError):
+        return b""
 
 
 def _one_channel(header: Header, pixels: NDArray[Any], where: str) -> NDArray[Any]:
@@ -184,25 +211,3 @@ def _significant_bits(pixels: NDArray[Any], header: Header) -> NDArray[Any]:
     if stored < allocated and int(unsigned.max()) > limit:
         unsigned = unsigned & np.array(limit, dtype=unsigned.dtype)
     return unsigned
-
-
-def _first_frame(data: bytes) -> bytes:
-    from pydicom.encaps import generate_fragments
-
-    fragments = generate_fragments(data)
-    next(fragments, b"")
-    return next(fragments, b"")
-
-
-def _syntax_of_codestream(frame: bytes) -> str:
-    if frame.startswith(_CODESTREAM_START):
-        return "1.2.840.10008.1.2.4.91"
-    if not frame.startswith(_JPEG_START):
-        return "1.2.840.10008.1.2.5"
-    position = 2
-    while position + 4 <= len(frame) and frame[position] == 0xFF:
-        marker = frame[position + 1]
-        if marker in _SYNTAX_OF_FRAME:
-            return _SYNTAX_OF_FRAME[marker]
-        position += 2 + int.from_bytes(frame[position + 2 : position + 4], "big")
-    return "1.2.840.10008.1.2.4.50"

@@ -21,7 +21,7 @@ from calcimeasure.films.header import Header
 from calcimeasure.films.identity import identity_of
 from calcimeasure.films.options import FilmOptions
 from calcimeasure.films.parts import FilmParts
-from calcimeasure.films.spacing import SpacingTags, choose_spacing
+from calcimeasure.films.spacing import SpacingTags, choose_spacing, spacing_doubts
 from calcimeasure.radiograph import Identity, Spacing
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ _NOT_A_LIMB = {
     "CHEST", "ABDOMEN", "PELVIS", "SKULL", "HEAD", "BREAST", "NECK", "SPINE", "CSPINE", "TSPINE", "LSPINE", "SSPINE",
     "HEART", "THORAX", "RIB", "JAW", "TEETH", "SINUS", "BRAIN", "LUNG", "CTSPINE", "TLSPINE", "LSSPINE",
 }  # fmt: skip
-_FILM_MM = (20.0, 2000.0)
+# Conventionally shown with bone dark, and declared MONOCHROME2 all the same.
+_FLUOROSCOPY = {"XA", "RF", "DF", "DS"}
 
 
 def read_dicom(data: bytes, options: FilmOptions, where: str) -> FilmParts:
@@ -70,18 +71,24 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
     padding = padding_mask(stored, header, limits)
     pixels, low, high = modality_values(stored, header, limits, notes)
     identity = identity_of(header, notes)
-    notes.extend(_doubts_about(identity))
+    other_part = _another_part(identity)
+    notes.extend(other_part)
+    if identity.modality in _FLUOROSCOPY:
+        notes.append(
+            f"Modality {identity.modality}: fluoroscopy often shows bone dark; use --invert if it came out dark."
+        )
     return FilmParts(
         pixels=pixels,
         lowest=low,
         highest=high,
-        spacing=_spacing(header, options, pixels.shape, notes),
+        spacing=_spacing(header, options, (pixels.shape[0], pixels.shape[1]), notes),
         identity=identity,
         window=display_window(header, (low, high), notes),
         bone_is_low=bone_is_low(header, notes),
         relationship=relationship_of(header),
         processing_intent=processing_intent_of(header),
         padding=padding,
+        shows_a_limb=not other_part,
         frame=frame,
         warnings=notes,
     )
@@ -92,16 +99,25 @@ def _parse(data: bytes, where: str) -> Dataset:
 
     try:
         dataset = pydicom.dcmread(BytesIO(data), force=True)
+        if "Rows" not in dataset and _header_alone(data):
+            # pydicom drops everything when a sequence of fragments has no end.
+            raise FilmError("the pixel data is cut off", where=where, remedy="Copy or export the film again.")
+    except FilmError:
+        raise
     except Exception as error:
         # pydicom lets many kinds of exception out on damaged files, with header text in some of them.
-        raise FilmError(
-            f"the DICOM header is damaged ({type(error).__name__})",
-            where=where,
-            remedy="Copy or export the film again.",
-        ) from None
+        problem = f"the DICOM header is damaged ({type(error).__name__})"
+        raise FilmError(problem, where=where, remedy="Copy or export the film again.") from None
     if "Rows" not in dataset and "SOPClassUID" not in dataset:
         raise FilmError("this is not a DICOM film", where=where, remedy="Give the DICOM file of one radiograph.")
     return dataset
+
+
+def _header_alone(data: bytes) -> bool:
+    """Say whether the file has the header of a picture, when its pixels are left unread."""
+    import pydicom
+
+    return "Rows" in pydicom.dcmread(BytesIO(data), force=True, stop_before_pixels=True)
 
 
 def _choose_frame(dataset: Dataset, options: FilmOptions, where: str) -> tuple[Header, int | None]:
@@ -122,7 +138,7 @@ def _choose_frame(dataset: Dataset, options: FilmOptions, where: str) -> tuple[H
     return Header(dataset, index), index if count > 1 else None
 
 
-def _spacing(header: Header, options: FilmOptions, shape: tuple[int, ...], notes: list[str]) -> Spacing:
+def _spacing(header: Header, options: FilmOptions, shape: tuple[int, int], notes: list[str]) -> Spacing:
     tags = SpacingTags(
         pixel=header.numbers("PixelSpacing"),
         imager=header.numbers("ImagerPixelSpacing"),
@@ -131,15 +147,17 @@ def _spacing(header: Header, options: FilmOptions, shape: tuple[int, ...], notes
         aspect_ratio=header.numbers("PixelAspectRatio"),
         magnification=header.number("EstimatedRadiographicMagnificationFactor"),
     )
-    spacing = choose_spacing(tags, user_mm=options.spacing_mm, magnification_corrected=options.magnification_corrected)
+    asked = options.magnification_corrected
+    spacing = choose_spacing(tags, user_mm=options.spacing_mm, magnification_corrected=asked)
+    notes.extend(spacing_doubts(spacing, tags, shape, magnification_corrected=asked))
     return spacing
 
 
-def _doubts_about(identity: Identity) -> list[str]:
+def _another_part(identity: Identity) -> list[str]:
     if identity.modality is not None and identity.modality not in _RADIOGRAPHY:
         return [f"This is not a limb radiograph: the header says Modality {identity.modality}."]
     if identity.body_part in _NOT_A_LIMB:
-        return [f"This is not a limb radiograph: the header says {identity.body_part}."]
+        return [f"This is not a limb radiograph: the header says BodyPartExamined {identity.body_part}."]
     return []
 
 

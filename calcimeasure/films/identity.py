@@ -26,7 +26,10 @@ _REGIONS = {
     "7569003": "FINGER", "T-D8800": "FINGER", "76505004": "THUMB", "T-D8810": "THUMB",
     "29707007": "TOE", "T-D9800": "TOE",
 }  # fmt: skip
+# What de-identification puts in place of a date of birth.
+_PLACEHOLDER_BIRTHS = {date(1900, 1, 1), date(1800, 1, 1), date(1901, 1, 1), date(1, 1, 1)}
 _DAYS_A_YEAR = 365.25
+_OLDEST_YEARS = 120
 _UNITS_A_YEAR = {"Y": 1.0, "M": 12.0, "W": _DAYS_A_YEAR / 7, "D": _DAYS_A_YEAR}
 
 
@@ -70,10 +73,12 @@ def age_years(age: str | None, born: date | None, on: date | None) -> float | No
     """Return the age from PatientAge (as 045Y), else from the dates of birth and of the film."""
     match = re.fullmatch(r"(\d{1,4})([YMWD])", age or "")
     if match is not None:
-        return round(int(match[1]) / _UNITS_A_YEAR[match[2]], 2)
-    if born is None or on is None or on < born:
+        years = int(match[1]) / _UNITS_A_YEAR[match[2]]
+    elif born is None or on is None or on < born or born in _PLACEHOLDER_BIRTHS:
         return None
-    return round((on - born).days / _DAYS_A_YEAR, 2)
+    else:
+        years = (on - born).days / _DAYS_A_YEAR
+    return round(years, 2) if years <= _OLDEST_YEARS else None
 
 
 def _side(header: Header, warnings: list[str]) -> str | None:

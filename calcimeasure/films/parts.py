@@ -33,6 +33,8 @@ class FilmParts:
         Whether the file declares that small values are shown white.
     padding
         True where no picture was recorded.
+    shows_a_limb
+        False where the file says that it shows something else: the picture is not asked which way grey runs.
     frame
         Counted from 0; None for a single frame.
     warnings
@@ -49,6 +51,7 @@ class FilmParts:
     relationship: GreyRelationship = GreyRelationship.UNKNOWN
     processing_intent: str | None = None
     padding: NDArray[np.bool_] | None = None
+    shows_a_limb: bool = True
     frame: int | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -86,7 +89,7 @@ def check_size(rows: int, columns: int, where: str) -> None:
         raise FilmError(
             f"the file claims {rows} x {columns} pixels, more than any film has",
             where=where,
-            remedy=f"Films of up to {MAX_PIXELS // 1_000_000} million pixels are read; make it smaller, or export it again.",
+            remedy=f"Films of up to {MAX_PIXELS // 1_000_000} million pixels are read; export it smaller.",
         )
 
 

@@ -15,7 +15,7 @@ from calcimeasure.films.content import FileFormat
 from calcimeasure.films.options import FilmOptions
 from calcimeasure.films.parts import FilmParts, Picture, check_size, grey_from_colour, value_range
 from calcimeasure.films.resolution import MM_AN_INCH, Resolution, believable_spacing, resolution_from_density
-from calcimeasure.films.spacing import SpacingTags, choose_spacing
+from calcimeasure.films.spacing import SpacingTags, choose_spacing, spacing_doubts
 from calcimeasure.films.tiff import read_tiff
 from calcimeasure.radiograph import Spacing
 
@@ -51,7 +51,9 @@ def read_plain(data: bytes, kind: FileFormat, options: FilmOptions, where: str) 
     if pixels.ndim == 3:
         pixels = grey_from_colour(pixels, where)
     lowest, highest = value_range(pixels)
-    spacing = _spacing(picture.resolution, options, (pixels.shape[0], pixels.shape[1]))
+    shape = (pixels.shape[0], pixels.shape[1])
+    spacing = _spacing(picture.resolution, options, shape)
+    asked = options.magnification_corrected
     return FilmParts(
         pixels=pixels,
         lowest=lowest,
@@ -60,6 +62,7 @@ def read_plain(data: bytes, kind: FileFormat, options: FilmOptions, where: str) 
         bone_is_low=picture.white_is_low,
         padding=picture.hidden,
         frame=picture.frame,
+        warnings=spacing_doubts(spacing, SpacingTags(), shape, magnification_corrected=asked),
     )
 
 

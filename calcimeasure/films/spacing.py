@@ -13,6 +13,7 @@ from calcimeasure.radiograph import Spacing, SpacingBasis
 
 EQUAL_WITHIN = 0.005
 _ROUNDING = 1e-9
+_SHORTEST_FILM_MM, _LONGEST_FILM_MM = 15.0, 2000.0
 Pair = tuple[float, float]
 
 
@@ -124,6 +125,43 @@ def _demagnified(spacing: Spacing, factor: float | None) -> Spacing:
         basis=SpacingBasis.MAGNIFICATION_CORRECTED,
         note=f"{spacing.note} / EstimatedRadiographicMagnificationFactor {factor:g}",
     )
+
+
+def spacing_doubts(
+    spacing: Spacing, tags: SpacingTags, shape: tuple[int, int], *, magnification_corrected: bool = False
+) -> list[str]:
+    """Return what a person should know of a spacing, one sentence each.
+
+    Parameters
+    ----------
+    spacing
+        What `choose_spacing` gave for the tags.
+    tags
+        Values of the header.
+    shape
+        (rows, columns) of the film.
+    magnification_corrected
+        Whether the correction was asked for.
+    """
+    doubts = []
+    if spacing.basis is SpacingBasis.NONE and usable(tags.pixel):
+        doubts.append(f"No millimetres: {spacing.note}. Use --spacing if you know the right one.")
+    if magnification_corrected and spacing.basis is not SpacingBasis.MAGNIFICATION_CORRECTED:
+        needs = "it needs ImagerPixelSpacing and an EstimatedRadiographicMagnificationFactor above 1"
+        doubts.append(f"The correction for magnification was not applied: {needs}; the basis is '{spacing.basis}'.")
+    if spacing.mm is None:
+        return doubts
+    sides = (shape[0] * spacing.mm[0], shape[1] * spacing.mm[1])
+    if max(sides) > _LONGEST_FILM_MM or max(sides) < _SHORTEST_FILM_MM:
+        doubts.append(f"With this spacing the film is {sides[0]:.0f} x {sides[1]:.0f} mm, which no film is.")
+    aspect = usable(tags.aspect_ratio)
+    if (
+        spacing.basis is SpacingBasis.USER
+        and aspect
+        and not _equal(spacing.mm[0] / spacing.mm[1], aspect[0] / aspect[1])
+    ):
+        doubts.append(f"PixelAspectRatio {_text(aspect)} does not fit the spacing that was given.")
+    return doubts
 
 
 def usable(values: tuple[float, ...] | None) -> Pair | None:

@@ -75,8 +75,7 @@ def _check_complete(page: TiffPage, size: int, where: str) -> None:
     """Refuse a file that ends before its pixels do: decoders fill up with zeros without a word."""
     ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
     held = sum(page.databytecounts)
-    bits = page.bitspersample if isinstance(page.bitspersample, int) else 8
-    needed = (page.imagelength * page.imagewidth * page.samplesperpixel * bits + 7) // 8
+    needed = (page.imagelength * page.imagewidth * page.samplesperpixel * page.bitspersample + 7) // 8
     if not ends or max(ends) > size or (int(page.compression) == 1 and held < needed):
         raise FilmError("the pixel data is cut off", where=where, remedy="Copy or export the film again.")
 
@@ -94,7 +93,7 @@ def _decode(page: TiffPage, data: bytes, index: int, where: str) -> tuple[NDArra
         pixels = np.moveaxis(pixels, 0, 2)
     if pixels.ndim == 3:
         pixels = pixels[:, :, :3] if pixels.shape[2] >= 3 else pixels[:, :, 0]
-    if pixels.ndim != 2 and pixels.ndim != 3:
+    if pixels.ndim not in (2, 3):
         raise FilmError(f"a page of shape {page.shape} is not one film", where=where, remedy="Export one picture.")
     return pixels, photometric == _MIN_IS_WHITE
 
@@ -104,7 +103,7 @@ def _decode_elsewhere(page: TiffPage, data: bytes, index: int, where: str) -> tu
     decoded, pictures = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if not decoded or index >= len(pictures):
         raise DecoderError(
-            f"the TIFF compression {page.compression.name} cannot be decoded",
+            f"the TIFF compression {_compression_name(page)} cannot be decoded",
             where=where,
             remedy="Save the picture without compression.",
         )
@@ -113,6 +112,10 @@ def _decode_elsewhere(page: TiffPage, data: bytes, index: int, where: str) -> tu
         pixels = pixels[:, :, 2::-1] if pixels.shape[2] >= 3 else pixels[:, :, 0]
     # OpenCV turns MinIsWhite round itself at 8 bits and leaves it alone at 16.
     return pixels, int(page.photometric) == _MIN_IS_WHITE and pixels.dtype != np.uint8
+
+
+def _compression_name(page: TiffPage) -> str:
+    return str(getattr(page.compression, "name", page.compression))
 
 
 def _resolution(file: TiffFile, page: TiffPage) -> Resolution | None:
