@@ -102,7 +102,8 @@ def viewport(
 def picture(film: Radiograph, anatomy: Anatomy, view: Viewport) -> Grey:
     """Return the film in its display window on the viewport's grid; 0 outside the limbs."""
     rows, cols = slice(view.row0, view.row0 + view.rows), slice(view.col0, view.col0 + view.cols)
-    shown = cv2.resize(film.pixels[rows, cols], (view.width, view.height), interpolation=cv2.INTER_AREA)
+    size = (view.width, view.height)
+    shown = np.asarray(cv2.resize(film.pixels[rows, cols], size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     inside = limb_mask(anatomy, view)
     low, high = display_window(film, shown[inside])
     grey = np.clip((shown - low) * ((255.0 - _LIMB_BLACK) / (high - low)) + _LIMB_BLACK, _LIMB_BLACK, 255)

@@ -82,7 +82,8 @@ def read_labels(path: str | Path, film: Radiograph) -> DepositLabels:
         if _is_dicom(path):
             from calcimeasure.results.dicom import read_segmentation
 
-            return read_segmentation(path, film)
+            labels: DepositLabels = read_segmentation(path, film)
+            return labels
         raise LabelsError(
             f"'{path.suffix}' is not a format that label images are read from",
             where=path.name,
@@ -146,8 +147,6 @@ def _read_png(path: Path) -> NDArray[Any]:
 
 
 def _our_description(text: str) -> Mapping[str, Any] | None:
-    if LABELS_SCHEMA.split("/")[0] not in text:
-        return None
     try:
         description = json.loads(text)
     except json.JSONDecodeError:
@@ -166,7 +165,7 @@ def _check_grid(image: NDArray[Any], film: Radiograph, name: str) -> None:
         )
     if image.shape != film.shape:
         raise LabelsError(
-            f"it is {image.shape[0]} x {image.shape[1]}, the film is {film.shape[0]} x {film.shape[1]} (rows x columns)",
+            f"it is {image.shape[0]} x {image.shape[1]}, the film {film.shape[0]} x {film.shape[1]} (rows x columns)",
             where=name,
             remedy=_ASK_SHAPE,
         )

@@ -103,7 +103,6 @@ def outlines_of(labels: DepositLabels) -> dict[int, tuple[Points, ...]]:
     return {
         label: _outline(labels.image[box] == label, box[0].start, box[1].start)
         for label, box in enumerate(boxes, start=1)
-        if box is not None
     }
 
 

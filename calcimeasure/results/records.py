@@ -64,27 +64,27 @@ def comparison_record(
         "followup": film_record(c.followup, include_paths=include_paths),
         "registration": _registration_record(c.registration),
         "links": [_link_record(link, number) for number, link in enumerate(c.links, start=1)],
-        "baseline_common_area_mm2": _plain(c.baseline_common_area_mm2),
-        "followup_common_area_mm2": _plain(c.followup_common_area_mm2),
-        "baseline_common_area_px": _plain(c.baseline_common_area_px),
-        "followup_common_area_px": _plain(c.followup_common_area_px),
-        "total_area_change_percent": _plain(c.total_area_change_percent),
-        "ci95_percent": _plain(c.ci95_percent),
-        "ci90_percent": _plain(c.ci90_percent),
-        "log_ratio": _plain(c.log_ratio),
-        "log_ratio_se": _plain(c.log_ratio_se),
-        "total_area_change_mm2": _plain(c.total_area_change_mm2),
-        "smallest_detectable_change_percent": _plain(c.smallest_detectable_change_percent),
-        "change_detected_with_80_percent_power_percent": _plain(c.change_detected_with_80_percent_power_percent),
+        "baseline_common_area_mm2": json_value(c.baseline_common_area_mm2),
+        "followup_common_area_mm2": json_value(c.followup_common_area_mm2),
+        "baseline_common_area_px": json_value(c.baseline_common_area_px),
+        "followup_common_area_px": json_value(c.followup_common_area_px),
+        "total_area_change_percent": json_value(c.total_area_change_percent),
+        "ci95_percent": json_value(c.ci95_percent),
+        "ci90_percent": json_value(c.ci90_percent),
+        "log_ratio": json_value(c.log_ratio),
+        "log_ratio_se": json_value(c.log_ratio_se),
+        "total_area_change_mm2": json_value(c.total_area_change_mm2),
+        "smallest_detectable_change_percent": json_value(c.smallest_detectable_change_percent),
+        "change_detected_with_80_percent_power_percent": json_value(c.change_detected_with_80_percent_power_percent),
         "detectable": c.detectable,
-        "margin_ratio": _plain(c.margin_ratio),
+        "margin_ratio": json_value(c.margin_ratio),
         "beyond_margin": c.beyond_margin,
         "changed_links": list(c.changed_links),
         "area_change_band": c.area_change_band,
         "verdict": str(c.verdict),
         "reasons": list(c.reasons),
         "warnings": list(c.warnings),
-        "self_check": _plain(c.self_check),
+        "self_check": json_value(c.self_check),
         **_tail(settings, include_paths=include_paths),
     }
 
@@ -122,18 +122,18 @@ def film_record(measurement: FilmMeasurement, *, include_paths: bool = False) ->
         "sha256": film.sha256,
         "frame": film.frame,
         "shape": list(film.shape),
-        "pixel_spacing_mm": _plain(film.spacing.mm),
-        "pixel_aspect": _plain(film.spacing.pixel_aspect),
+        "pixel_spacing_mm": json_value(film.spacing.mm),
+        "pixel_aspect": json_value(film.spacing.pixel_aspect),
         "spacing_basis": str(film.spacing.basis),
         "spacing_note": film.spacing.note,
         "body_part": film.identity.body_part,
         "side": film.identity.side,
         "view": film.identity.view,
         "modality": film.identity.modality,
-        "total_area_mm2": _plain(measurement.total_area_mm2),
-        "total_area_se_mm2": _plain(measurement.total_area_se_mm2),
-        "total_area_px": _plain(measurement.total_area_px),
-        "total_area_se_px": _plain(measurement.total_area_se_px),
+        "total_area_mm2": json_value(measurement.total_area_mm2),
+        "total_area_se_mm2": json_value(measurement.total_area_se_mm2),
+        "total_area_px": json_value(measurement.total_area_px),
+        "total_area_se_px": json_value(measurement.total_area_se_px),
         "method": labels.method,
         "deposits": [deposit_record(deposit) for deposit in measurement.deposits],
         "warnings": list(measurement.warnings),
@@ -142,7 +142,7 @@ def film_record(measurement: FilmMeasurement, *, include_paths: bool = False) ->
 
 def deposit_record(deposit: DepositMeasurement) -> Record:
     """Return one deposit; the keys are the columns of `deposits.csv`."""
-    return {field.name: _plain(getattr(deposit, field.name)) for field in fields(deposit)}
+    return {field.name: json_value(getattr(deposit, field.name)) for field in fields(deposit)}
 
 
 def record_text(record: Mapping[str, object]) -> str:
@@ -181,31 +181,11 @@ def plain_settings(settings: Mapping[str, object] | None, *, include_paths: bool
     kept = {} if settings is None else dict(settings)
     if not include_paths:
         kept = {name: value for name, value in kept.items() if not isinstance(value, PurePath)}
-    return {name: _plain(kept[name]) for name in sorted(kept)}
+    return {name: json_value(kept[name]) for name in sorted(kept)}
 
 
-def _registration_record(registration: Registration) -> Record:
-    return {field.name: _plain(getattr(registration, field.name)) for field in fields(registration)}
-
-
-def _link_record(link: Link, number: int) -> Record:
-    values = {field.name: _plain(getattr(link, field.name)) for field in fields(link)}
-    head = ("baseline_labels", "followup_labels", "status", "area_change_percent", "ci95_percent", "detectable")
-    return {"link": number, **{name: values.pop(name) for name in head}, **values}
-
-
-def _head(schema: str) -> Record:
-    from calcimeasure import __version__
-
-    return {"schema": schema, "calcimeasure_version": __version__}
-
-
-def _tail(settings: Mapping[str, object] | None, *, include_paths: bool) -> Record:
-    return {"settings": plain_settings(settings, include_paths=include_paths), "versions": library_versions()}
-
-
-def _plain(value: object) -> Any:
-    """Return the JSON value of what a record holds; what is not finite is null."""
+def json_value(value: object) -> Any:  # noqa: PLR0911 - one line a kind of value
+    """Return a value as JSON holds it: plain numbers, null for what is not finite, lists, texts."""
     if value is None or isinstance(value, bool | np.bool_):
         return None if value is None else bool(value)
     if isinstance(value, Enum):
@@ -218,7 +198,27 @@ def _plain(value: object) -> Any:
         number = float(value)
         return number if math.isfinite(number) else None
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, tuple | list | np.ndarray):
-        return [_plain(item) for item in value]
+        return [json_value(item) for item in value]
     raise TypeError(f"{type(value).__name__} has no place in a record")
+
+
+def _registration_record(registration: Registration) -> Record:
+    return {field.name: json_value(getattr(registration, field.name)) for field in fields(registration)}
+
+
+def _link_record(link: Link, number: int) -> Record:
+    values = {field.name: json_value(getattr(link, field.name)) for field in fields(link)}
+    head = ("baseline_labels", "followup_labels", "status", "area_change_percent", "ci95_percent", "detectable")
+    return {"link": number, **{name: values.pop(name) for name in head}, **values}
+
+
+def _head(schema: str) -> Record:
+    from calcimeasure import __version__
+
+    return {"schema": schema, "calcimeasure_version": __version__}
+
+
+def _tail(settings: Mapping[str, object] | None, *, include_paths: bool) -> Record:
+    return {"settings": plain_settings(settings, include_paths=include_paths), "versions": library_versions()}

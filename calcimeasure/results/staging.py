@@ -134,8 +134,9 @@ def _refuse_unless_free(target: Path, *, overwrite: bool) -> None:
         )
     foreign = _foreign_entries(target)
     if foreign:
+        more = ", ..." if len(foreign) > 3 else ""
         raise UsageError(
-            f"the folder holds what calcimeasure did not write ({', '.join(foreign[:3])}{', ...' * (len(foreign) > 3)})",
+            f"the folder holds what calcimeasure did not write ({', '.join(foreign[:3])}{more})",
             where=str(target),
             remedy="Nothing was replaced. Choose another folder, or move those files away.",
         )

@@ -11,44 +11,13 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from calcimeasure.comparison.records import Comparison
+from calcimeasure.comparison.table import LINK_COLUMNS, link_rows
 from calcimeasure.measurement.records import FilmMeasurement
-from calcimeasure.results.records import Record, comparison_record, deposit_record
+from calcimeasure.measurement.table import COLUMNS
+from calcimeasure.results.records import deposit_record, json_value
 
-DEPOSIT_COLUMNS = (
-    "label",
-    "finding",
-    "area_mm2",
-    "area_se_mm2",
-    "area_px",
-    "area_se_px",
-    "area_method",
-    "centroid_row",
-    "centroid_col",
-    "limb",
-    "over_bone_fraction",
-    "confidence",
-    "origin",
-    "integrated_contrast",
-)
-PAIR_DEPOSIT_COLUMNS = ("film", "film_id", "link", *DEPOSIT_COLUMNS)
-FILM_DEPOSIT_COLUMNS = ("film_id", *DEPOSIT_COLUMNS)
-LINK_COLUMNS = (
-    "link",
-    "status",
-    "baseline_labels",
-    "followup_labels",
-    "baseline_area_mm2",
-    "followup_area_mm2",
-    "baseline_area_px",
-    "followup_area_px",
-    "area_change_percent",
-    "ci95_low_percent",
-    "ci95_high_percent",
-    "log_ratio",
-    "log_ratio_se",
-    "detectable",
-    "reason",
-)
+PAIR_DEPOSIT_COLUMNS = ("film", "film_id", "link", *COLUMNS)
+FILM_DEPOSIT_COLUMNS = ("film_id", *COLUMNS)
 
 
 def comparison_deposits_csv(comparison: Comparison) -> str:
@@ -75,7 +44,7 @@ def measurement_deposits_csv(measurement: FilmMeasurement) -> str:
 
 def links_csv(comparison: Comparison) -> str:
     """Return a row a link, numbered from 1; several labels of one film are joined by a semicolon."""
-    return _csv_text(LINK_COLUMNS, [_link_row(record) for record in comparison_record(comparison)["links"]])
+    return _csv_text(LINK_COLUMNS, link_rows(comparison.links))
 
 
 def link_numbers(comparison: Comparison) -> dict[str, dict[int, int]]:
@@ -85,17 +54,6 @@ def link_numbers(comparison: Comparison) -> dict[str, dict[int, int]]:
         numbers["baseline"].update(dict.fromkeys(link.baseline_labels, number))
         numbers["followup"].update(dict.fromkeys(link.followup_labels, number))
     return numbers
-
-
-def _link_row(record: Record) -> Record:
-    low, high = record["ci95_percent"] or (None, None)
-    return {
-        **record,
-        "baseline_labels": ";".join(map(str, record["baseline_labels"])),
-        "followup_labels": ";".join(map(str, record["followup_labels"])),
-        "ci95_low_percent": low,
-        "ci95_high_percent": high,
-    }
 
 
 def _csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
@@ -108,6 +66,7 @@ def _csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> s
 
 
 def _cell(value: object) -> str:
+    value = json_value(value)
     if value is None:
         return ""
     if isinstance(value, bool):

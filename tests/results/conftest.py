@@ -23,7 +23,7 @@ from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import GreyRelationship, GreyScale, Identity, Radiograph, Spacing, SpacingBasis
 
 BURNED_IN = "DOE^JANE 1949"
-FINGERS = ((0.16, 0.42, -28), (0.36, 0.12, -8), (0.5, 0.07, 0), (0.63, 0.11, 7), (0.76, 0.2, 16))
+FINGERS = ((0.16, 0.42), (0.36, 0.12), (0.5, 0.07), (0.63, 0.11), (0.76, 0.2))
 
 # Place and radius as shares of the film's height, then finding.
 Blob = tuple[float, float, float, Finding]
@@ -57,7 +57,7 @@ def drawn_hand(height: int) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDA
     at = lambda x, y: (round(x * width), round(y * height))  # noqa: E731
     cv2.ellipse(soft, at(0.5, 0.62), (round(0.27 * width), round(0.16 * height)), 0, 0, 360, 1, -1)
     cv2.rectangle(soft, at(0.36, 0.7), at(0.64, 1.0), 1, -1)
-    for x, y, tilt in FINGERS:
+    for x, y in FINGERS:
         tip = np.array(at(x, y + 0.03))
         root = np.array(at(0.5 + (x - 0.5) * 0.55, 0.62))
         cv2.line(soft, tuple(map(int, tip)), tuple(map(int, root)), 1, round(0.1 * width))

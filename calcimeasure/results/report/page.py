@@ -1,16 +1,274 @@
-"""`report_html`: the page of a compared pair."""
+"""`report_html`: the page of a compared pair, one file that needs nothing else.
+
+Text that came from files is escaped by the template engine. Pictures, styles and the script are in the page; its
+content security policy names the hashes of both and forbids everything else, so that nothing can be fetched even if
+a file's text found a way in. Neither a time nor a path is written: the same pair gives the same page.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
 
-from calcimeasure.comparison.records import Comparison
+from calcimeasure.comparison.intervals import CALIBRATION_NOTE
+from calcimeasure.comparison.records import Comparison, Verdict
+from calcimeasure.comparison.sentence import verdict_sentence
+from calcimeasure.measurement.records import FilmMeasurement
+from calcimeasure.radiograph import SpacingBasis
+from calcimeasure.results.display import anatomy_of
+from calcimeasure.results.report import words
+from calcimeasure.results.report.bars import HEADLINE_WIDTH, make_axis, make_bar
+from calcimeasure.results.report.pictures import FilmPicture, film_pictures, overlay_on_baseline
+from calcimeasure.results.report.rows import link_rows, unlinked_words
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+NOT_A_DEVICE = "For research. Not a medical device; not for decisions about one patient's treatment."
+
+Facts = list[tuple[str, str]]
+
+_PARTICULARS = r" (?=(?:But|Among the deposits): )"
 
 
-def report_html(comparison: Comparison, record: Mapping[str, object]) -> str:
-    """Return the page as text."""
-    from html import escape
+def report_html(comparison: Comparison, record: Mapping[str, Any]) -> str:
+    """Return the page of a compared pair.
 
-    from calcimeasure.comparison.sentence import verdict_sentence
+    Parameters
+    ----------
+    comparison
+        The pair.
+    record
+        Its record: settings, versions, hashes and (where they were asked for) paths are shown as it holds them.
+    """
+    style, script = _resource("style.css"), _resource("script.js")
+    lead, particulars = _sentences(comparison)
+    pictures = film_pictures(comparison)
+    axis, headline = make_axis(comparison), make_axis(comparison, width=HEADLINE_WIDTH, links=False)
+    overlay = overlay_on_baseline(comparison, *pictures, anatomy_of(comparison.baseline))
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            style=style,
+            script=script,
+            policy=_policy(style, script),
+            verdict=comparison.verdict,
+            verdict_word=words.VERDICT_WORDS[comparison.verdict],
+            sentence=lead,
+            particulars=particulars,
+            subject=_subject(comparison),
+            calibration_note=CALIBRATION_NOTE,
+            not_a_device=NOT_A_DEVICE,
+            tiles=_tiles(comparison),
+            reasons=[words.typographic(reason) for reason in comparison.reasons],
+            warnings=[words.typographic(warning) for warning in _warnings(comparison)],
+            films=[_film(*both) for both in zip(pictures, (comparison.baseline, comparison.followup), strict=True)],
+            linked=bool(comparison.links),
+            overlay=overlay,
+            alignment=words.alignment_words(comparison.registration),
+            rows=link_rows(comparison, pictures, axis),
+            unlinked=unlinked_words(comparison),
+            total=_total(comparison),
+            total_bar=make_bar(
+                axis, comparison.total_area_change_percent, comparison.ci95_percent, comparison.ci90_percent
+            ),
+            axis=axis,
+            headline_axis=headline,
+            headline_bar=make_bar(
+                headline, comparison.total_area_change_percent, comparison.ci95_percent, comparison.ci90_percent
+            ),
+            spoken_total=words.spoken_total(comparison),
+            margin=words.margin(comparison.margin_ratio),
+            scale_applied=comparison.registration.scale_applied,
+            basis_sentences=_basis_sentences(comparison),
+            facts=_facts(comparison, record),
+            version=record["calcimeasure_version"],
+        )
+    )
 
-    return f"<!doctype html><title>calcimeasure</title><p>{escape(verdict_sentence(comparison))}</p>\n"
+
+def _sentences(comparison: Comparison) -> tuple[str, str]:
+    """Return the verdict on the total, and what it says of single deposits after that."""
+    lead, *rest = re.split(_PARTICULARS, words.typographic(verdict_sentence(comparison)), maxsplit=1)
+    return lead, "".join(rest)
+
+
+def _subject(comparison: Comparison) -> list[str]:
+    baseline, followup = comparison.baseline.film.identity, comparison.followup.film.identity
+    shown = words.what_is_shown(baseline) or words.what_is_shown(followup)
+    return [part for part in (shown, words.time_between(baseline, followup)) if part]
+
+
+def _tiles(comparison: Comparison) -> list[dict[str, str]]:
+    """Return the headline numbers: areas, change, and what the pair could have shown."""
+    c = comparison
+    if c.verdict is Verdict.NOT_COMPARABLE:
+        return []
+    tiles = [
+        {"term": "Baseline area", "value": words.area(c.baseline_common_area_mm2, c.baseline_common_area_px)},
+        {"term": "Follow-up area", "value": words.area(c.followup_common_area_mm2, c.followup_common_area_px)},
+    ]
+    tiles[0]["note"] = tiles[1]["note"] = "calcinosis, common field"
+    if c.total_area_change_percent is not None:
+        digits = words.percent_digits(c)
+        note = words.typographic(f"95 % interval {words.interval_percent(c.ci95_percent, digits)}")
+        change = words.signed_percent(c.total_area_change_percent, digits)
+        tiles.append({"term": "Change", "value": change, "note": note})
+    elif c.total_area_change_mm2 is not None:
+        sign = "+" if c.total_area_change_mm2 > 0 else ""
+        tiles.append({"term": "Change", "value": f"{sign}{words.number(c.total_area_change_mm2)}\u202fmm²", "note": ""})
+    if c.smallest_detectable_change_percent is not None:
+        tiles.append(
+            {
+                "term": "Smallest detectable change",
+                "value": f"{words.number(c.smallest_detectable_change_percent, 0)}\u202f%",
+                "note": "with 80\u202f% power: "
+                f"{words.number(c.change_detected_with_80_percent_power_percent, 0)}\u202f%",
+            }
+        )
+    return tiles
+
+
+def _warnings(comparison: Comparison) -> list[str]:
+    """Return the pair's warnings, and those of a film that the pair's do not repeat."""
+    films = (("Baseline film", comparison.baseline), ("Follow-up film", comparison.followup))
+    own = [
+        f"{name}: {text}"
+        for name, film in films
+        for text in film.warnings
+        if not any(text in warning for warning in comparison.warnings)
+    ]
+    return words.each_once([*comparison.warnings, *own])
+
+
+def _film(picture: FilmPicture, measurement: FilmMeasurement) -> dict[str, Any]:
+    count = len(measurement.deposits)
+    anatomy = anatomy_of(measurement)
+    return {
+        "picture": picture,
+        "title": {"baseline": "Baseline", "followup": "Follow-up"}[picture.key],
+        "area": words.area(measurement.total_area_mm2, measurement.total_area_px),
+        "area_se": words.area(measurement.total_area_se_mm2, measurement.total_area_se_px),
+        "count": "no deposits" if not count else f"{count} deposit{'s' * (count != 1)}",
+        "blank": anatomy.limb_count == 0,
+        "film_id": measurement.film.film_id,
+    }
+
+
+def _total(comparison: Comparison) -> dict[str, str] | None:
+    c = comparison
+    if c.baseline_common_area_px is None and c.baseline_common_area_mm2 is None:
+        return None
+    digits = words.percent_digits(c)
+    return {
+        "baseline_area": words.area(c.baseline_common_area_mm2, c.baseline_common_area_px),
+        "followup_area": words.area(c.followup_common_area_mm2, c.followup_common_area_px),
+        "change": words.signed_percent(c.total_area_change_percent, digits),
+        "interval": words.interval_percent(c.ci95_percent, digits),
+        "detectable": {True: "Shown", False: "Not shown", None: words.NONE}[c.detectable],
+        "spoken": words.spoken_total(c),
+    }
+
+
+def _basis_sentences(comparison: Comparison) -> list[str]:
+    bases = [film.film.spacing.basis for film in (comparison.baseline, comparison.followup)]
+    if bases[0] is bases[1]:
+        return [words.BASIS_SENTENCES[bases[0]]]
+    names = ("Baseline", "Follow-up")
+    return [f"{name}: {words.BASIS_SENTENCES[basis]}" for name, basis in zip(names, bases, strict=True)]
+
+
+def _facts(comparison: Comparison, record: Mapping[str, Any]) -> list[tuple[str, Facts]]:
+    """Return how it was computed, in groups of terms and values."""
+    groups = [
+        (title, _film_facts(measurement, record[key]))
+        for title, key, measurement in (
+            ("Baseline film", "baseline", comparison.baseline),
+            ("Follow-up film", "followup", comparison.followup),
+        )
+    ]
+    settings = [(_term(name), _setting(value)) for name, value in record["settings"].items()]
+    versions = [("calcimeasure", record["calcimeasure_version"]), *record["versions"].items()]
+    margin = ("Margin of no change", words.margin(comparison.margin_ratio))
+    groups.append(("Settings", [margin, *(item for item in settings if item[0] != "Margin ratio")]))
+    groups.append(("Versions", versions))
+    if comparison.self_check:
+        check = [(_term(name), _setting(value)) for name, value in record["self_check"].items()]
+        groups.append(("Self-check on this baseline", check))
+    return groups
+
+
+def _film_facts(measurement: FilmMeasurement, record: Mapping[str, Any]) -> Facts:
+    film = measurement.film
+    facts = [("Film", film.film_id)]
+    if record["path"]:
+        facts.append(("Path", record["path"]))
+    facts.append(("SHA-256", film.sha256))
+    if film.frame is not None:
+        facts.append(("Frame", str(film.frame + 1)))
+    facts.append(("Size", f"{film.shape[0]} rows, {film.shape[1]} columns"))
+    facts.append(("Spacing", words.spacing_words(film)))
+    if film.spacing.basis is not SpacingBasis.NONE:
+        facts.append(("Spacing basis", str(film.spacing.basis).replace("_", " ")))
+    methods = sorted({words.METHOD_WORDS[deposit.area_method] for deposit in measurement.deposits})
+    origins = sorted({words.ORIGIN_WORDS[deposit.origin] for deposit in measurement.deposits})
+    facts.append(("Deposits", ", ".join(origins) or "none"))
+    if methods:
+        facts.append(("Area", ", ".join(methods)))
+    if measurement.labels.method:
+        facts.append(("Segmentation", measurement.labels.method))
+    return facts
+
+
+def _term(name: str) -> str:
+    words_of_it = name.replace("_", " ")
+    return words_of_it[:1].upper() + words_of_it[1:]
+
+
+def _setting(value: object) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(_setting(item) for item in value) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{str(name).replace('_', ' ')} {_setting(item)}" for name, item in value.items())
+    return str(value)
+
+
+def _policy(style: str, script: str) -> str:
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_content_hash(style)}'; "
+        f"script-src '{_content_hash(script)}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _content_hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}"
+
+
+def _resource(name: str) -> str:
+    return resources.files("calcimeasure.results.report").joinpath("templates", name).read_text("utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("calcimeasure.results.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
