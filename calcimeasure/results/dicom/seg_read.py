@@ -192,12 +192,10 @@ def _label_image(dataset: Dataset, source: Source, segments: dict[int, Dataset],
 
 def _masks(dataset: Dataset, source: Source, where: str) -> Iterator[tuple[int, NDArray[np.bool_]]]:
     """Yield the number of a segment and its mask, frame by frame, so that memory stays that of one frame."""
-    from pydicom.pixels.utils import iter_pixels
-
     half = (int(dataset.get("MaximumFractionalValue", 1)) + 1) // 2
     owners = None if dataset.SOPClassUID == LABEL_MAP_SEGMENTATION else _owners(dataset, source, where)
     try:
-        for index, frame in enumerate(iter_pixels(dataset, raw=True)):
+        for index, frame in enumerate(_pixel_frames(dataset)):
             if owners is None:
                 yield from ((int(number), frame == number) for number in np.unique(frame) if number)
             elif owners[index] is not None:
@@ -205,6 +203,28 @@ def _masks(dataset: Dataset, source: Source, where: str) -> Iterator[tuple[int, 
     except (RuntimeError, NotImplementedError, AttributeError, ValueError, EOFError) as error:
         name = dataset.file_meta.TransferSyntaxUID.name
         raise LabelsError(f"its pixels ({name}) cannot be decoded: {error}", where=where) from error
+
+
+def _pixel_frames(dataset: Dataset) -> Iterator[NDArray[np.integer]]:
+    from pydicom.pixels.utils import iter_pixels
+
+    if dataset.BitsAllocated == 1 and not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        yield from _packed_frames(dataset)
+    else:
+        yield from iter_pixels(dataset, raw=True)
+
+
+def _packed_frames(dataset: Dataset) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames of plain bits, which follow one another without a break in the middle of a byte.
+
+    pydicom's own iterator loses the place where the pixels of a frame are no multiple of eight.
+    """
+    packed = np.frombuffer(dataset.PixelData, dtype=np.uint8)
+    size = int(dataset.Rows) * int(dataset.Columns)
+    for number in range(int(dataset.get("NumberOfFrames", 1))):
+        first, past = number * size, (number + 1) * size
+        bits = np.unpackbits(packed[first // 8 : -(-past // 8)], bitorder="little")
+        yield bits[first % 8 : first % 8 + size].reshape(dataset.Rows, dataset.Columns)
 
 
 def _owners(dataset: Dataset, source: Source, where: str) -> list[int | None]:
