@@ -1,1 +1,40 @@
-"""Films with known truth: anatomy, deposits, exposure, DICOM headers."""
+"""Films with known truth: anatomy, deposits, exposure, DICOM headers.
+
+``simulate_film`` and ``simulate_pair`` draw everything from a generator; ``write_dicom``, ``write_image`` and
+``write_truth`` put what they return on disk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from calcimeasure.simulation.changes import ChangePlan, draw_plan
+    from calcimeasure.simulation.dicom import write_dicom
+    from calcimeasure.simulation.film import FilmFormat, SimulatedFilm, simulate_film
+    from calcimeasure.simulation.images import write_image
+    from calcimeasure.simulation.pair import SimulatedPair, simulate_pair
+    from calcimeasure.simulation.truth import truth_record, write_truth
+
+_HOMES = {
+    "ChangePlan": "changes",
+    "FilmFormat": "film",
+    "SimulatedFilm": "film",
+    "SimulatedPair": "pair",
+    "draw_plan": "changes",
+    "simulate_film": "film",
+    "simulate_pair": "pair",
+    "truth_record": "truth",
+    "write_dicom": "dicom",
+    "write_image": "images",
+    "write_truth": "truth",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _HOMES:
+        return getattr(import_module(f"calcimeasure.simulation.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,249 @@
+"""A bone as maps of cortical and spongy bone along the beam, drawn once a subject in the bone's own frame.
+
+The section of every bone is taken as round: at distance d inside its outline the beam crosses
+``2 D sqrt(1 - (1 - d / W)²)`` of it, W being half its local width and D half its depth. The cavity follows the same law
+within the cortex. Spongy bone is a net of fine bright threads, denser towards the joints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from calcimeasure.simulation.outlines import CARPAL_OUTLINES, FOREARM_OUTLINES, long_bone, smooth_closed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from calcimeasure.simulation.geometry import Points
+
+GRID_MM = 0.1
+MARGIN_MM = 1.0
+EDGE_SMOOTHING = 0.8  # grid cells; takes the stairs out of the distance map
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoneStyle:
+    """How dense a subject's bones are.
+
+    Attributes
+    ----------
+    cortex
+        Thickness of the cortex at mid-shaft as a share of half the shaft's width.
+    plate_mm
+        Thickness of the bone under the joints.
+    spongy
+        Volume share of bone in the ends.
+    marrow_spongy
+        The same in mid-shaft.
+    """
+
+    cortex: float = 0.42
+    plate_mm: float = 0.5
+    spongy: float = 0.3
+    marrow_spongy: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bone:
+    """One bone in its own frame.
+
+    Attributes
+    ----------
+    name
+        E.g. ``proximal_3``.
+    length_mm
+        From its base (y = 0) to its head.
+    outline_mm
+        (n, 2) closed outline in the bone's frame: x across, y towards the fingertip.
+    mineral_mm
+        float32 map of equivalent compact bone along the beam, on the grid below.
+    depth_mm
+        float32 map of the whole bone along the beam: what soft tissue it displaces.
+    origin_mm
+        (x, y) of the corner of the map's first cell.
+    """
+
+    name: str
+    length_mm: float
+    outline_mm: Points
+    mineral_mm: NDArray[np.float32]
+    depth_mm: NDArray[np.float32]
+    origin_mm: Points
+
+
+def make_long_bone(
+    name: str, kind: str, length_mm: float, rng: np.random.Generator, *, style: BoneStyle, width: float = 1.0
+) -> Bone:
+    """Return a metacarpal or phalanx.
+
+    Parameters
+    ----------
+    kind
+        A key of the outlines.
+    width
+        How stout it is against the average of its length.
+    """
+    control = long_bone(kind) * [length_mm * width, length_mm]
+    control = control + rng.normal(0, 0.004, control.shape) * length_mm * [1.0, 0.6]
+    bend = rng.normal(0, 0.012) * length_mm
+    y = control[:, 1] / length_mm
+    control[:, 0] += bend * (1 - (2 * y - 1) ** 2)
+    return _render(name, length_mm, smooth_closed(control), rng, style=style, tuft=kind.endswith("distal"))
+
+
+def make_forearm_bone(name: str, length_mm: float, rng: np.random.Generator, *, style: BoneStyle) -> Bone:
+    """Return the wrist end of the radius or ulna; `length_mm` of it is shown."""
+    control = np.array(FOREARM_OUTLINES[name], float) * length_mm
+    control = control + rng.normal(0, 0.5, control.shape)
+    return _render(name, length_mm, smooth_closed(control), rng, style=style, cut=True)
+
+
+def make_short_bone(name: str, kind: str, rng: np.random.Generator, *, style: BoneStyle, scale: float = 1.0) -> Bone:
+    """Return a carpal or sesamoid bone."""
+    control = np.array(CARPAL_OUTLINES[kind], float) * scale
+    size = float(np.ptp(control[:, 1]))
+    control = control + rng.normal(0, 0.018 * size, control.shape)
+    return _render(name, size, smooth_closed(control), rng, style=style, short=True)
+
+
+def _render(
+    name: str,
+    length_mm: float,
+    outline: Points,
+    rng: np.random.Generator,
+    *,
+    style: BoneStyle,
+    tuft: bool = False,
+    short: bool = False,
+    cut: bool = False,
+) -> Bone:
+    origin = np.floor((outline.min(axis=0) - MARGIN_MM) / GRID_MM) * GRID_MM
+    cols, rows = (int(n) for n in np.ceil((outline.max(axis=0) + MARGIN_MM - origin) / GRID_MM))
+    inside = np.zeros((rows, cols), np.uint8)
+    fixed = np.round((outline - origin) / GRID_MM * 256 - 128).astype(np.int32)
+    cv2.fillPoly(inside, [fixed], 1, shift=8)
+    distance = _signed_distance(inside) * GRID_MM
+    half_width, along = _half_width(distance, origin, length_mm, short=short)
+    if cut:  # its near end lies beyond the film: all shaft
+        along = np.maximum(along, 0.45)
+    outer = _chord(distance, half_width)
+    cortex = _cortex(along, half_width, style, short=short)
+    cortex *= 1 + 0.08 * _smooth_noise(rng, inside.shape, 4.0)
+    inner = _chord(distance - cortex, np.maximum(half_width - cortex, 0.2))
+    inner = np.minimum(inner, outer)
+    density = _spongy_density(along, style, tuft=tuft, short=short)
+    net = _trabecular_net(rng, inside.shape, short=short)
+    mineral = (outer - inner) + inner * density * net
+    mineral += _joint_lines(distance, along, rng, short=short, tuft=tuft) * style.plate_mm
+    mineral[distance <= -GRID_MM] = 0
+    return Bone(
+        name=name,
+        length_mm=length_mm,
+        outline_mm=outline,
+        mineral_mm=mineral.astype(np.float32),
+        depth_mm=outer.astype(np.float32),
+        origin_mm=origin,
+    )
+
+
+def _signed_distance(inside: NDArray[np.uint8]) -> NDArray[np.float32]:
+    within = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    beyond = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    signed = np.where(inside > 0, within - 0.5, 0.5 - beyond).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(signed, (0, 0), EDGE_SMOOTHING))
+
+
+def _chord(distance: NDArray[np.float32], half_width: NDArray[np.float32]) -> NDArray[np.float32]:
+    short_of = np.clip(1 - distance / half_width, 0, 1)
+    chord = 2 * half_width * np.sqrt(1 - short_of * short_of)
+    return np.asarray(np.where(distance > 0, chord, 0), np.float32)
+
+
+def _half_width(
+    distance: NDArray[np.float32], origin: Points, length_mm: float, *, short: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return half the local width everywhere and the place along the bone, 0 to 1."""
+    rows, cols = distance.shape
+    along = ((origin[1] + (np.arange(rows) + 0.5) * GRID_MM) / length_mm).astype(np.float32)
+    along_map = np.repeat(along[:, None], cols, axis=1)
+    if short:
+        return np.full_like(distance, max(float(distance.max()), 0.5)), np.full_like(distance, 0.5)
+    widest = np.maximum(distance.max(axis=1), 0.5)
+    # Near the ends the distance to the end, not the side, is the shortest: carry the width of the bone on.
+    first, last = np.searchsorted(along, 0.12), np.searchsorted(along, 0.9)
+    widest[:first] = widest[min(first, rows - 1)]
+    widest[last:] = widest[min(last, rows) - 1]
+    widest = _smooth_line(widest, 10)
+    return np.repeat(widest[:, None], cols, axis=1).astype(np.float32), along_map
+
+
+def _smooth_line(values: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    kernel = np.hanning(2 * cells + 1)
+    padded = np.pad(values, cells, mode="edge")
+    return np.convolve(padded, kernel / kernel.sum(), mode="valid").astype(np.float32)
+
+
+def _cortex(
+    along: NDArray[np.float32], half_width: NDArray[np.float32], style: BoneStyle, *, short: bool
+) -> NDArray[np.float32]:
+    if short:
+        return np.full_like(half_width, style.plate_mm * 0.8)
+    shaft = np.clip((along - 0.08) / 0.38, 0, 1) * np.clip((0.92 - along) / 0.34, 0, 1)
+    shaft = shaft * shaft * (3 - 2 * shaft)
+    # The shaft's cortex is a share of its waist; at the ends it thins to a plate.
+    waist = float(np.percentile(half_width[:, 0], 25))
+    return np.asarray(style.plate_mm * 0.7 * (1 - shaft) + style.cortex * waist * shaft, np.float32)
+
+
+def _spongy_density(along: NDArray[np.float32], style: BoneStyle, *, tuft: bool, short: bool) -> NDArray[np.float32]:
+    if short:
+        return np.full_like(along, style.spongy)
+    end = np.clip((0.35 - along) / 0.3, 0, 1) + np.clip((along - (0.62 if tuft else 0.7)) / 0.25, 0, 1)
+    return np.asarray(style.marrow_spongy + (style.spongy - style.marrow_spongy) * np.clip(end, 0, 1), np.float32)
+
+
+def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma_mm: float) -> NDArray[np.float32]:
+    """Return noise of unit deviation, smooth over `sigma_mm`, drawn on a coarse grid."""
+    step = max(int(sigma_mm / GRID_MM / 2), 1)
+    coarse = rng.standard_normal((shape[0] // step + 4, shape[1] // step + 4), dtype=np.float32)
+    coarse = cv2.GaussianBlur(coarse, (0, 0), max(sigma_mm / GRID_MM / step, 0.5))
+    fine = cv2.resize(coarse, (shape[1] + 3 * step, shape[0] + 3 * step), interpolation=cv2.INTER_CUBIC)
+    fine = fine[: shape[0], : shape[1]]
+    return np.asarray(fine / max(float(coarse.std()), 1e-6))
+
+
+def _trabecular_net(rng: np.random.Generator, shape: tuple[int, int], *, short: bool) -> NDArray[np.float32]:
+    """Return a net of bright threads about 1: the ridges of band-passed noise, drawn out along the bone."""
+    noise = rng.standard_normal(shape, dtype=np.float32)
+    stretch = 1.3 if short else 2.2
+    net = np.zeros(shape, np.float32)
+    for size_mm, share in ((0.16, 0.6), (0.3, 0.4)):
+        sigma = size_mm / GRID_MM
+        band = cv2.GaussianBlur(noise, (0, 0), sigmaX=sigma, sigmaY=sigma * stretch)
+        band -= cv2.GaussianBlur(noise, (0, 0), sigmaX=2 * sigma, sigmaY=2 * sigma * stretch)
+        ridge = np.exp(-((band / (0.55 * float(band.std()))) ** 2))
+        net += np.float32(share) * (ridge / np.float32(ridge.mean()) - 1)
+    patches = _smooth_noise(rng, shape, 2.0)
+    return np.asarray(np.clip(1 + 0.32 * net + 0.12 * patches, 0.1, None), np.float32)
+
+
+def _joint_lines(
+    distance: NDArray[np.float32],
+    along: NDArray[np.float32],
+    rng: np.random.Generator,
+    *,
+    short: bool,
+    tuft: bool,
+) -> NDArray[np.float32]:
+    """Return the extra brightness, in plates of bone, of the surfaces that the beam grazes at the joints."""
+    depth = distance / 0.45
+    line = np.where(distance > 0, depth * np.exp(1 - depth), 0)
+    if short:
+        return np.asarray(2.2 * line * (1 + 0.3 * _smooth_noise(rng, distance.shape, 3.0)), np.float32)
+    base = np.clip((0.12 - along) / 0.06, 0, 1)
+    head = np.zeros_like(along) if tuft else np.clip((along - 0.9) / 0.05, 0, 1)
+    return np.asarray(line * (4.5 * base + 1.6 * head), np.float32)

@@ -1,0 +1,352 @@
+"""One simulated film: a limb in a pose, its deposits, an exposure and a vendor's processing, with the truth."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from calcimeasure.deposits import DepositLabels, Origin, from_label_image
+from calcimeasure.radiograph import GreyRelationship, GreyScale, Identity, Radiograph, Spacing, SpacingBasis
+from calcimeasure.simulation.deposits import render_thickness
+from calcimeasure.simulation.exposure import Exposure, draw_exposure, expose
+from calcimeasure.simulation.furniture import Furniture, burn_text, collimated_field, draw_furniture, lead_marker
+from calcimeasure.simulation.geometry import coverage, union_area
+from calcimeasure.simulation.hand import draw_hand_pose, make_hand
+from calcimeasure.simulation.limb import Limb, Pose, place
+from calcimeasure.simulation.placing import HeldDeposit, draw_deposits, shown, site_of
+from calcimeasure.simulation.processing import Processing, draw_processing, process
+from calcimeasure.simulation.rays import trace_limb
+from calcimeasure.simulation.truth import DepositTruth, FilmTruth
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from calcimeasure.simulation.deposits import CalciumDeposit
+    from calcimeasure.simulation.rays import Grid
+
+OVER_BONE = 0.5
+TOUCHING_BONE = 0.005
+OUTLINE_STEP = 4  # every fourth vertex goes into the truth's outlines: 90 a piece
+SUBJECT_AGE_YEARS = 52
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmFormat:
+    """The pixel grid.
+
+    Attributes
+    ----------
+    shape
+        (rows, columns).
+    spacing_mm
+        (row, column) at the detector.
+    """
+
+    shape: tuple[int, int] = (2500, 2048)
+    spacing_mm: tuple[float, float] = (0.115, 0.115)
+
+    @property
+    def size_mm(self) -> tuple[float, float]:
+        """(height, width) of the film."""
+        return (self.shape[0] * self.spacing_mm[0], self.shape[1] * self.spacing_mm[1])
+
+
+def format_at(spacing_mm: float | None) -> FilmFormat:
+    """Return the usual film of a hand at a pixel pitch."""
+    usual = FilmFormat()
+    if spacing_mm is None:
+        return usual
+    height, width = usual.size_mm
+    return FilmFormat(
+        shape=(round(height / spacing_mm), round(width / spacing_mm)), spacing_mm=(spacing_mm, spacing_mm)
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulatedFilm:
+    """A film with its truth.
+
+    Attributes
+    ----------
+    stored
+        uint16 pixel values as a file holds them (inverted for MONOCHROME1).
+    film
+        The same as the product reads it: canonical, with spacing and identity.
+    labels
+        The true label image: pixels more than half covered by a deposit.
+    truth
+        Everything else.
+    """
+
+    stored: NDArray[np.uint16]
+    film: Radiograph
+    labels: DepositLabels
+    truth: FilmTruth
+    processing: Processing
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sitting:
+    """Everything that decides one film but chance.
+
+    Attributes
+    ----------
+    limb, deposits
+        The subject.
+    pose, exposure, processing, furniture, film_format
+        The visit.
+    patient
+        Pseudonym; identity of the film.
+    study_date
+        ISO date.
+    """
+
+    limb: Limb
+    deposits: tuple[HeldDeposit, ...]
+    pose: Pose
+    exposure: Exposure = field(default_factory=Exposure)
+    processing: Processing = field(default_factory=Processing)
+    furniture: Furniture = field(default_factory=Furniture)
+    film_format: FilmFormat = field(default_factory=FilmFormat)
+    patient: str = "SIM-0000"
+    study_date: str = "2025-01-15"
+
+
+def simulate_film(
+    rng: np.random.Generator,
+    *,
+    side: str | None = None,
+    deposits: int | None = None,
+    spacing_mm: float | None = None,
+    film_format: FilmFormat | None = None,
+    bits: int | None = None,
+    monochrome1: bool | None = None,
+) -> SimulatedFilm:
+    """Return a random film of a hand.
+
+    Parameters
+    ----------
+    rng
+        Decides everything that is not given; the same state gives the same bytes.
+    side
+        ``L`` or ``R``.
+    deposits
+        How many deposits are tried for; 0 to 12 when None, one film in eight without any.
+    spacing_mm
+        Pixel pitch on a film of 288 x 236 mm; 0.115 mm, so 2500 x 2048 pixels, when None.
+    film_format
+        The whole pixel grid, instead of `spacing_mm`.
+    bits, monochrome1
+        Of the stored values.
+
+    Returns
+    -------
+    SimulatedFilm
+        With its truth.
+    """
+    film_format = film_format or format_at(spacing_mm)
+    sitting = draw_sitting(
+        rng, side=side, deposits=deposits, film_format=film_format, bits=bits, monochrome1=monochrome1
+    )
+    return render_film(sitting, rng)
+
+
+def draw_sitting(
+    rng: np.random.Generator,
+    *,
+    side: str | None = None,
+    deposits: int | None = None,
+    film_format: FilmFormat | None = None,
+    bits: int | None = None,
+    monochrome1: bool | None = None,
+) -> Sitting:
+    """Return a random subject with deposits at a first visit; see `simulate_film`."""
+    side = str(rng.choice(["L", "R"])) if side is None else side
+    film_format = film_format or FilmFormat()
+    limb = make_hand(rng, side=side)
+    count = draw_count(rng) if deposits is None else deposits
+    held = draw_deposits(rng, limb, site_of(limb), count) if count else []
+    processing = draw_processing(rng, bits=bits)
+    if monochrome1 is not None:
+        processing = replace(processing, monochrome1=monochrome1)
+    return Sitting(
+        limb=limb,
+        deposits=tuple(held),
+        pose=draw_hand_pose(rng, limb),
+        exposure=draw_exposure(rng),
+        processing=processing,
+        furniture=draw_furniture(rng, side=side),
+        film_format=film_format,
+        patient=f"SIM-{int(rng.integers(1_000_000)):06d}",
+    )
+
+
+def draw_count(rng: np.random.Generator) -> int:
+    """Return how many deposits a film has: none on one in eight, mostly few, sometimes many."""
+    return 0 if rng.random() < 0.125 else int(np.clip(rng.geometric(0.2), 1, 14))
+
+
+def placed_deposits(sitting: Sitting) -> list[CalciumDeposit]:
+    """Return the sitting's deposits as its film shows them, in film mm."""
+    placed = place(
+        sitting.limb,
+        sitting.pose,
+        film_mm=sitting.film_format.size_mm,
+        source_distance_mm=sitting.exposure.source_distance_mm,
+    )
+    return [shown(held, placed[held.bone]) for held in sitting.deposits]
+
+
+def render_film(sitting: Sitting, rng: np.random.Generator) -> SimulatedFilm:
+    """Return the film of a sitting; `rng` decides noise, folds of the skin and where the marker lies."""
+    grid: Grid = (sitting.film_format.shape, sitting.film_format.spacing_mm)
+    placed = place(
+        sitting.limb,
+        sitting.pose,
+        film_mm=sitting.film_format.size_mm,
+        source_distance_mm=sitting.exposure.source_distance_mm,
+    )
+    rays = trace_limb(sitting.limb, placed, grid, rng)
+    on_film = [shown(held, placed[held.bone]) for held in sitting.deposits]
+    calcium, peaks = _calcium(on_film, grid)
+    thickness = {"muscle": rays.muscle, "fat": rays.fat, "bone": rays.mineral}
+    if on_film:
+        thickness["hydroxyapatite"] = calcium
+    collimation = collimated_field(sitting.furniture, grid)
+    lead = lead_marker(sitting.furniture, grid, collimation, rays.limb, rng)
+    if lead is not None:
+        thickness["lead"] = lead
+    signal = expose(thickness, sitting.exposure, grid, rng)
+    signal = np.where(collimation, signal, signal * np.float32(0.012))
+    canonical = process(signal, collimation, sitting.processing, grid)
+    highest = 2**sitting.processing.bits - 1
+    burn_text(canonical, sitting.furniture, highest)
+    labels, truth = _truth(sitting, on_film, peaks, rays.bone_depth > 0, collimation)
+    return finish(sitting, canonical, labels, truth)
+
+
+def finish(
+    sitting: Sitting, canonical: NDArray[np.uint16], labels: NDArray[np.uint16], truth: FilmTruth
+) -> SimulatedFilm:
+    """Return the film with its identity, spacing and grey scale as a file would give them."""
+    processing = sitting.processing
+    highest = 2**processing.bits - 1
+    film = Radiograph(
+        pixels=canonical.astype(np.float32),
+        spacing=Spacing(
+            row_mm=sitting.film_format.spacing_mm[0],
+            col_mm=sitting.film_format.spacing_mm[1],
+            basis=SpacingBasis.DETECTOR,
+            note="simulated",
+        ),
+        grey=GreyScale(
+            lowest=0.0,
+            highest=float(highest),
+            relationship=GreyRelationship.UNKNOWN,
+            processing_intent="FOR PRESENTATION",
+            inverted=processing.monochrome1,
+        ),
+        identity=Identity(
+            patient_key=sitting.patient,
+            side=sitting.limb.side,
+            body_part=sitting.limb.part,
+            view="PA",
+            study_date=sitting.study_date,
+            modality="DX",
+            age_years=float(SUBJECT_AGE_YEARS),
+        ),
+    )
+    stored = np.uint16(highest) - canonical if processing.monochrome1 else canonical
+    return SimulatedFilm(
+        stored=stored,
+        film=film,
+        labels=from_label_image(labels, origin=Origin.DRAWN, method="truth", film_sha256=film.sha256),
+        truth=truth,
+        processing=processing,
+    )
+
+
+def _calcium(deposits: Sequence[CalciumDeposit], grid: Grid) -> tuple[NDArray[np.float32], list[float]]:
+    total = np.zeros(grid[0], np.float32)
+    peaks = []
+    for deposit in deposits:
+        patch, where = render_thickness(deposit, shape=grid[0], spacing_mm=grid[1])
+        total[where] += patch
+        peaks.append(float(patch.max(initial=0.0)))
+    return total, peaks
+
+
+def _truth(
+    sitting: Sitting,
+    on_film: Sequence[CalciumDeposit],
+    peaks: Sequence[float],
+    bone: NDArray[np.bool_],
+    collimation: NDArray[np.bool_],
+) -> tuple[NDArray[np.uint16], FilmTruth]:
+    shape, spacing = sitting.film_format.shape, sitting.film_format.spacing_mm
+    pixel = spacing[0] * spacing[1]
+    labels = np.zeros(shape, np.uint16)
+    most = np.zeros(shape, np.float32)
+    records = []
+    for label, (held, deposit, peak) in enumerate(zip(sitting.deposits, on_film, peaks, strict=True), start=1):
+        share = coverage(deposit.outlines, shape=shape, spacing_mm=spacing)
+        # What is finer than a pixel still gets its best pixels, so that no deposit is without a label.
+        mine = share > min(0.5, 0.7 * float(share.max(initial=0.0)))
+        labels[mine & (share > most)] = label
+        np.maximum(most, share, out=most)
+        inside = max(float(share.sum()), 1e-9)
+        overlap = float(share[bone].sum()) / inside
+        area = deposit.area_mm2
+        x, y = deposit.centroid_mm
+        records.append(
+            DepositTruth(
+                label=label,
+                identity=held.identity,
+                kind=held.shape.kind,
+                background=background_of(overlap),
+                area_mm2=area,
+                area_px=area / pixel,
+                area_common_mm2=held.shape.area_mm2,
+                centroid_row=y / spacing[0] - 0.5,
+                centroid_col=x / spacing[1] - 0.5,
+                outlines_px=outlines_px(deposit, spacing),
+                bone_overlap=overlap,
+                volume_mm3=held.shape.volume_mm3,
+                thickness_mm=peak,
+                in_field=min(float(share[collimation].sum()) * pixel / area, 1.0),
+            )
+        )
+    total = union_area([outline for deposit in on_film for outline in deposit.outlines])
+    truth = FilmTruth(
+        body_part=sitting.limb.part,
+        side=sitting.limb.side,
+        shape=shape,
+        pixel_spacing_mm=spacing,
+        total_area_mm2=total,
+        total_area_px=total / pixel,
+        total_area_common_mm2=sum(held.shape.area_mm2 for held in sitting.deposits),
+        deposits=tuple(records),
+        pose=asdict(sitting.pose),
+        exposure=asdict(sitting.exposure),
+        processing=asdict(sitting.processing),
+    )
+    return labels, truth
+
+
+def background_of(overlap: float) -> str:
+    """Return what a deposit lies on, from the share of its footprint over bone."""
+    if overlap >= OVER_BONE:
+        return "over_bone"
+    return "touching_bone" if overlap > TOUCHING_BONE else "soft_tissue"
+
+
+def outlines_px(deposit: CalciumDeposit, spacing: tuple[float, float]) -> tuple[tuple[tuple[float, float], ...], ...]:
+    """Return the polygons of a deposit's pieces as (row, column) pixel positions."""
+    return tuple(
+        tuple((float(y / spacing[0] - 0.5), float(x / spacing[1] - 0.5)) for x, y in outline[::OUTLINE_STEP])
+        for outline in deposit.outlines
+    )
