@@ -1,1 +1,7 @@
-"""Deposits on a film: candidates, classifier, network, boundary, click-to-segment."""
+"""Deposits on a film: found automatically, or outlined where a reader clicks."""
+
+from calcimeasure.segmentation.grouping import accept
+from calcimeasure.segmentation.protocol import Proposals, Segmenter
+from calcimeasure.segmentation.segment import get_segmenter, segment
+
+__all__ = ["Proposals", "Segmenter", "accept", "get_segmenter", "segment"]

@@ -1,0 +1,139 @@
+"""Candidates: everything on the film that might be a piece of a deposit, at every size.
+
+A deposit is bright and compact: it stands out from every straight path through it. So the background of a size is the
+largest opening by a line of that length over all directions: it keeps whatever runs on along a line, bones, cortices and
+joint lines, and drops what is compact, also where it touches or lies over bone. What rises above it is cut at several
+levels; nested cuts stay, and the classifier chooses between them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.anatomy.filters import blur, components, disc, grown
+from calcimeasure.segmentation.working import WorkingFilm
+
+LINE_LENGTHS_MM = (2.4, 4.8, 9.6, 18.0, 30.0)
+LEVELS = (0.06, 0.1, 0.17, 0.28, 0.46, 0.8)
+_DIRECTIONS = 12
+_CELLS_A_LINE = 21
+_COARSEST_CUT_MM = 0.4
+_LEAST_SNR = 3.0
+_LEAST_PEAK_SNR = 4.5
+_SMALLEST_CELLS = 3
+_LARGEST_EXTENT = 1.5
+_BEYOND_SKIN_MM = 2.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cut:
+    """The candidates of one size at one level, on a grid `coarse` times coarser than the working grid.
+
+    Attributes
+    ----------
+    residual
+        Grey less the background of this size.
+    labels
+        int32; 0 is none, n is the n-th candidate of this cut.
+    count
+        How many candidates it holds.
+    length_mm, level
+        The size and the level.
+    coarse
+        Working cells a cell of this grid.
+    """
+
+    residual: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    count: int
+    length_mm: float
+    level: float
+    coarse: int
+
+
+def find_cuts(working: WorkingFilm) -> list[Cut]:
+    """Return the candidates of every size and level."""
+    smooth = blur(working.grey, 0.7)
+    searched = grown(working.limb, disc(max(1, round(_BEYOND_SKIN_MM / working.pitch_mm))))
+    cuts = []
+    for length_mm in LINE_LENGTHS_MM:
+        finest = round(length_mm / _CELLS_A_LINE / working.pitch_mm)
+        coarse = max(1, min(finest, round(_COARSEST_CUT_MM / working.pitch_mm)))
+        residual = smooth - line_background(smooth, length_mm / working.pitch_mm)
+        noise, inside = working.noise, searched
+        if coarse > 1:
+            residual, noise = _shrunk(residual, coarse), _shrunk(noise, coarse)
+            inside = _shrunk(searched.astype(np.float32), coarse) > 0.5
+        for level in LEVELS:
+            cut = _cut(residual, noise, inside, length_mm, level, coarse, working.pitch_mm)
+            if cut is not None:
+                cuts.append(cut)
+    return cuts
+
+
+def line_background(image: NDArray[np.float32], length: float) -> NDArray[np.float32]:
+    """Return the largest opening by a line of `length` cells over all directions.
+
+    Long lines are applied to a reduced image: a background has no fine detail across a line's own length.
+    """
+    coarse = max(1, round(length / _CELLS_A_LINE))
+    small = _shrunk(image, coarse) if coarse > 1 else image
+    cells = max(3, round(length / coarse) | 1)
+    background = np.full(small.shape, -np.inf, dtype=np.float32)
+    for direction in range(_DIRECTIONS):
+        footprint = _line(cells, np.pi * direction / _DIRECTIONS)
+        opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, footprint, borderType=cv2.BORDER_REPLICATE)
+        np.maximum(background, opened, out=background)
+    if coarse == 1:
+        return background
+    enlarged = cv2.resize(background, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(enlarged, dtype=np.float32)
+
+
+def _line(cells: int, angle: float) -> NDArray[np.uint8]:
+    footprint = np.zeros((cells, cells), np.uint8)
+    half = (cells - 1) / 2
+    reach = half * np.array([np.cos(angle), np.sin(angle)])
+    start, end = np.rint(half - reach).astype(int), np.rint(half + reach).astype(int)
+    return np.asarray(cv2.line(footprint, start.tolist(), end.tolist(), 1, 1), dtype=np.uint8)
+
+
+def _shrunk(image: NDArray[np.float32], coarse: int) -> NDArray[np.float32]:
+    shape = (-(-image.shape[1] // coarse), -(-image.shape[0] // coarse))
+    return np.asarray(cv2.resize(image, shape, interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _cut(
+    residual: NDArray[np.float32],
+    noise: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    length_mm: float,
+    level: float,
+    coarse: int,
+    pitch_mm: float,
+) -> Cut | None:
+    above = inside & (residual > np.maximum(level, _LEAST_SNR * noise))
+    labels, stats = components(above)
+    if not len(stats):
+        return None
+    cell_mm = pitch_mm * coarse
+    extent_mm = stats[:, 2:4].max(axis=1) * cell_mm
+    peak = np.zeros(len(stats) + 1)
+    where = np.flatnonzero(labels)
+    np.maximum.at(peak, labels.ravel()[where], (residual.ravel()[where] / noise.ravel()[where]))
+    keep = (stats[:, 4] >= _SMALLEST_CELLS) & (extent_mm <= _LARGEST_EXTENT * length_mm) & (peak[1:] >= _LEAST_PEAK_SNR)
+    if not keep.any():
+        return None
+    renumber = np.concatenate(([0], np.cumsum(keep) * keep)).astype(np.int32)
+    return Cut(
+        residual=residual,
+        labels=renumber[labels],
+        count=int(keep.sum()),
+        length_mm=length_mm,
+        level=level,
+        coarse=coarse,
+    )

@@ -1,0 +1,110 @@
+"""The classical method: candidates at every size, judged one by one, of those that overlap the likeliest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from calcimeasure.anatomy import Anatomy
+from calcimeasure.deposits import DepositLabels
+from calcimeasure.radiograph import Radiograph
+from calcimeasure.segmentation.candidates import Cut, find_cuts
+from calcimeasure.segmentation.features import describe_cuts
+from calcimeasure.segmentation.grouping import accept, group_within_px
+from calcimeasure.segmentation.protocol import Proposals
+from calcimeasure.segmentation.regions import Region, proposals_from_regions
+from calcimeasure.segmentation.scoring import Scorer, load_scorer
+from calcimeasure.segmentation.working import WorkingFilm, make_working
+
+NAME = "classical/1"
+_LEAST_PROBABILITY = 0.01
+_MOST_OVERLAP = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassicalSegmenter:
+    """Candidates from directional openings, judged by a gradient-boosted classifier.
+
+    Attributes
+    ----------
+    scorer
+        Gives candidates their probability; the one that ships with the package by default.
+    """
+
+    scorer: Scorer = field(default_factory=load_scorer)
+
+    @property
+    def name(self) -> str:
+        """Name and version of the method."""
+        return NAME
+
+    def propose(self, film: Radiograph, anatomy: Anatomy) -> Proposals:
+        """Return everything on the film that might be a piece of a deposit."""
+        if anatomy.limb_count == 0:
+            return nothing_proposed(film, anatomy, method=NAME, threshold=self.scorer.threshold)
+        working = make_working(film, anatomy)
+        cuts = find_cuts(working)
+        probabilities = [self.scorer(rows) for rows in describe_cuts(working, cuts)]
+        return proposals_from_regions(
+            film,
+            anatomy,
+            select(working, cuts, probabilities),
+            method=NAME,
+            threshold=self.scorer.threshold,
+            outline_from=self.scorer.threshold,
+            warnings=anatomy.warnings,
+        )
+
+    def accept(self, proposals: Proposals, threshold: float | None = None) -> DepositLabels:
+        """Return the deposits among the proposals."""
+        return accept(proposals, threshold)
+
+
+def nothing_proposed(film: Radiograph, anatomy: Anatomy, *, method: str, threshold: float) -> Proposals:
+    """Return the proposals of a film on which nothing was looked for."""
+    return Proposals(
+        image=np.zeros(film.shape, dtype=np.uint16),
+        probabilities=np.zeros(0),
+        threshold=threshold,
+        group_within_px=group_within_px(film, anatomy),
+        method=method,
+        film_sha256=film.sha256,
+        warnings=anatomy.warnings,
+    )
+
+
+def select(working: WorkingFilm, cuts: list[Cut], probabilities: list[NDArray[np.float64]]) -> list[Region]:
+    """Return the candidates to propose: of those that overlap, the likeliest."""
+    order = [
+        (-float(value), which, number)
+        for which, values in enumerate(probabilities)
+        for number, value in enumerate(values, start=1)
+        if value >= _LEAST_PROBABILITY
+    ]
+    taken = np.zeros(working.grey.shape, dtype=np.bool_)
+    boxes: dict[int, list[tuple[slice, ...]]] = {}
+    regions = []
+    for negative, which, number in sorted(order):
+        cut = cuts[which]
+        if which not in boxes:
+            boxes[which] = ndimage.find_objects(cut.labels)
+        box = boxes[which][number - 1]
+        mask = cut.labels[box] == number
+        view = taken[tuple(slice(side.start * cut.coarse, side.stop * cut.coarse) for side in box)]
+        fine = mask if cut.coarse == 1 else np.repeat(np.repeat(mask, cut.coarse, 0), cut.coarse, 1)
+        fine = fine[: view.shape[0], : view.shape[1]]
+        if (view & fine).sum() > _MOST_OVERLAP * fine.sum():
+            continue
+        view |= fine
+        factor = tuple(size / cells for size, cells in zip(_film_shape(working), cut.labels.shape, strict=True))
+        corner = (box[0].start, box[1].start)
+        regions.append(Region(mask=mask, corner=corner, probability=-negative, factor=(factor[0], factor[1])))
+    return regions
+
+
+def _film_shape(working: WorkingFilm) -> tuple[float, float]:
+    rows, cols = working.grey.shape
+    return (rows * working.factor[0], cols * working.factor[1])

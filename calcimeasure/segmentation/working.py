@@ -1,0 +1,155 @@
+"""The picture that deposits are looked for on: one pitch, and grey values free of the film's windowing.
+
+Soft tissue is 0 and bone 1 on every film, so that a contrast is always a share of the bone's own. The pitch is 0.2 mm
+where the film has millimetres; without them the limb is taken to be of a usual size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.anatomy import Anatomy
+from calcimeasure.anatomy.filters import blur, depth_inside, distance_to
+from calcimeasure.radiograph import Radiograph
+
+PITCH_MM = 0.2
+# Without millimetres: the longer side of the limbs' frame is a hand with its wrist.
+ASSUMED_LONG_SIDE_MM = 230.0
+_LARGEST_CELLS = 6_000_000
+_GREY_BINS = 24
+_LAPLACIAN_GAIN = 6.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WorkingFilm:
+    """A film on the working grid.
+
+    Attributes
+    ----------
+    grey
+        float32; soft tissue about 0, bone about 1.
+    limb, bone
+        Masks on the same grid.
+    skin_depth_mm, bone_distance_mm
+        Depth under the limb's outline; distance to bone, negative inside it.
+    noise
+        Standard deviation of the noise at each cell, in units of `grey`.
+    clipped
+        True where the film is at its brightest value.
+    factor
+        (rows, columns) film pixels a cell.
+    pitch_mm
+        Millimetres a cell; assumed where the film has no spacing.
+    level, scale
+        Film value of soft tissue, and film values that one unit of `grey` spans.
+    """
+
+    grey: NDArray[np.float32]
+    limb: NDArray[np.bool_]
+    bone: NDArray[np.bool_]
+    skin_depth_mm: NDArray[np.float32]
+    bone_distance_mm: NDArray[np.float32]
+    noise: NDArray[np.float32]
+    clipped: NDArray[np.bool_]
+    factor: tuple[float, float]
+    pitch_mm: float
+    level: float
+    scale: float
+
+
+def film_pixels_a_mm(film: Radiograph, anatomy: Anatomy) -> tuple[float, float]:
+    """Return (rows, columns) film pixels a millimetre, assumed from the limbs' size where the film has no spacing."""
+    if film.spacing.mm is not None:
+        return (1.0 / film.spacing.mm[0], 1.0 / film.spacing.mm[1])
+    places = np.argwhere(anatomy.limbs > 0)
+    extent = np.ptp(places, axis=0) + 1 if len(places) else np.array(anatomy.limbs.shape)
+    pixels = float(max(extent[0] * film.spacing.pixel_aspect, extent[1])) * anatomy.step
+    a_mm = pixels / ASSUMED_LONG_SIDE_MM
+    return (a_mm / film.spacing.pixel_aspect, a_mm)
+
+
+def make_working(film: Radiograph, anatomy: Anatomy) -> WorkingFilm:
+    """Return the film on the working grid."""
+    rows_a_mm, cols_a_mm = film_pixels_a_mm(film, anatomy)
+    pitch = PITCH_MM
+    cells = film.shape[0] / (rows_a_mm * pitch) * film.shape[1] / (cols_a_mm * pitch)
+    if cells > _LARGEST_CELLS:  # a spacing that cannot be that of a limb must not cost gigabytes
+        pitch *= float(np.sqrt(cells / _LARGEST_CELLS))
+    shape = (
+        max(1, round(film.shape[0] / (rows_a_mm * pitch))),
+        max(1, round(film.shape[1] / (cols_a_mm * pitch))),
+    )
+    grey = _resized(film.pixels, shape)
+    limb = _enlarged(anatomy, anatomy.limbs > 0, shape)
+    bone = _enlarged(anatomy, anatomy.bone, shape)
+    level, scale = grey_scale(grey, limb, bone)
+    grey = ((grey - level) / scale).astype(np.float32)
+    brightest = min(film.grey.highest, float(film.pixels.max(initial=-np.inf)))
+    return WorkingFilm(
+        grey=grey,
+        limb=limb,
+        bone=bone,
+        skin_depth_mm=depth_inside(limb) * pitch,
+        bone_distance_mm=(distance_to(bone) - depth_inside(bone)) * np.float32(pitch) if bone.any() else _far(shape),
+        noise=noise_map(grey, limb),
+        clipped=np.asarray(grey >= (brightest - level) / scale - 1e-3),
+        factor=(film.shape[0] / shape[0], film.shape[1] / shape[1]),
+        pitch_mm=pitch,
+        level=level,
+        scale=scale,
+    )
+
+
+def _far(shape: tuple[int, int]) -> NDArray[np.float32]:
+    return np.full(shape, 100.0, dtype=np.float32)
+
+
+def _resized(pixels: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    shrinks = shape[0] <= pixels.shape[0] and shape[1] <= pixels.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, (shape[1], shape[0]), interpolation=method), dtype=np.float32)
+
+
+def _enlarged(anatomy: Anatomy, mask: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return a mask of the reduced grid on another grid over the same film, its outline smoothed."""
+    step = anatomy.step
+    rows = (np.arange(shape[0], dtype=np.float32) + 0.5) * (anatomy.shape[0] / shape[0] / step) - 0.5
+    cols = (np.arange(shape[1], dtype=np.float32) + 0.5) * (anatomy.shape[1] / shape[1] / step) - 0.5
+    grid_cols, grid_rows = np.meshgrid(cols, rows)
+    share = cv2.remap(mask.astype(np.float32), grid_cols, grid_rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(share > 0.5, dtype=np.bool_)
+
+
+def grey_scale(grey: NDArray[np.float32], limb: NDArray[np.bool_], bone: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the value of soft tissue and the rise from it to bone; never a rise of zero."""
+    tissue = grey[limb & ~bone][::7]
+    bony = grey[bone][::7]
+    inside = grey[limb][::7] if limb.any() else grey.ravel()[::7]
+    level = float(np.median(tissue)) if tissue.size else float(np.median(inside))
+    high = float(np.percentile(bony, 75)) if bony.size else float(np.percentile(inside, 98))
+    return level, max(high - level, 1e-6 * max(1.0, abs(high)), 1e-6)
+
+
+def noise_map(grey: NDArray[np.float32], limb: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the noise at each cell as a function of its grey value (Immerkaer's Laplacian difference, by grey)."""
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
+    response = np.abs(cv2.filter2D(grey, cv2.CV_32F, kernel))
+    where = np.flatnonzero(limb)[::5]
+    if where.size < 10 * _GREY_BINS:
+        return np.full(grey.shape, 1e-3, dtype=np.float32)
+    smooth = blur(grey, 1.5)
+    values, responses = smooth.ravel()[where], response.ravel()[where]
+    edges = np.quantile(values, np.linspace(0, 1, _GREY_BINS + 1))
+    member = np.clip(np.searchsorted(edges, values) - 1, 0, _GREY_BINS - 1)
+    centres, sds = [], []
+    for number in range(_GREY_BINS):
+        inside = member == number
+        if inside.sum() >= 5:
+            centres.append(float(values[inside].mean()))
+            # Structure only adds to the response: a low quantile of it is the noise's.
+            sds.append(float(np.quantile(responses[inside], 0.3)) / 0.385 / _LAPLACIAN_GAIN)
+    return np.maximum(np.interp(smooth, centres, sds), 1e-3).astype(np.float32)
