@@ -195,7 +195,7 @@ def _masks(dataset: Dataset, source: Source, where: str) -> Iterator[tuple[int, 
     half = (int(dataset.get("MaximumFractionalValue", 1)) + 1) // 2
     owners = None if dataset.SOPClassUID == LABEL_MAP_SEGMENTATION else _owners(dataset, source, where)
     try:
-        for index, frame in enumerate(_pixel_frames(dataset)):
+        for index, frame in enumerate(pixel_frames(dataset)):
             if owners is None:
                 yield from ((int(number), frame == number) for number in np.unique(frame) if number)
             elif owners[index] is not None:
@@ -205,7 +205,8 @@ def _masks(dataset: Dataset, source: Source, where: str) -> Iterator[tuple[int, 
         raise LabelsError(f"its pixels ({name}) cannot be decoded: {error}", where=where) from error
 
 
-def _pixel_frames(dataset: Dataset) -> Iterator[NDArray[np.integer]]:
+def pixel_frames(dataset: Dataset) -> Iterator[NDArray[np.integer]]:
+    """Yield the decoded frames of a Segmentation one by one."""
     from pydicom.pixels.utils import iter_pixels
 
     if dataset.BitsAllocated == 1 and not dataset.file_meta.TransferSyntaxUID.is_encapsulated:

@@ -1,0 +1,186 @@
+"""What a Segmentation or structured report says, as lines of text for a person.
+
+Whoever made it. The patient's identity is not among the lines: these end up in terminals, logs and mails.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from calcimeasure.errors import FilmError
+from calcimeasure.results.dicom.seg_read import LABEL_MAP_SEGMENTATION, SEGMENTATION, pixel_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pydicom.dataset import Dataset
+
+_REPORTS = "1.2.840.10008.5.1.4.1.1.88."
+# Subject UID, name, ID, birth date, sex, age, species (TID 1006 to 1010).
+_SUBJECT_CODES = frozenset({"121028", "121029", "121030", "121031", "121032", "121033"})
+
+
+def describe(path: Path) -> list[str]:
+    """Return what a DICOM SEG or SR says, line by line.
+
+    Raises
+    ------
+    FilmError
+        When the file is no DICOM file, or an object of another kind.
+    """
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = dcmread(path)
+            kind = str(dataset.get("SOPClassUID", ""))
+    except OSError as error:
+        raise FilmError(f"it cannot be read: {error.strerror or error}", where=path.name) from error
+    except (InvalidDicomError, EOFError, ValueError, KeyError) as error:
+        raise FilmError("it is no DICOM file", where=path.name) from error
+    if kind in (SEGMENTATION, LABEL_MAP_SEGMENTATION):
+        return list(_segmentation_lines(dataset))
+    if kind.startswith(_REPORTS):
+        return list(_report_lines(dataset))
+    name = dataset.SOPClassUID.name if kind else "an object without a class"
+    raise FilmError(f"it is no Segmentation and no structured report but {name}", where=path.name)
+
+
+def _head(dataset: Dataset) -> Iterator[str]:
+    made_by = " ".join(
+        str(dataset.get(keyword)) for keyword in ("ManufacturerModelName", "SoftwareVersions") if dataset.get(keyword)
+    )
+    yield f"made by {made_by or 'an unnamed program'}, dated {_date(dataset)}"
+    if reader := dataset.get("ContentCreatorName"):
+        yield f"read by {reader}"
+
+
+def _date(dataset: Dataset) -> str:
+    date = str(dataset.get("ContentDate") or "")
+    return f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 else "at no time"
+
+
+def _segmentation_lines(dataset: Dataset) -> Iterator[str]:
+    syntax = dataset.file_meta.TransferSyntaxUID.name
+    yield f"DICOM Segmentation, {dataset.get('SegmentationType', '')}, {syntax}"
+    yield from _head(dataset)
+    spacing = _spacing(dataset)
+    size = f"{dataset.get('Rows')} x {dataset.get('Columns')} pixels"
+    yield f"{size}, {spacing[0]:g} x {spacing[1]:g} mm" if spacing else f"{size}, no spacing"
+    for series in dataset.get("ReferencedSeriesSequence", []):
+        for image in series.get("ReferencedInstanceSequence", []):
+            yield f"of image {image.ReferencedSOPInstanceUID}"
+    counts = _pixel_counts(dataset)
+    for segment in dataset.get("SegmentSequence", []):
+        yield from _segment_lines(segment, counts, spacing)
+
+
+def _spacing(dataset: Dataset) -> tuple[float, float] | None:
+    for group in dataset.get("SharedFunctionalGroupsSequence", []):
+        for measures in group.get("PixelMeasuresSequence", []):
+            if measures.get("PixelSpacing"):
+                row, column = map(float, measures.PixelSpacing)
+                return (row, column)
+    return None
+
+
+def _segment_lines(segment: Dataset, counts: Counter[int] | None, spacing: tuple[float, float] | None) -> Iterator[str]:
+    number = int(segment.SegmentNumber)
+    size = "pixels not decoded"
+    if counts is not None:
+        size = f"{counts[number]} px"
+        if spacing is not None:
+            size += f" = {counts[number] * spacing[0] * spacing[1]:.2f} mm²"
+    description = f" ({segment.SegmentDescription})" if segment.get("SegmentDescription") else ""
+    yield (
+        f"  {number}  {segment.get('SegmentLabel', '')}{description}: "
+        f"{_meaning(segment.get('SegmentedPropertyTypeCodeSequence'))}, "
+        f"{str(segment.get('SegmentAlgorithmType', '')).lower()}, {size}"
+    )
+    if segment.get("TrackingUID"):
+        yield f"       tracked as {segment.get('TrackingID', '')}, {segment.TrackingUID}"
+
+
+def _pixel_counts(dataset: Dataset) -> Counter[int] | None:
+    """Return the number of pixels of each segment; None where the pixels cannot be decoded."""
+    counts: Counter[int] = Counter()
+    groups = dataset.get("PerFrameFunctionalGroupsSequence", [])
+    shared = dataset.get("SharedFunctionalGroupsSequence", [])
+    try:
+        for index, frame in enumerate(pixel_frames(dataset)):
+            if dataset.SOPClassUID == LABEL_MAP_SEGMENTATION:
+                numbers, found = np.unique(frame, return_counts=True)
+                counts.update(dict(zip(numbers.tolist(), found.tolist(), strict=True)))
+                continue
+            own = groups[index : index + 1]
+            items = [item for group in (*own, *shared) for item in group.get("SegmentIdentificationSequence", [])]
+            if items:
+                counts[int(items[0].ReferencedSegmentNumber)] += int(np.count_nonzero(frame))
+    except (RuntimeError, NotImplementedError, AttributeError, ValueError, EOFError):
+        return None
+    return counts
+
+
+def _report_lines(dataset: Dataset) -> Iterator[str]:
+    yield f"DICOM structured report, {dataset.SOPClassUID.name}"
+    yield from _head(dataset)
+    yield _meaning(dataset.get("ConceptNameCodeSequence"))
+    for item in dataset.get("ContentSequence", []):
+        yield from _item_lines(item, depth=1)
+
+
+def _item_lines(item: Dataset, *, depth: int) -> Iterator[str]:
+    names = item.get("ConceptNameCodeSequence", [])
+    name = _meaning(names) if names else str(item.get("ValueType", ""))
+    value = _value(item)
+    if names and names[0].get("CodeValue") in _SUBJECT_CODES:
+        value = "(not shown)"
+    yield "  " * depth + (f"{name}: {value}" if value else name)
+    for child in item.get("ContentSequence", []):
+        yield from _item_lines(child, depth=depth + 1)
+
+
+def _value(item: Dataset) -> str:
+    kind = item.get("ValueType", "")
+    if kind == "NUM":
+        return _number(item)
+    if kind == "CODE":
+        return _meaning(item.get("ConceptCodeSequence"))
+    if kind in ("IMAGE", "COMPOSITE", "WAVEFORM"):
+        return "; ".join(_reference(reference) for reference in item.get("ReferencedSOPSequence", []))
+    for keyword in ("TextValue", "UID", "PersonName", "DateTime", "Date", "Time"):
+        if keyword in item:
+            return str(item[keyword].value)
+    return ""
+
+
+def _number(item: Dataset) -> str:
+    measured = item.get("MeasuredValueSequence", [])
+    if not measured:
+        return "no value"
+    unit = measured[0].get("MeasurementUnitsCodeSequence", [])
+    code = str(unit[0].get("CodeValue", "")) if unit else ""
+    word = {"{pixels}": " px", "1": "", "d": " days"}.get(code, f" {code}")
+    return f"{float(measured[0].NumericValue):.6g}{word}"
+
+
+def _reference(reference: Dataset) -> str:
+    from pydicom.uid import UID
+
+    name = UID(str(reference.get("ReferencedSOPClassUID", ""))).name.removesuffix(" Storage")
+    segment = reference.get("ReferencedSegmentNumber")
+    frame = reference.get("ReferencedFrameNumber")
+    part = f", segment {segment}" if segment else f", frame {frame}" if frame else ""
+    return f"{name} {reference.get('ReferencedSOPInstanceUID', '')}{part}"
+
+
+def _meaning(sequence: object) -> str:
+    items = list(sequence) if sequence else []  # type: ignore[call-overload]
+    return str(items[0].get("CodeMeaning", "")) if items else ""

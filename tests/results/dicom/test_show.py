@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pydicom
+import pytest
+from click.testing import CliRunner
+
+from calcimeasure.cli.show import show
+from calcimeasure.errors import FilmError
+from calcimeasure.results.dicom import Reading, write_comparison_dicom, write_measurement_dicom
+from calcimeasure.results.dicom.show import describe
+
+READING = Reading(reader="Doe^Jane", signed_at=datetime(2025, 6, 7))
+SECRETS = ("ller", "Zo\u00eb", "SECRET-4711", "19600102", "Rita")
+
+
+@pytest.fixture
+def folder(measurement, tmp_path: Path) -> Path:
+    write_measurement_dicom(measurement, tmp_path, reading=READING, visit="month 3")
+    return tmp_path
+
+
+def test_a_segmentation_is_told_segment_by_segment(folder: Path, measurement) -> None:
+    lines = describe(folder / "segmentation.dcm")
+
+    assert lines[0].startswith("DICOM Segmentation, BINARY, JPEG 2000")
+    assert "dated 2025-06-07" in lines[1]
+    assert lines[2] == "read by Doe^Jane"
+    segments = [line for line in lines if line.startswith(("  1 ", "  2 "))]
+    # 4 x 5 pixels, and 11 x 13 less a hole of 3 x 2.
+    assert "20 px" in segments[0]
+    assert "137 px" in segments[1]
+    assert ("mm²" in segments[0]) == (measurement.film.spacing.mm is not None)
+
+
+def test_a_report_is_told_as_a_tree(folder: Path, measurement) -> None:
+    text = "\n".join(describe(folder / "measurement.sr.dcm"))
+
+    assert "Imaging Measurement Report" in text
+    assert "Person Observer Name: Doe^Jane" in text
+    assert "Time Point: month 3" in text
+    assert f"      Area: {measurement.deposits[0].area_px:.6g} px" in text
+    assert "segment 2" in text
+
+
+def test_identity_is_not_printed(folder: Path) -> None:
+    for name in ("segmentation.dcm", "measurement.sr.dcm"):
+        text = "\n".join(describe(folder / name))
+        assert not [secret for secret in SECRETS if secret in text]
+
+
+def test_a_pair_names_its_verdict(pair, tmp_path: Path) -> None:
+    write_comparison_dicom(pair, tmp_path)
+    text = "\n".join(describe(tmp_path / "change.sr.dcm"))
+
+    assert "Change from baseline to follow-up: " in text
+    assert "Lower limit of the 95 % interval: " in text
+
+
+def test_subject_context_of_another_programs_report_is_withheld(folder: Path, tmp_path: Path) -> None:
+    dataset = pydicom.dcmread(folder / "measurement.sr.dcm")
+    name = pydicom.Dataset()
+    name.RelationshipType, name.ValueType, name.PersonName = "HAS OBS CONTEXT", "PNAME", "Secret^Sue"
+    code = pydicom.Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "121029", "DCM", "Subject Name"
+    name.ConceptNameCodeSequence = [code]
+    dataset.ContentSequence.append(name)
+    dataset.save_as(tmp_path / "other.dcm")
+
+    text = "\n".join(describe(tmp_path / "other.dcm"))
+    assert "Subject Name: (not shown)" in text
+    assert "Sue" not in text
+
+
+def test_another_object_is_named(kit, tmp_path: Path) -> None:
+    film = kit.film("cr_calibrated", tmp_path)
+    with pytest.raises(FilmError, match="no structured report but Computed Radiography Image Storage"):
+        describe(film.path)
+
+
+def test_the_command_prints_several_files(folder: Path) -> None:
+    files = [str(folder / name) for name in ("segmentation.dcm", "measurement.sr.dcm")]
+    result = CliRunner().invoke(show, files, catch_exceptions=False)
+
+    assert result.exit_code == 0
+    assert result.output.startswith("segmentation.dcm:\nDICOM Segmentation")
+    assert "\n\nmeasurement.sr.dcm:\nDICOM structured report" in result.output
