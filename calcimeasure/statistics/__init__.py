@@ -1,7 +1,7 @@
 """Numbers only, no images: repeatability, agreement, equivalence, cohorts, planning. Usable on their own.
 
-Each function returns a frozen dataclass or a tidy DataFrame, and names the source of its method. scipy does the laws,
-statsmodels the mixed model; random numbers come from a generator that the caller passes.
+Each function returns a frozen dataclass or a tidy DataFrame, and names the source of its method. scipy does the laws;
+random numbers come from a generator that the caller passes.
 """
 
 from __future__ import annotations

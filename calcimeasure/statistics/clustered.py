@@ -7,7 +7,6 @@ t interval over patients is honest there, and simpler.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from calcimeasure.errors import UsageError
-from calcimeasure.statistics.checks import Interval, level, numbers
+from calcimeasure.statistics.checks import Floats, Interval, level, numbers
 from calcimeasure.statistics.laws import t_quantile
 
 FEWEST_PATIENTS = 20
@@ -58,6 +57,18 @@ def bootstrap_ratio(
     level(confidence_level)
     values = numbers(log_ratios, name="log_ratios")
     _enough(values.size, "A bootstrap")
+    low, high = bca_interval(values, rng=rng, resamples=resamples, confidence_level=confidence_level)
+    return ClusteredRatio(
+        method="bootstrap over patients, bias-corrected and accelerated",
+        patients=values.size,
+        confidence_level=confidence_level,
+        ratio=math.exp(float(values.mean())),
+        interval=(math.exp(low), math.exp(high)),
+    )
+
+
+def bca_interval(values: Floats, *, rng: np.random.Generator, resamples: int, confidence_level: float) -> Interval:
+    """Return the bias-corrected accelerated bootstrap interval of a mean, for any number of values."""
     mean = float(values.mean())
     means = values[rng.integers(0, values.size, (resamples, values.size))].mean(axis=1)
     below = (np.count_nonzero(means < mean) + 0.5 * np.count_nonzero(means == mean)) / resamples
@@ -72,13 +83,7 @@ def bootstrap_ratio(
         shifted = bias + z
         probabilities.append(float(ndtr(bias + shifted / (1.0 - acceleration * shifted))))
     low, high = np.quantile(means, probabilities)
-    return ClusteredRatio(
-        method="bootstrap over patients, bias-corrected and accelerated",
-        patients=values.size,
-        confidence_level=confidence_level,
-        ratio=math.exp(mean),
-        interval=(math.exp(float(low)), math.exp(float(high))),
-    )
+    return (float(low), float(high))
 
 
 def mixed_model_ratio(
@@ -86,8 +91,9 @@ def mixed_model_ratio(
 ) -> ClusteredRatio:
     """Return the mean log ratio of deposits nested in patients, from a mixed model with a random patient intercept.
 
-    Restricted maximum likelihood (statsmodels); the interval is a t interval with patients - 1 degrees of freedom
-    (between-within; see BMC Med Res Methodol 2021;21:56 on few clusters).
+    y_ij = mu + b_i + e_ij, fitted by restricted maximum likelihood over the one ratio of variances (Patterson and
+    Thompson, Biometrika 1971;58:545). The interval is a t interval with patients - 1 degrees of freedom, the
+    between-within rule, which holds with few clusters (BMC Med Res Methodol 2021;21:56).
 
     Raises
     ------
@@ -101,14 +107,18 @@ def mixed_model_ratio(
     groups = np.array([codes[name] for name in patients])
     if groups.size != values.size:
         raise UsageError(f"{values.size} log ratios and {groups.size} patient names")
+    if values.size == len(codes) or np.ptp(values) == 0.0:
+        raise UsageError(
+            "no patient has two deposits, or none of them differ: there is nothing to nest",
+            remedy="Use the geometric mean ratio over patients.",
+        )
 
-    from statsmodels.regression.mixed_linear_model import MixedLM
-
-    with warnings.catch_warnings():
-        # A variance estimated at zero is a result here, not a fault.
-        warnings.simplefilter("ignore")
-        fit = MixedLM(values, np.ones((values.size, 1)), groups=groups).fit(reml=True, method=["lbfgs", "powell"])
-    mean, se = float(fit.fe_params[0]), float(fit.bse_fe[0])
+    counts = np.bincount(groups).astype(np.float64)
+    means = np.bincount(groups, weights=values) / counts
+    within = float(((values - means[groups]) ** 2).sum())
+    ratio = _variance_ratio(counts, means, within)
+    mean, residual = _given_ratio(ratio, counts, means, within)
+    se = math.sqrt(residual / float((counts / (1.0 + ratio * counts)).sum()))
     half = t_quantile((1.0 + confidence_level) / 2.0, len(codes) - 1) * se
     return ClusteredRatio(
         method="mixed model, deposits nested in patients",
@@ -116,9 +126,38 @@ def mixed_model_ratio(
         confidence_level=confidence_level,
         ratio=math.exp(mean),
         interval=(math.exp(mean - half), math.exp(mean + half)),
-        between_patient_sd=math.sqrt(max(float(fit.cov_re[0][0]), 0.0)),
-        within_patient_sd=math.sqrt(float(fit.scale)),
+        between_patient_sd=math.sqrt(ratio * residual),
+        within_patient_sd=math.sqrt(residual),
     )
+
+
+def _given_ratio(ratio: float, counts: Floats, means: Floats, within: float) -> tuple[float, float]:
+    """Return the mean and the residual variance, given the ratio of between to residual variance."""
+    weights = counts / (1.0 + ratio * counts)
+    mean = float((weights * means).sum() / weights.sum())
+    return mean, (within + float((weights * (means - mean) ** 2).sum())) / (counts.sum() - 1.0)
+
+
+def _variance_ratio(counts: Floats, means: Floats, within: float) -> float:
+    """Return the ratio of between to residual variance that maximises the restricted likelihood; 0 is allowed."""
+    from scipy.optimize import minimize_scalar
+
+    def deviance(log_ratio: float) -> float:
+        ratio = math.exp(log_ratio)
+        _, residual = _given_ratio(ratio, counts, means, within)
+        weights = counts / (1.0 + ratio * counts)
+        return float(
+            (counts.sum() - 1.0) * math.log(residual) + np.log1p(ratio * counts).sum() + math.log(weights.sum())
+        )
+
+    # The deviance may have its minimum at the edge: a coarse look first, then Brent within the best stretch.
+    grid = np.linspace(math.log(1e-8), math.log(1e8), 65)
+    best = int(np.argmin([deviance(point) for point in grid]))
+    if best == 0:
+        return 0.0
+    bounds = (grid[best - 1], grid[min(best + 1, grid.size - 1)])
+    found = minimize_scalar(deviance, bounds=bounds, method="bounded", options={"xatol": 1e-10})
+    return math.exp(float(found.x))
 
 
 def _enough(patients: int, what: str) -> None:

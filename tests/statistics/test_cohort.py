@@ -198,3 +198,31 @@ def test_mixed_model_of_balanced_data_is_the_analysis_of_variance() -> None:
     half = stats.t.ppf(0.975, 23) * se
     assert math.log(result.interval[1]) == pytest.approx(table.mean() + half, abs=1e-4)
     assert result.within_patient_sd == pytest.approx(0.1, rel=0.2)
+
+
+def test_mixed_model_of_unbalanced_data_agrees_with_statsmodels() -> None:
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    rng = np.random.default_rng(5)
+    patients = np.repeat(np.arange(25), rng.integers(1, 9, 25))
+    values = 0.1 + rng.normal(0, 0.2, 25)[patients] + rng.normal(0, 0.1, patients.size)
+    fit = MixedLM(values, np.ones((values.size, 1)), groups=patients).fit(reml=True)
+    result = mixed_model_ratio(values, patients)
+    assert math.log(result.ratio) == pytest.approx(float(fit.fe_params[0]), abs=1e-5)
+    assert result.between_patient_sd == pytest.approx(math.sqrt(float(fit.cov_re[0][0])), rel=1e-3)
+    assert result.within_patient_sd == pytest.approx(math.sqrt(fit.scale), rel=1e-3)
+    half = stats.t.ppf(0.975, 24) * float(fit.bse_fe[0])
+    assert math.log(result.interval[1]) == pytest.approx(float(fit.fe_params[0]) + half, abs=1e-4)
+
+
+def test_mixed_model_where_patients_do_not_differ() -> None:
+    # Each patient has the same mean: the variance between them is zero, and the mean is the plain one.
+    values = np.tile([0.0, 0.2], 20)
+    result = mixed_model_ratio(values, np.repeat(np.arange(20), 2))
+    assert result.between_patient_sd == 0.0
+    assert result.ratio == pytest.approx(math.exp(0.1))
+
+
+def test_mixed_model_without_nesting_is_refused() -> None:
+    with pytest.raises(UsageError, match="nothing to nest"):
+        mixed_model_ratio(np.linspace(0, 1, 20), np.arange(20))
