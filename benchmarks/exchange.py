@@ -7,7 +7,6 @@ Imports are done before the clock starts. Each figure is the median of the repea
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
 import time
@@ -80,7 +79,7 @@ def clock(work: Callable[[], object], repeats: int) -> float:
         start = time.perf_counter()
         work()
         taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+    return float(np.median(taken))
 
 
 def film_on_disk(folder: Path) -> Radiograph:

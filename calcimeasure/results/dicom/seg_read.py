@@ -172,9 +172,9 @@ def _check_orientation(dataset: Dataset, source: Source, where: str) -> None:
                 raise LabelsError("its rows and columns are turned or mirrored against the film's", where=where)
 
 
-def _label_image(dataset: Dataset, source: Source, segments: dict[int, Dataset], where: str) -> NDArray[np.int64]:
+def _label_image(dataset: Dataset, source: Source, segments: dict[int, Dataset], where: str) -> NDArray[np.uint16]:
     """Return one label image, numbered as the segments are."""
-    image = np.zeros((dataset.Rows, dataset.Columns), dtype=np.int64)
+    image = np.zeros((dataset.Rows, dataset.Columns), dtype=np.uint16)
     for number, mask in _masks(dataset, source, where):
         if number not in segments:
             raise LabelsError(f"a frame belongs to segment {number}, which is not described", where=where)
@@ -257,12 +257,12 @@ def _segment_item(group: Dataset | None) -> Dataset | None:
 
 
 def _deposits(
-    image: NDArray[np.int64], dataset: Dataset, segments: dict[int, Dataset], film: Radiograph
+    image: NDArray[np.uint16], dataset: Dataset, segments: dict[int, Dataset], film: Radiograph
 ) -> DepositLabels:
-    numbers, inverse = np.unique(image, return_inverse=True)
-    present = [int(number) for number in numbers if number]
-    if not numbers.size or numbers[0] != 0:
-        inverse = inverse + 1
+    counts = np.bincount(image.ravel(), minlength=1)
+    present = [int(number) for number in np.flatnonzero(counts) if number]
+    renumbered = np.zeros(counts.size, np.uint16)
+    renumbered[present] = np.arange(1, len(present) + 1)
     warned = []
     if empty := sorted(set(segments) - set(present)):
         warned.append(f"Segments without pixels were left out: {', '.join(map(str, empty))}.")
@@ -273,7 +273,7 @@ def _deposits(
     deposits = tuple(_deposit(label, segments[number]) for label, number in enumerate(present, start=1))
     methods = {_private(segments[number], METHOD_ELEMENT) for number in present} - {None}
     return DepositLabels(
-        image=inverse.reshape(image.shape).astype(np.uint16),
+        image=renumbered[image],
         deposits=deposits,
         method=str(methods.pop()) if len(methods) == 1 else "segmentation",
         film_sha256=film.sha256,
