@@ -26,6 +26,7 @@ _NATIVE = {
     "1.2.840.10008.1.2.1.99",
     "1.2.840.10008.1.2.2",
 }
+_RLE = "1.2.840.10008.1.2.5"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 # Beyond this many pixels a compressed film must show some bytes for them.
 _LARGE_PIXELS = 50_000_000
@@ -71,7 +72,8 @@ def stored_values(header: Header, where: str) -> NDArray[Any]:
         pixels = _compressed(header, syntax, (rows, columns), where)
     if pixels.ndim == 3:
         return _one_channel(header, pixels, where)
-    return _significant_bits(pixels, header)
+    # JPEG streams hold the values themselves; only raw and run-length coded words have bits to spare around them.
+    return _significant_bits(pixels, header, shifted=syntax in _NATIVE or syntax == _RLE)
 
 
 def stored_range(header: Header) -> tuple[int, int]:
@@ -191,12 +193,12 @@ def _one_channel(header: Header, pixels: NDArray[Any], where: str) -> NDArray[An
     return grey_from_colour(pixels[:, :, :3], where)
 
 
-def _significant_bits(pixels: NDArray[Any], header: Header) -> NDArray[Any]:
+def _significant_bits(pixels: NDArray[Any], header: Header, *, shifted: bool) -> NDArray[Any]:
     """Take BitsStored bits below HighBit, with their sign: other bits may hold overlays or rubbish."""
     allocated = 8 * pixels.dtype.itemsize
     stored = min(header.integer("BitsStored") or allocated, allocated)
     high = header.integer("HighBit")
-    shift = 0 if high is None else max(high + 1 - stored, 0)
+    shift = 0 if high is None or not shifted else max(high + 1 - stored, 0)
     unsigned = pixels.view(np.dtype(f"u{pixels.dtype.itemsize}"))
     signed = header.integer("PixelRepresentation") == 1
     if pixels.dtype.kind == "i" and stored == allocated:

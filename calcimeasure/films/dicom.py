@@ -17,10 +17,10 @@ from calcimeasure.films.grey import (
     processing_intent_of,
     relationship_of,
 )
-from calcimeasure.films.header import Header
+from calcimeasure.films.header import Header, discreet
 from calcimeasure.films.identity import identity_of
 from calcimeasure.films.options import FilmOptions
-from calcimeasure.films.parts import FilmParts
+from calcimeasure.films.parts import FilmParts, value_range
 from calcimeasure.films.spacing import SpacingTags, choose_spacing, spacing_doubts
 from calcimeasure.radiograph import Identity, Spacing
 
@@ -53,8 +53,7 @@ def read_dicom(data: bytes, options: FilmOptions, where: str) -> FilmParts:
     FilmError, DecoderError
         See `read_film`.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with discreet() as caught:
         parts = _read(data, options, where)
     parts.warnings.extend(_in_plain_words(caught))
     return parts
@@ -65,11 +64,12 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
     header, frame = _choose_frame(dataset, options, where)
     stored = stored_values(header, where)
     notes: list[str] = []
-    limits = stored_range(header)
     if stored.dtype.kind == "f":
-        limits = (int(stored.min()), int(stored.max()))
-    padding = padding_mask(stored, header, limits)
-    pixels, low, high = modality_values(stored, header, limits, notes)
+        pixels, padding, (low, high) = stored, None, value_range(stored)
+    else:
+        limits = stored_range(header)
+        padding = padding_mask(stored, header, limits)
+        pixels, low, high = modality_values(stored, header, limits, notes)
     identity = identity_of(header, notes)
     other_part = _another_part(identity)
     notes.extend(other_part)
@@ -77,7 +77,7 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
         notes.append(
             f"Modality {identity.modality}: fluoroscopy often shows bone dark; use --invert if it came out dark."
         )
-    return FilmParts(
+    parts = FilmParts(
         pixels=pixels,
         lowest=low,
         highest=high,
@@ -92,6 +92,9 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
         frame=frame,
         warnings=notes,
     )
+    if header.unreadable:
+        notes.append(f"Header values that cannot be read count as absent: {', '.join(header.unreadable)}.")
+    return parts
 
 
 def _parse(data: bytes, where: str) -> Dataset:
@@ -155,7 +158,8 @@ def _spacing(header: Header, options: FilmOptions, shape: tuple[int, int], notes
 
 def _another_part(identity: Identity) -> list[str]:
     if identity.modality is not None and identity.modality not in _RADIOGRAPHY:
-        return [f"This is not a limb radiograph: the header says Modality {identity.modality}."]
+        named = identity.modality if re.fullmatch(r"[A-Z0-9_ ]{1,16}", identity.modality) else "of an unknown kind"
+        return [f"This is not a limb radiograph: the header says Modality {named}."]
     if identity.body_part in _NOT_A_LIMB:
         return [f"This is not a limb radiograph: the header says BodyPartExamined {identity.body_part}."]
     return []
@@ -163,8 +167,10 @@ def _another_part(identity: Identity) -> list[str]:
 
 def _in_plain_words(caught: list[warnings.WarningMessage]) -> list[str]:
     """Say what pydicom warned of without its text, which may quote the header."""
-    kinds = sorted({match[1] for w in caught if (match := re.search(r"\bVR ['\"]?([A-Z]{2})\b", str(w.message)))})
-    if not caught:
+    # Others come from importing decoders, and do not concern the film.
+    about_the_file = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+    if not about_the_file:
         return []
+    kinds = sorted({match[1] for text in about_the_file if (match := re.search(r"\bVR ['\"]?([A-Z]{2})\b", text))})
     which = f" (values of type {', '.join(kinds)})" if kinds else ""
     return [f"The header breaks rules of DICOM{which}; it was read as well as it can be."]

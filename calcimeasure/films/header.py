@@ -5,8 +5,11 @@ Only this module and `decoding` touch pydicom datasets; what they hand on are pl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import logging
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from calcimeasure.films.options import upper_words
@@ -38,14 +41,21 @@ class Header:
         The file's header.
     frame
         Counted from 0.
+    unreadable
+        Keywords of values that are there and could not be read, as they were asked for.
     """
 
     dataset: Dataset
     frame: int = 0
+    unreadable: list[str] = field(default_factory=list)
 
     def raw(self, keyword: str) -> Any:
         """Return a value of the file's top level, or None."""
-        return _value(self.dataset, keyword)
+        try:
+            return self.dataset[keyword].value if keyword in self.dataset else None
+        except _BAD_VALUE:
+            self._note(keyword)
+            return None
 
     def of_frame(self, keyword: str) -> Any:
         """Return the value that holds for the frame, whether it stands in a functional group or on top."""
@@ -74,6 +84,7 @@ class Header:
         try:
             return tuple(float(v) for v in values) or None
         except _BAD_VALUE:
+            self._note(keyword)
             return None
 
     def number(self, keyword: str) -> float | None:
@@ -92,6 +103,10 @@ class Header:
     def items(self, keyword: str) -> list[Dataset]:
         """Return the items of a sequence; none when it is absent or is not one."""
         return _items(self.of_frame(keyword))
+
+    def _note(self, keyword: str) -> None:
+        if keyword not in self.unreadable:
+            self.unreadable.append(keyword)
 
     def _groups(self) -> Iterable[Dataset]:
         per_frame = _items(_value(self.dataset, "PerFrameFunctionalGroupsSequence"))
@@ -120,3 +135,20 @@ def _items(value: Any) -> list[Dataset]:
     from pydicom.sequence import Sequence
 
     return list(value) if isinstance(value, Sequence) else []
+
+
+@contextmanager
+def discreet() -> Iterator[list[warnings.WarningMessage]]:
+    """Keep pydicom's own words, which quote the header, out of warnings and logs; collect the warnings instead."""
+    logger = logging.getLogger("pydicom")
+    logger.addFilter(_drop)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield caught
+    finally:
+        logger.removeFilter(_drop)
+
+
+def _drop(record: logging.LogRecord) -> bool:  # noqa: ARG001
+    return False

@@ -18,13 +18,17 @@ _MODIFIER_SIDES = {
 }  # fmt: skip
 _REGIONS = {
     "85562004": "HAND", "T-D8700": "HAND", "74670003": "WRIST", "8205005": "WRIST", "T-15460": "WRIST",
-    "14975008": "FOREARM", "T-D8500": "FOREARM", "16953009": "ELBOW", "127949000": "ELBOW", "T-15430": "ELBOW",
+    "14975008": "FOREARM", "T-D8500": "FOREARM", "16953009": "ELBOW", "T-15430": "ELBOW",
     "40983000": "ARM", "T-D8200": "ARM", "16982005": "SHOULDER", "T-D2220": "SHOULDER",
     "56459004": "FOOT", "T-D9700": "FOOT", "70258002": "ANKLE", "T-15750": "ANKLE",
     "72696002": "KNEE", "T-D9200": "KNEE", "30021000": "LEG", "T-D9400": "LEG",
     "68367000": "THIGH", "T-D9100": "THIGH", "24136001": "HIP", "T-15710": "HIP",
     "7569003": "FINGER", "T-D8800": "FINGER", "76505004": "THUMB", "T-D8810": "THUMB",
     "29707007": "TOE", "T-D9800": "TOE",
+}  # fmt: skip
+_VIEWS = {
+    "399348003": "AP", "R-10206": "AP", "272479007": "PA", "R-10214": "PA",
+    "399067008": "LATERAL", "R-10236": "LATERAL",
 }  # fmt: skip
 # What de-identification puts in place of a date of birth.
 _PLACEHOLDER_BIRTHS = {date(1900, 1, 1), date(1800, 1, 1), date(1901, 1, 1), date(1, 1, 1)}
@@ -110,4 +114,8 @@ def _view(header: Header) -> str | None:
     stated = header.words("ViewPosition")
     if stated is not None:
         return stated
-    return next((meaning for item in header.items("ViewCodeSequence") if (meaning := code_of(item)[1])), None)
+    for item in header.items("ViewCodeSequence"):
+        code, meaning = code_of(item)
+        if code or meaning:
+            return _VIEWS.get(code or "", meaning)
+    return None

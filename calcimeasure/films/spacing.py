@@ -13,6 +13,7 @@ from calcimeasure.radiograph import Spacing, SpacingBasis
 
 EQUAL_WITHIN = 0.005
 _ROUNDING = 1e-9
+_LARGEST_MAGNIFICATION = 100.0
 _SHORTEST_FILM_MM, _LONGEST_FILM_MM = 15.0, 2000.0
 Pair = tuple[float, float]
 
@@ -116,7 +117,7 @@ def _nothing(tags: SpacingTags) -> Spacing:
 
 
 def _demagnified(spacing: Spacing, factor: float | None) -> Spacing:
-    if factor is None or not math.isfinite(factor) or factor <= 1 or spacing.mm is None:
+    if factor is None or not 1 < factor < _LARGEST_MAGNIFICATION or spacing.mm is None:
         return spacing
     return replace(
         spacing,
@@ -168,7 +169,8 @@ def usable(values: tuple[float, ...] | None) -> Pair | None:
     """Return the pair when it is two positive finite numbers; anything else counts as absent."""
     if values is None or len(values) != 2 or not all(math.isfinite(v) and v > 0 for v in values):
         return None
-    return (values[0], values[1])
+    # Two numbers so far apart that their ratio is lost are no shape of a pixel.
+    return (values[0], values[1]) if 0 < values[0] / values[1] < math.inf else None
 
 
 def _equal(value: float, reference: float) -> bool:
