@@ -9,12 +9,12 @@ Only deposits found to be calcinosis count for the burden; links of other findin
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from calcimeasure.comparison.intervals import IntervalModel, LogRatio, Variances, holm, percent
 from calcimeasure.comparison.records import Interval, Link, LinkStatus, Registration, Verdict
-from calcimeasure.comparison.sides import Film, Plane, Side, burden, check_links, plane_of, side_of, whole
+from calcimeasure.comparison.sides import PairRatio, Plane, Side, burden, check_links, plane_of, sides_of, whole
 from calcimeasure.comparison.verdict import (
     Decision,
     area_change_band,
@@ -29,6 +29,7 @@ METHOD_WARNING = (
 )
 PROCESSING_WARNING = "The two films were processed differently; the intervals are wider."
 _UNMATCHED = (LinkStatus.NEW, LinkStatus.RESOLVED)
+_NOT_EVALUABLE = LinkStatus.NOT_EVALUABLE
 NO_FIELD_REASON = "Deposits are there, but none that both films show and that can be compared."
 
 
@@ -88,6 +89,7 @@ def assess_change(
     followup_lod_px: float | None = None,
     baseline_detection_se_px: float = 0.0,
     followup_detection_se_px: float = 0.0,
+    pair_ratios: Mapping[int, PairRatio] | None = None,
 ) -> Change:
     """Return the change of a pair that can be compared: links completed, interval, verdict.
 
@@ -130,9 +132,11 @@ def assess_change(
     model = model or IntervalModel()
     if repositioning_sd is not None:
         model = replace(model, repositioning_sd=repositioning_sd)
+    check_links(links, baseline, followup)
+    ratios = pair_ratios or {}
     pair = _Pair(
-        baseline=baseline,
-        followup=followup,
+        sides=tuple(sides_of(link, baseline, followup, ratios.get(n)) for n, link in enumerate(links, start=1)),
+        anything_there=baseline.total_area_px > 0.0 or followup.total_area_px > 0.0,
         plane=plane_of(baseline, followup, registration),
         model=model,
         shared=_shared_variances(registration, model, processing_differs),
@@ -140,30 +144,26 @@ def assess_change(
         baseline_lod_px=baseline_lod_px,
         followup_lod_px=followup_lod_px,
     )
-    check_links(links, baseline, followup)
     links = _complete_links(tuple(links), pair)
-    before = burden([(link, pair.side(link, "baseline")) for link in links], baseline, baseline_detection_se_px)
-    after = burden([(link, pair.side(link, "followup")) for link in links], followup, followup_detection_se_px)
-    variances = pair.variances(before, after, _mismatch_share(links, pair, before, after))
+    evaluable = [two for link, two in zip(links, pair.sides, strict=True) if link.status is not _NOT_EVALUABLE]
+    before = burden([two[0] for two in evaluable], baseline, baseline_detection_se_px)
+    after = burden([two[1] for two in evaluable], followup, followup_detection_se_px)
+    variances = pair.variances(before, after, _mismatch_share(evaluable, before, after))
     return _change(links, pair, before, after, variances=variances)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Pair:
-    """What all rules below need to know of the pair."""
+    """What all rules below need to know of the pair; `sides` are those of the links, in their order."""
 
-    baseline: FilmMeasurement
-    followup: FilmMeasurement
+    sides: tuple[tuple[Side, Side], ...]
+    anything_there: bool
     plane: Plane
     model: IntervalModel
     shared: Variances
     margin: Interval
     baseline_lod_px: float | None
     followup_lod_px: float | None
-
-    def side(self, link: Link, which: Film) -> Side:
-        """Return one film's side of a link."""
-        return side_of(link, self.baseline if which == "baseline" else self.followup, which)
 
     def baseline_lod(self) -> float | None:
         """Return the baseline's limit of detection in the common unit."""
@@ -245,7 +245,7 @@ def _change(links: tuple[Link, ...], pair: _Pair, before: Side, after: Side, *, 
 def _decide_without_ratio(pair: _Pair, before: Side, after: Side) -> Decision:
     """Return the verdict where at least one film shows nothing in the common field."""
     if before.area_px <= 0.0 and after.area_px <= 0.0:
-        if pair.baseline.total_area_px > 0.0 or pair.followup.total_area_px > 0.0:
+        if pair.anything_there:
             return Decision(verdict=Verdict.INDETERMINATE, reasons=(NO_FIELD_REASON,))
         return Decision(verdict=Verdict.NO_DEPOSITS)
     empty_is_baseline = before.area_px <= 0.0
@@ -262,7 +262,7 @@ def _complete_links(links: tuple[Link, ...], pair: _Pair) -> tuple[Link, ...]:
     completed = list(links)
     p_values: dict[int, float] = {}
     for index, bare in enumerate(links):
-        before, after = whole(pair.side(bare, "baseline")), whole(pair.side(bare, "followup"))
+        before, after = whole(pair.sides[index][0]), whole(pair.sides[index][1])
         link = replace(
             bare,
             baseline_area_px=before.area_px,
@@ -277,7 +277,7 @@ def _complete_links(links: tuple[Link, ...], pair: _Pair) -> tuple[Link, ...]:
         )
         if link.status in _UNMATCHED:
             link = replace(link, detectable=_shows(link, pair))
-        elif link.status is not LinkStatus.NOT_EVALUABLE:
+        elif link.status is not _NOT_EVALUABLE:
             mismatch = abs(before.painted_share - after.painted_share)
             ratio = pair.log_ratio(before, after, pair.variances(before, after, mismatch))
             if ratio is not None:
@@ -312,14 +312,13 @@ def _shows(link: Link, pair: _Pair) -> bool | None:
     return None if lod is None else area > lod
 
 
-def _mismatch_share(links: tuple[Link, ...], pair: _Pair, before: Side, after: Side) -> float:
+def _mismatch_share(sides: Sequence[tuple[Side, Side]], before: Side, after: Side) -> float:
     """Return the share of the burden that is painted on one film and modelled on the other."""
     if before.area_px <= 0.0 or after.area_px <= 0.0:
         return 0.0
     share = 0.0
-    for link in links:
-        one, two = pair.side(link, "baseline"), pair.side(link, "followup")
-        if link.status is not LinkStatus.NOT_EVALUABLE and one.area_px > 0.0 and two.area_px > 0.0:
+    for one, two in sides:
+        if one.area_px > 0.0 and two.area_px > 0.0:
             weight = (one.area_px / before.area_px + two.area_px / after.area_px) / 2.0
             share += weight * abs(one.painted_share - two.painted_share)
     return min(share, 1.0)
@@ -328,9 +327,8 @@ def _mismatch_share(links: tuple[Link, ...], pair: _Pair, before: Side, after: S
 def _changed(links: tuple[Link, ...], pair: _Pair) -> tuple[int, ...]:
     return tuple(
         number
-        for number, link in enumerate(links, start=1)
-        if (link.status in _UNMATCHED or link.detectable)
-        and (pair.side(link, "baseline").area_px > 0.0 or pair.side(link, "followup").area_px > 0.0)
+        for number, (link, (one, two)) in enumerate(zip(links, pair.sides, strict=True), start=1)
+        if (link.status in _UNMATCHED or link.detectable) and (one.area_px > 0.0 or two.area_px > 0.0)
     )
 
 

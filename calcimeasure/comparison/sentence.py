@@ -16,7 +16,8 @@ def verdict_sentence(change: Assessed) -> str:
     """Return what a compared pair shows, in one or two sentences.
 
     "No change" is said only where equivalence is shown and the change itself is not detectable; a pair that cannot
-    tell says so, with the smallest change that it could have shown.
+    tell says so, with the smallest change that it could have shown. Deposits are named by the number of their link:
+    the row of `links.csv` and the number on the pictures.
     """
     if change.verdict is Verdict.NOT_COMPARABLE:
         return _with_reasons("The films cannot be compared", change.reasons)
@@ -68,8 +69,8 @@ def _from_zero(change: Assessed) -> str:
 
 
 def _changed_deposits(change: Assessed) -> str:
-    """Name the deposits that are new, resolved or detectably changed."""
-    named = [_named(change.links[number - 1]) for number in change.changed_links]
+    """Name the deposits that are new, resolved or detectably changed, by the numbers of the links."""
+    named = [f"deposit {number} {_what(change.links[number - 1])}" for number in change.changed_links]
     if not named:
         return ""
     rest = len(named) - _MOST_NAMED
@@ -79,27 +80,15 @@ def _changed_deposits(change: Assessed) -> str:
     return f"{but}{'; '.join(shown)}."
 
 
-def _named(link: Link) -> str:
+def _what(link: Link) -> str:
     if link.status is LinkStatus.NEW:
-        return f"{_deposits(link.followup_labels)} of the follow-up {_is(link.followup_labels)} new"
+        return "is new"
     if link.status is LinkStatus.RESOLVED:
-        return f"{_deposits(link.baseline_labels)} of the baseline {_is(link.baseline_labels)} gone"
-    text = f"{_deposits(link.baseline_labels)} of the baseline"
+        return "is gone"
     if link.area_change_percent is None or link.ci95_percent is None:
-        return f"{text} changed"
-    low, high = link.ci95_percent
-    changed = f"{_signed(link.area_change_percent, 0)} % (95 % interval {_signed(low, 0)} to {_signed(high, 0)} %)"
-    return f"{text} changed by {changed}"
-
-
-def _deposits(labels: tuple[int, ...]) -> str:
-    if len(labels) == 1:
-        return f"deposit {labels[0]}"
-    return f"deposits {', '.join(str(label) for label in labels[:-1])} and {labels[-1]}"
-
-
-def _is(labels: tuple[int, ...]) -> str:
-    return "is" if len(labels) == 1 else "are"
+        return "changed"
+    low, high = (_signed(bound, 0) for bound in link.ci95_percent)
+    return f"changed by {_signed(link.area_change_percent, 0)} % (95 % interval {low} to {high} %)"
 
 
 def _area(area_mm2: float | None, area_px: float | None) -> str:

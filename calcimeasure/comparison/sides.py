@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from calcimeasure.comparison.records import Link, LinkStatus, Registration
@@ -14,6 +14,8 @@ from calcimeasure.errors import LabelsError
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 
 Film = Literal["baseline", "followup"]
+PairRatio = tuple[float, float]
+"""Log ratio of pixel areas, follow-up over baseline, and its standard error."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +30,9 @@ class Side:
         Share of the area that a person painted, 0 to 1.
     detection_se_px
         Standard error from pieces that may be false (or missed).
+    absolute
+        Whether `se_px` is the error of an area by itself, part of which the film's deposits share; False where it is
+        only what two films of one deposit do not share.
     all_area_px, all_se_px
         The same as the first two for all deposits, whatever their finding.
     """
@@ -36,6 +41,7 @@ class Side:
     se_px: float = 0.0
     painted_share: float = 0.0
     detection_se_px: float = 0.0
+    absolute: bool = True
     all_area_px: float = 0.0
     all_se_px: float = 0.0
 
@@ -88,15 +94,71 @@ def plane_of(baseline: FilmMeasurement, followup: FilmMeasurement, registration:
     return Plane(baseline_unit=1.0, followup_unit=1.0, scale=scale, in_mm=False)
 
 
-def side_of(link: Link, film: FilmMeasurement, which: Film) -> Side:
-    """Return one film's side of a link.
+def sides_of(
+    link: Link, baseline: FilmMeasurement, followup: FilmMeasurement, pair_ratio: PairRatio | None = None
+) -> tuple[Side, Side]:
+    """Return both films' sides of a link.
 
     The link's area (the part within the common field) is shared among its deposits in proportion to their measured
     areas. Standard errors are those of the whole deposits, added in squares, also where part of one lies outside the
-    common field.
+    common field. A deposit matched one to one, and measured alike on both films, keeps its shape: only the part of the
+    error that a second film would not share counts for its change.
+
+    Parameters
+    ----------
+    pair_ratio
+        Log ratio of the pixel areas and its standard error from both films together, for a deposit matched one to one
+        and lying wholly in the common field; ignored elsewhere. The two areas are then moved, each by half, to agree
+        with it; their geometric mean stays.
     """
-    labels = link.baseline_labels if which == "baseline" else link.followup_labels
-    area_px = link.baseline_area_px if which == "baseline" else link.followup_area_px
+    alike = _alike(link, baseline, followup)
+    before = _side(link, baseline, "baseline", repeat=alike)
+    after = _side(link, followup, "followup", repeat=alike)
+    whole_deposits = _uncut(link, baseline, "baseline") and _uncut(link, followup, "followup")
+    if pair_ratio is None or not alike or not whole_deposits or min(before.all_area_px, after.all_area_px) <= 0.0:
+        return before, after
+    value, se = pair_ratio
+    middle = (math.log(before.all_area_px) + math.log(after.all_area_px)) / 2.0
+    return _moved(before, middle - value / 2.0, se), _moved(after, middle + value / 2.0, se)
+
+
+def _alike(link: Link, baseline: FilmMeasurement, followup: FilmMeasurement) -> bool:
+    """Return whether the link is one deposit on each film, both measured with the edge model."""
+    if link.status is not LinkStatus.MATCHED or len(link.baseline_labels) != 1 or len(link.followup_labels) != 1:
+        return False
+    pair = (baseline.deposits[link.baseline_labels[0] - 1], followup.deposits[link.followup_labels[0] - 1])
+    return all(deposit.area_method is AreaMethod.EDGE_MODEL for deposit in pair)
+
+
+def _uncut(link: Link, film: FilmMeasurement, which: Film) -> bool:
+    labels, area_px = _of(link, which)
+    measured = math.fsum(film.deposits[label - 1].area_px for label in labels)
+    return area_px <= 0.0 or math.isclose(area_px, measured, rel_tol=1e-6)
+
+
+def _moved(side: Side, log_area: float, log_ratio_se: float) -> Side:
+    """Return a side with another area, carrying half of the variance of the log ratio."""
+    area = math.exp(log_area)
+    se = area * log_ratio_se / math.sqrt(2.0)
+    counted = side.area_px > 0.0
+    return replace(
+        side,
+        area_px=area if counted else 0.0,
+        se_px=se if counted else 0.0,
+        all_area_px=area,
+        all_se_px=se,
+        absolute=False,
+    )
+
+
+def _of(link: Link, which: Film) -> tuple[tuple[int, ...], float]:
+    if which == "baseline":
+        return link.baseline_labels, link.baseline_area_px
+    return link.followup_labels, link.followup_area_px
+
+
+def _side(link: Link, film: FilmMeasurement, which: Film, *, repeat: bool) -> Side:
+    labels, area_px = _of(link, which)
     deposits = [film.deposits[label - 1] for label in labels]
     measured = math.fsum(deposit.area_px for deposit in deposits)
     if not deposits or measured <= 0.0:
@@ -107,46 +169,53 @@ def side_of(link: Link, film: FilmMeasurement, which: Film) -> Side:
     area = fraction * math.fsum(deposit.area_px for deposit in counted)
     painted = fraction * math.fsum(d.area_px for d in counted if d.area_method is AreaMethod.OUTLINE)
     unmatched = link.status in (LinkStatus.NEW, LinkStatus.RESOLVED)
+    repeat = repeat and all(deposit.area_se_repeat_px is not None for deposit in deposits)
     return Side(
         area_px=area,
-        se_px=_root_sum_of_squares([deposit.area_se_px for deposit in counted]),
+        se_px=_root_sum_of_squares([_error(deposit, repeat=repeat) for deposit in counted]),
         painted_share=painted / area if area > 0.0 else 0.0,
         detection_se_px=_doubt(counted, fraction) if unmatched else 0.0,
+        absolute=not repeat,
         all_area_px=fraction * measured,
-        all_se_px=_root_sum_of_squares([deposit.area_se_px for deposit in deposits]),
+        all_se_px=_root_sum_of_squares([_error(deposit, repeat=repeat) for deposit in deposits]),
     )
+
+
+def _error(deposit: DepositMeasurement, *, repeat: bool) -> float:
+    if repeat and deposit.area_se_repeat_px is not None:
+        return deposit.area_se_repeat_px
+    return deposit.area_se_px
 
 
 def whole(side: Side) -> Side:
     """Return the side with every finding counted, as a link's own change is computed."""
-    return Side(
-        area_px=side.all_area_px,
-        se_px=side.all_se_px,
-        painted_share=side.painted_share,
-        all_area_px=side.all_area_px,
-        all_se_px=side.all_se_px,
-    )
+    return replace(side, area_px=side.all_area_px, se_px=side.all_se_px, detection_se_px=0.0)
 
 
-def burden(sides: Sequence[tuple[Link, Side]], film: FilmMeasurement, detection_se_px: float) -> Side:
-    """Return one film's burden over the common field: the sum over its evaluable links.
+def burden(sides: Sequence[Side], film: FilmMeasurement, detection_se_px: float) -> Side:
+    """Return one film's burden over the common field: the sum over its evaluable links' sides.
 
-    Where the film's own total has a larger relative standard error than the sum of independent deposits (the
-    measurement knows of errors that its deposits share), that one is used.
+    Deposits of one film share part of their absolute error (its blur and processing, a person's way of outlining): by
+    as much as the film's own total is less certain than independent deposits would make it, the absolute errors here
+    are enlarged.
     """
-    counted = [side for link, side in sides if link.status is not LinkStatus.NOT_EVALUABLE]
-    area = math.fsum(side.area_px for side in counted)
-    se = _root_sum_of_squares([side.se_px for side in counted])
-    if film.total_area_px > 0.0:
-        se = max(se, area * film.total_area_se_px / film.total_area_px)
-    painted = math.fsum(side.area_px * side.painted_share for side in counted)
+    area = math.fsum(side.area_px for side in sides)
+    painted = math.fsum(side.area_px * side.painted_share for side in sides)
+    absolute = _shared_factor(film) * _root_sum_of_squares([side.se_px for side in sides if side.absolute])
+    own = _root_sum_of_squares([side.se_px for side in sides if not side.absolute])
     return Side(
         area_px=area,
-        se_px=se,
+        se_px=math.hypot(absolute, own),
         painted_share=painted / area if area > 0.0 else 0.0,
-        detection_se_px=_root_sum_of_squares([*(side.detection_se_px for side in counted), detection_se_px]),
-        all_area_px=math.fsum(side.all_area_px for side in counted),
+        detection_se_px=_root_sum_of_squares([*(side.detection_se_px for side in sides), detection_se_px]),
+        all_area_px=math.fsum(side.all_area_px for side in sides),
     )
+
+
+def _shared_factor(film: FilmMeasurement) -> float:
+    """Return by how much the film's total is less certain than independent deposits would make it; 1 at least."""
+    independent = _root_sum_of_squares([d.area_se_px for d in film.deposits if d.finding is Finding.CALCINOSIS])
+    return max(1.0, film.total_area_se_px / independent) if independent > 0.0 else 1.0
 
 
 def check_links(links: Sequence[Link], baseline: FilmMeasurement, followup: FilmMeasurement) -> None:

@@ -217,6 +217,54 @@ def test_errors_that_deposits_of_a_film_share_are_not_averaged_away() -> None:
     assert change.log_ratio_se == pytest.approx(0.1)
 
 
+def test_a_matched_deposit_keeps_its_shape_so_that_only_the_repeat_error_counts() -> None:
+    before = film(deposit(1, 100.0, 9.0, area_se_repeat_px=3.0))
+    after = film(deposit(1, 100.0, 9.0, area_se_repeat_px=4.0))
+    matched_pair = assess_change([matched(1, 1)], before, after, OK, model=EXACT)
+    assert matched_pair.log_ratio_se == pytest.approx(0.05)
+    # Grouped, its shape is not the same: the whole error counts.
+    group = Link(status=LinkStatus.GROUP, baseline_labels=(1,), followup_labels=(1,))
+    assert assess_change([group], before, after, OK, model=EXACT).log_ratio_se == pytest.approx(0.09 * math.sqrt(2))
+    # So it does where one side was painted.
+    painted = film(deposit(1, 100.0, 9.0, area_se_repeat_px=4.0, area_method=AreaMethod.OUTLINE))
+    mixed = assess_change([matched(1, 1)], before, painted, OK, model=EXACT)
+    assert mixed.variances is not None
+    assert mixed.variances.measurement == pytest.approx(2 * 0.09**2)
+
+
+def test_a_ratio_from_both_films_together_moves_both_areas_by_half() -> None:
+    before, after = film(deposit(1, 100.0, 9.0)), film(deposit(1, 121.0, 9.0))
+    change = assess_change([matched(1, 1)], before, after, OK, model=EXACT, pair_ratios={1: (math.log(1.44), 0.02)})
+    assert change.log_ratio == pytest.approx(math.log(1.44))
+    assert change.log_ratio_se == pytest.approx(0.02)
+    # The geometric mean of 100 and 121 is 110; 110 / 1.2 and 110 x 1.2.
+    assert change.baseline_common_area_px == pytest.approx(110 / 1.2)
+    assert change.followup_common_area_px == pytest.approx(132.0)
+    link = change.links[0]
+    assert (link.log_ratio, link.log_ratio_se) == pytest.approx((math.log(1.44), 0.02))
+    assert change.baseline_common_area_mm2 is not None
+    assert change.total_area_change_mm2 == pytest.approx(0.44 * change.baseline_common_area_mm2)
+
+
+def test_a_ratio_of_both_films_is_weighed_by_area_in_the_burden() -> None:
+    before = film(deposit(1, 300.0, 0.0), deposit(2, 100.0, 0.0))
+    change = assess_change(
+        [matched(1, 1), matched(2, 2)], before, before, OK, model=EXACT, pair_ratios={1: (0.0, 0.04)}
+    )
+    assert change.log_ratio == 0.0
+    assert change.log_ratio_se == pytest.approx(0.75 * 0.04)
+
+
+def test_a_ratio_of_both_films_is_not_used_for_a_deposit_cut_by_the_field_or_painted() -> None:
+    ratios = {1: (0.5, 0.01)}
+    cut = replace(matched(1, 1), baseline_area_px=40.0, followup_area_px=100.0)
+    whole = film(deposit(1, 100.0))
+    change = assess_change([cut], whole, whole, OK, pair_ratios=ratios)
+    assert change.log_ratio == pytest.approx(math.log(2.5))
+    painted = film(deposit(1, 100.0, area_method=AreaMethod.OUTLINE))
+    assert assess_change([matched(1, 1)], painted, painted, OK, pair_ratios=ratios).log_ratio == 0.0
+
+
 def test_a_painted_and_a_modelled_side_widen_and_warn() -> None:
     painted = film(deposit(1, 100.0, 0.0, area_method=AreaMethod.OUTLINE), deposit(2, 300.0, 0.0))
     modelled = film(deposit(1, 100.0, 0.0), deposit(2, 300.0, 0.0))
@@ -320,7 +368,9 @@ def pairs(draw: st.DrawFn) -> tuple[FilmMeasurement, FilmMeasurement, list[Link]
                 method = draw(st.sampled_from(list(AreaMethod)))
                 confidence = draw(st.floats(0.0, 1.0))
                 relative_se = draw(st.floats(0.0, 0.3))
-                side.append(deposit(label, area, relative_se * area, area_method=method, confidence=confidence))
+                repeat = draw(st.sampled_from([None, 0.5 * relative_se * area]))
+                given_se = {"confidence": confidence, "area_se_repeat_px": repeat}
+                side.append(deposit(label, area, relative_se * area, area_method=method, **given_se))
             labels.append(tuple(range(start + 1, start + count + 1)))
         links.append(Link(status=status, baseline_labels=labels[0], followup_labels=labels[1]))
     errors = st.floats(0.0, 100.0)
@@ -333,12 +383,22 @@ def test_swapping_the_films_mirrors_everything(
     pair: tuple[FilmMeasurement, FilmMeasurement, list[Link]], scale: float | None, lod_1: float, lod_2: float
 ) -> None:
     before, after, links = pair
+    # Every other link comes with a ratio from both films together.
+    ratios = {number: (0.3 / number - 0.1, 0.02) for number in range(1, len(links) + 1, 2)}
+    turned = {number: (-value, se) for number, (value, se) in ratios.items()}
     there = Registration(status="ok", scale=scale, scale_se=0.01, scale_applied=scale is not None)
     back = there
     if scale is not None:
         back = Registration(status="ok", scale=1.0 / scale, scale_se=0.01 / scale**2, scale_applied=True)
     one = assess_change(
-        links, before, after, there, baseline_lod_px=lod_1, followup_lod_px=lod_2, margin_ratio=SYMMETRIC_MARGIN
+        links,
+        before,
+        after,
+        there,
+        baseline_lod_px=lod_1,
+        followup_lod_px=lod_2,
+        margin_ratio=SYMMETRIC_MARGIN,
+        pair_ratios=ratios,
     )
     two = assess_change(
         [swap(link) for link in links],
@@ -348,6 +408,7 @@ def test_swapping_the_films_mirrors_everything(
         baseline_lod_px=lod_2,
         followup_lod_px=lod_1,
         margin_ratio=SYMMETRIC_MARGIN,
+        pair_ratios=turned,
     )
     assert two.verdict == MIRRORED.get(one.verdict, one.verdict)
     assert (two.detectable, two.beyond_margin, two.changed_links) == (
