@@ -33,8 +33,9 @@ DASHES: dict[Finding, tuple[float, ...]] = {
     Finding.UNCERTAIN: (8.0, 2.0, 1.0, 2.0, 1.0, 2.0),
 }
 
-_FINE = 4
-_LARGEST_FINE_BOX = 400
+# Fine pixels a film pixel, along a side, that outlines are traced on: fewer where a deposit is large.
+_FINE, _FINE_OF_LARGE = 4, 2
+_LARGE_PX = 400
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,7 +140,7 @@ def _letter(index: int) -> str:
 
 
 def _outline(mask: NDArray[np.bool_], row0: int, col0: int) -> tuple[Points, ...]:
-    fine = _FINE if max(mask.shape) <= _LARGEST_FINE_BOX else 1
+    fine = _FINE if max(mask.shape) <= _LARGE_PX else _FINE_OF_LARGE
     padded = np.pad(mask, 2).astype(np.uint8)
     large = np.repeat(np.repeat(padded, fine, axis=0), fine, axis=1) * np.float32(1.0)
     # Half a film pixel of smoothing takes the stairs off and keeps the place of the edge; a single pixel has a

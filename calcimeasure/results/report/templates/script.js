@@ -75,6 +75,7 @@
     if (act) act();
   });
   show(0.5);
-  // report.html#flicker opens with the flicker running.
-  if (location.hash === "#flicker") toggle();
+  // An address may name the button that is pressed when the page opens: report.html#flicker.
+  const opening = { "#flicker": toggle, "#show-baseline": () => still(0), "#show-followup": () => still(1) };
+  if (opening[location.hash]) opening[location.hash]();
 })();

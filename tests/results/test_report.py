@@ -1,0 +1,218 @@
+"""The page says what the record says, escapes what files say, and asks nobody for anything."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from calcimeasure.comparison.intervals import CALIBRATION_NOTE
+from calcimeasure.comparison.records import Comparison, Verdict
+from calcimeasure.comparison.sentence import verdict_sentence
+from calcimeasure.radiograph import Spacing, SpacingBasis
+from calcimeasure.results.records import comparison_record
+from calcimeasure.results.report import words
+from calcimeasure.results.report.page import NOT_A_DEVICE, report_html
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """The page's elements and text, and whether every element is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not set(self.open) & {"style", "script", "title"}:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", "".join(self.words)).replace("\u2212", "-").replace("\u202f", " ")
+
+
+def page_of(comparison: Comparison, **options: object) -> str:
+    return report_html(comparison, comparison_record(comparison, **options))
+
+
+@pytest.fixture(scope="module")
+def page(pair: Comparison) -> str:
+    return page_of(pair, settings={"method": "auto"})
+
+
+def test_says_the_verdict_and_what_it_is_not(pair: Comparison, page: str) -> None:
+    text = Page(page).text
+    assert re.sub(r"\s+", " ", verdict_sentence(pair)).split(". ")[0] in text
+    assert CALIBRATION_NOTE in text
+    assert CALIBRATION_NOTE == "Calibrated on simulated films; not yet verified on patients' repeat films."
+    assert NOT_A_DEVICE in text
+    assert "Not a medical device" in text
+
+
+def test_says_the_numbers(pair: Comparison, page: str) -> None:
+    text = Page(page).text
+    for value in (
+        f"+{pair.total_area_change_percent:.0f} %",
+        f"{pair.baseline_common_area_mm2:.1f} mm²",
+        f"{pair.smallest_detectable_change_percent:.0f} %",
+        "Resolved",
+        "New",
+        "Group, 2 to 2",
+        "vascular, not counted",
+        "ImagerPixelSpacing 0.1",
+        "the limb is shown larger than it is",
+        pair.baseline.film.sha256,
+        "20 mm",
+    ):
+        assert value in text, value
+
+
+def test_is_well_formed(page: str) -> None:
+    parsed = Page(page)
+    assert parsed.open == []
+    ids = [attributes["id"] for _, attributes in parsed.elements if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    for _, attributes in parsed.elements:
+        for name in ("href", "aria-labelledby"):
+            target = attributes.get(name) or ""
+            if name == "aria-labelledby" and target:
+                assert target in ids
+            elif target.startswith("#"):
+                assert target[1:] in ids
+
+
+def test_asks_nobody_for_anything(page: str) -> None:
+    parsed = Page(page)
+    for tag, attributes in parsed.elements:
+        for name in ("href", "src", "srcset", "action", "data", "poster", "xlink:href"):
+            target = attributes.get(name)
+            if target is not None:
+                assert target.startswith(("data:image/jpeg;base64,", "#")), (tag, name)
+        assert "style" not in attributes
+        assert not [name for name in attributes if name.startswith("on")]
+    assert not re.search(r"https?:|url\(|@import|fetch\(|XMLHttpRequest", page)
+    policy = next(a["content"] for t, a in parsed.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "unsafe" not in policy
+
+
+def test_size(page: str) -> None:
+    assert len(page) < 3_000_000
+
+
+def test_every_bar_has_words(page: str) -> None:
+    bars = [a for tag, a in Page(page).elements if tag == "svg" and a.get("class") in {"bar", "headline"}]
+    assert len(bars) == 7
+    assert all(bar["role"] == "img" and len(bar["aria-label"] or "") > 10 for bar in bars)
+
+
+HOSTILE = '<script>alert("x")</script><img src=x onerror=y>&amp;'
+
+
+def hostile(pair: Comparison) -> Comparison:
+    film = replace(
+        pair.baseline.film,
+        spacing=replace(pair.baseline.film.spacing, note=HOSTILE),
+        identity=replace(pair.baseline.film.identity, body_part=HOSTILE, view=HOSTILE),
+    )
+    baseline = replace(
+        pair.baseline, film=film, warnings=(HOSTILE,), labels=replace(pair.baseline.labels, method=HOSTILE)
+    )
+    links = tuple(replace(link, reason=HOSTILE) for link in pair.links)
+    registration = replace(pair.registration, reason=HOSTILE)
+    return replace(
+        pair, baseline=baseline, links=links, registration=registration, warnings=(HOSTILE,), reasons=(HOSTILE,),
+        self_check={HOSTILE: HOSTILE},
+    )  # fmt: skip
+
+
+def test_text_from_files_is_escaped(pair: Comparison, page: str) -> None:
+    told = page_of(hostile(pair), settings={HOSTILE: HOSTILE}, include_paths=True)
+    parsed = Page(told)
+    assert [tag for tag, _ in parsed.elements].count("script") == 1
+    assert "img" not in [tag for tag, _ in parsed.elements]
+    assert "alert" in html.unescape(told)
+    assert parsed.open == []
+    # The only script and style are those that the policy names.
+    policy = re.search(r"sha256-[^']+'; script-src '[^']+'", html.unescape(told))
+    assert policy is not None
+    assert policy.group() in html.unescape(page)
+
+
+def test_paths_only_when_asked_for(pair: Comparison, page: str) -> None:
+    assert "Jane" not in page
+    assert "Doe Jane" in page_of(pair, include_paths=True)
+
+
+def test_same_pair_same_page(pair: Comparison, page: str) -> None:
+    assert page_of(pair, settings={"method": "auto"}) == page
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_every_verdict_has_a_page(pair: Comparison, verdict: Verdict) -> None:
+    told = page_of(replace(pair, verdict=verdict))
+    assert words.VERDICT_WORDS[verdict] in Page(told).text
+    assert f'class="verdict-{verdict}"' in told
+    assert Page(told).open == []
+
+
+def test_not_comparable_shows_films_and_reason_and_no_change(not_comparable: Comparison) -> None:
+    parsed = Page(page_of(not_comparable))
+    assert "could not be aligned" in parsed.text
+    assert "Numbers are each film's own" in parsed.text
+    assert "flicker" not in [attributes.get("id") for _, attributes in parsed.elements]
+    assert "Smallest detectable change" not in parsed.text
+    assert [a.get("id") for t, a in parsed.elements if t == "image"] == ["picture-baseline", "picture-followup"]
+
+
+def test_without_spacing_areas_are_in_pixels(build_pair: Callable[..., Comparison]) -> None:
+    text = Page(page_of(build_pair(height=240, spacing=Spacing()))).text
+    assert "px²" in text
+    assert "mm²" not in text
+    assert "areas are in pixels, change in percent only" in text
+
+
+@pytest.mark.parametrize("basis", [basis for basis in SpacingBasis if basis is not SpacingBasis.NONE])
+def test_every_basis_is_told_in_words(pair: Comparison, basis: SpacingBasis) -> None:
+    baseline = replace(
+        pair.baseline, film=pair.baseline.film.with_spacing(replace(pair.baseline.film.spacing, basis=basis))
+    )
+    text = Page(page_of(replace(pair, baseline=baseline))).text
+    assert words.BASIS_SENTENCES[basis] in text
+
+
+def test_no_deposits(build_pair: Callable[..., Comparison]) -> None:
+    comparison = build_pair(height=240, baseline_blobs=(), followup_blobs=(), links=())
+    assert comparison.verdict is Verdict.NO_DEPOSITS
+    text = Page(page_of(comparison)).text
+    assert "No deposits on either film" in text
+    assert "no deposits" in text
+
+
+def test_hundreds_of_deposits_stay_in_bounds(pair: Comparison) -> None:
+    many = replace(pair, links=pair.links[:2] + pair.links[4:] * 150)
+    told = page_of(many)
+    assert len(told) < 3_000_000
+    assert sum(tag == "tr" for tag, _ in Page(told).elements) == 2 + 152
