@@ -10,12 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.anatomy.filters import blur, components, shrunk, square
+from calcimeasure.anatomy.filters import blur, closed, components, disc, shrunk, square
 
 _WINDOW_SHARES = (0.05, 0.12)  # of the limb's own size (square root of its area): half-widths of the local windows
 _RIM_SHARE = 0.012
 _LEAST_RISE = 0.15
 _SPECK_SHARE = 0.001
+_GAP_SHARE = 0.006
+_HOLE_SHARE = 0.0025
 
 
 def find_bone(
@@ -56,6 +58,10 @@ def _bone_of_limb(grey: NDArray[np.float32], limb: NDArray[np.bool_]) -> NDArray
         rise = np.maximum(rise, compressed - _masked_mean(compressed, core, half_width))
     broad = _otsu(compressed[bright])
     bone = limb & ((rise > _LEAST_RISE * contrast) & (compressed > level - 0.25 * contrast) | (compressed > broad))
+    bone = limb & closed(bone, disc(max(1, round(_GAP_SHARE * size))))
+    # Marrow and thin bone inside a cortex are bone; what lies between bones is larger or open.
+    holes = limb & ~bone
+    bone |= holes & ~_without_specks(holes, _HOLE_SHARE * float(limb.sum()))
     return _without_specks(bone, _SPECK_SHARE * float(limb.sum()))
 
 

@@ -29,6 +29,8 @@ _BINS = 200
 _AIR_SHARE = 0.03  # of the field: a darkest mode smaller than this is not air
 _RIM_SHARE = 0.05  # of the short side: the rim of the field, where air is looked for
 _AIR_ALONG_RIM = 0.1
+_DARK_SHARE = 0.6
+_MUCH_MORE = 2.5
 _LEVELS_TRIED = 14
 _SMALLEST_LIMB_SHARE = 0.12  # of the largest limb
 _SMALLEST_FIELD_SHARE = 0.02
@@ -98,25 +100,28 @@ def find_limbs(film: ReducedFilm, field: NDArray[np.bool_], *, expected: int | N
 
 
 def _air_level(smooth: NDArray[np.float32], field: NDArray[np.bool_]) -> float | None:
-    """Return the darkest mode of the field when it lies along the field's edge, else None."""
+    """Return the dark mode of the field that lies along the field's edge, else None.
+
+    The darkest such mode is air, unless a brighter one fills much more of the edge: then the darkest is what little of
+    a shutter was left in the field.
+    """
+    width = 2 * max(3, round(_RIM_SHARE * min(field.shape))) + 1
+    rim = smooth[field & ~shrunk(field, square(width))]
     counts, edges = np.histogram(smooth[field], bins=_BINS, range=(-0.1, 1.1))
     density = np.convolve(counts / counts.sum(), np.array([1, 2, 3, 2, 1]) / 9, mode="same")
-    centres = (edges[:-1] + edges[1:]) / 2
     cumulative = np.cumsum(density)
+    air, share = None, 0.0
     for position in range(1, _BINS - 1):
-        is_peak = density[position] >= density[position - 1] and density[position] > density[position + 1]
-        near = density[max(0, position - 5) : position + 6].sum()
-        if is_peak and near >= _AIR_SHARE:
+        if cumulative[max(0, position - 5)] > _DARK_SHARE:
             break
-        if cumulative[position] > 0.6:
-            return None
-    else:
-        return None
-    air = float(centres[position])
-    width = 2 * max(3, round(_RIM_SHARE * min(field.shape))) + 1
-    rim = field & ~shrunk(field, square(width))
-    along_rim = float((smooth[rim] < air + 2 * _AIR_TOLERANCE).mean())
-    return air if along_rim > _AIR_ALONG_RIM else None
+        is_peak = density[position] >= density[position - 1] and density[position] > density[position + 1]
+        if not is_peak or density[max(0, position - 5) : position + 6].sum() < _AIR_SHARE:
+            continue
+        level = float(edges[position] + edges[position + 1]) / 2
+        along = float((np.abs(rim - level) < 2 * _AIR_TOLERANCE).mean())
+        if along > _AIR_ALONG_RIM and (air is None or along > _MUCH_MORE * share):
+            air, share = level, along
+    return air
 
 
 def _air_surface(smooth: NDArray[np.float32], field: NDArray[np.bool_], air: float) -> NDArray[np.float32]:

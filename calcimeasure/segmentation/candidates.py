@@ -1,9 +1,9 @@
 """Candidates: everything on the film that might be a piece of a deposit, at every size.
 
 A deposit is bright and compact: it stands out from every straight path through it. So the background of a size is the
-largest opening by a line of that length over all directions: it keeps whatever runs on along a line, bones, cortices and
-joint lines, and drops what is compact, also where it touches or lies over bone. What rises above it is cut at several
-levels; nested cuts stay, and the classifier chooses between them.
+largest opening by a line of that length over all directions: it keeps whatever runs on along a line, bones, cortices
+and joint lines, and drops what is compact, also where it touches or lies over bone. What rises above it is cut at
+several levels; nested cuts stay, and the classifier chooses between them.
 """
 
 from __future__ import annotations
@@ -55,24 +55,53 @@ class Cut:
     coarse: int
 
 
-def find_cuts(working: WorkingFilm) -> list[Cut]:
-    """Return the candidates of every size and level."""
+def find_cuts(
+    working: WorkingFilm,
+    *,
+    lengths_mm: tuple[float, ...] = LINE_LENGTHS_MM,
+    levels: tuple[float, ...] = LEVELS,
+    everywhere: bool = False,
+) -> list[Cut]:
+    """Return the candidates of every size and level.
+
+    Parameters
+    ----------
+    working
+        The film.
+    lengths_mm, levels
+        Sizes, and heights above the background as shares of the bone's own.
+    everywhere
+        Look outside the limbs, too.
+    """
     smooth = blur(working.grey, 0.7)
-    searched = grown(working.limb, disc(max(1, round(_BEYOND_SKIN_MM / working.pitch_mm))))
+    reach = disc(max(1, round(_BEYOND_SKIN_MM / working.pitch_mm)))
+    searched = np.ones_like(working.limb) if everywhere else grown(working.limb, reach)
     cuts = []
-    for length_mm in LINE_LENGTHS_MM:
+    for length_mm in lengths_mm:
         finest = round(length_mm / _CELLS_A_LINE / working.pitch_mm)
         coarse = max(1, min(finest, round(_COARSEST_CUT_MM / working.pitch_mm)))
-        residual = smooth - line_background(smooth, length_mm / working.pitch_mm)
-        noise, inside = working.noise, searched
-        if coarse > 1:
-            residual, noise = _shrunk(residual, coarse), _shrunk(noise, coarse)
-            inside = _shrunk(searched.astype(np.float32), coarse) > 0.5
-        for level in LEVELS:
-            cut = _cut(residual, noise, inside, length_mm, level, coarse, working.pitch_mm)
-            if cut is not None:
-                cuts.append(cut)
+        rise = _Rise(
+            residual=_shrunk(smooth - line_background(smooth, length_mm / working.pitch_mm), coarse),
+            noise=_shrunk(working.noise, coarse),
+            searched=_shrunk(searched.astype(np.float32), coarse) > 0.5,
+            length_mm=length_mm,
+            coarse=coarse,
+            cell_mm=working.pitch_mm * coarse,
+        )
+        cuts += [cut for level in levels if (cut := _cut(rise, level)) is not None]
     return cuts
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Rise:
+    """What rises above the background of one size."""
+
+    residual: NDArray[np.float32]
+    noise: NDArray[np.float32]
+    searched: NDArray[np.bool_]
+    length_mm: float
+    coarse: int
+    cell_mm: float
 
 
 def line_background(image: NDArray[np.float32], length: float) -> NDArray[np.float32]:
@@ -81,7 +110,7 @@ def line_background(image: NDArray[np.float32], length: float) -> NDArray[np.flo
     Long lines are applied to a reduced image: a background has no fine detail across a line's own length.
     """
     coarse = max(1, round(length / _CELLS_A_LINE))
-    small = _shrunk(image, coarse) if coarse > 1 else image
+    small = _shrunk(image, coarse)
     cells = max(3, round(length / coarse) | 1)
     background = np.full(small.shape, -np.inf, dtype=np.float32)
     for direction in range(_DIRECTIONS):
@@ -103,37 +132,30 @@ def _line(cells: int, angle: float) -> NDArray[np.uint8]:
 
 
 def _shrunk(image: NDArray[np.float32], coarse: int) -> NDArray[np.float32]:
+    if coarse == 1:
+        return image
     shape = (-(-image.shape[1] // coarse), -(-image.shape[0] // coarse))
     return np.asarray(cv2.resize(image, shape, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
-def _cut(
-    residual: NDArray[np.float32],
-    noise: NDArray[np.float32],
-    inside: NDArray[np.bool_],
-    length_mm: float,
-    level: float,
-    coarse: int,
-    pitch_mm: float,
-) -> Cut | None:
-    above = inside & (residual > np.maximum(level, _LEAST_SNR * noise))
-    labels, stats = components(above)
+def _cut(rise: _Rise, level: float) -> Cut | None:
+    labels, stats = components(rise.searched & (rise.residual > np.maximum(level, _LEAST_SNR * rise.noise)))
     if not len(stats):
         return None
-    cell_mm = pitch_mm * coarse
-    extent_mm = stats[:, 2:4].max(axis=1) * cell_mm
-    peak = np.zeros(len(stats) + 1)
     where = np.flatnonzero(labels)
-    np.maximum.at(peak, labels.ravel()[where], (residual.ravel()[where] / noise.ravel()[where]))
-    keep = (stats[:, 4] >= _SMALLEST_CELLS) & (extent_mm <= _LARGEST_EXTENT * length_mm) & (peak[1:] >= _LEAST_PEAK_SNR)
+    peak = np.zeros(len(stats) + 1)
+    np.maximum.at(peak, labels.ravel()[where], rise.residual.ravel()[where] / rise.noise.ravel()[where])
+    extent_mm = stats[:, 2:4].max(axis=1) * rise.cell_mm
+    keep = (stats[:, 4] >= _SMALLEST_CELLS) & (extent_mm <= _LARGEST_EXTENT * rise.length_mm)
+    keep &= peak[1:] >= _LEAST_PEAK_SNR
     if not keep.any():
         return None
     renumber = np.concatenate(([0], np.cumsum(keep) * keep)).astype(np.int32)
     return Cut(
-        residual=residual,
+        residual=rise.residual,
         labels=renumber[labels],
         count=int(keep.sum()),
-        length_mm=length_mm,
+        length_mm=rise.length_mm,
         level=level,
-        coarse=coarse,
+        coarse=rise.coarse,
     )

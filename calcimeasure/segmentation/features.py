@@ -140,17 +140,17 @@ class _Pixels:
     area: Values
 
     def mean(self, image: NDArray[np.float32]) -> Values:
-        """Mean of an image over each candidate."""
+        """Return the mean of an image over each candidate."""
         return np.bincount(self.member, image.ravel()[self.where], self.count) / self.area
 
     def peak(self, image: NDArray[np.float32]) -> Values:
-        """Largest value of an image in each candidate."""
+        """Return the largest value of an image in each candidate."""
         result = np.full(self.count, -np.inf)
         np.maximum.at(result, self.member, image.ravel()[self.where])
         return result
 
     def spread(self, image: NDArray[np.float32]) -> Values:
-        """Standard deviation of an image over each candidate."""
+        """Return the standard deviation of an image over each candidate."""
         values = image.ravel()[self.where].astype(np.float64)
         mean = np.bincount(self.member, values, self.count) / self.area
         square = np.bincount(self.member, np.square(values - mean[self.member]), self.count) / self.area

@@ -1,0 +1,174 @@
+"""`segment_points`: the reader finds, the tool draws the boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from calcimeasure.anatomy import Anatomy, find_anatomy
+from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels, Origin
+from calcimeasure.errors import UsageError
+from calcimeasure.radiograph import Radiograph
+from calcimeasure.segmentation.boundary import footprint, seed_on_film
+from calcimeasure.segmentation.clicks import Click, region_under
+from calcimeasure.segmentation.grouping import group_pieces, group_within_px
+from calcimeasure.segmentation.scoring import load_scorer
+from calcimeasure.segmentation.working import make_working
+
+METHOD = "points/1"
+
+
+def segment_points(
+    film: Radiograph,
+    points: ArrayLike,
+    deposits: Sequence[int | None] | None = None,
+    *,
+    anatomy: Anatomy | None = None,
+) -> DepositLabels:
+    """Return the deposits that a reader clicked on, each with the boundary that the film shows.
+
+    Parameters
+    ----------
+    film
+        The film.
+    points
+        (row, column) pixel indices of the clicks, one inside each piece.
+    deposits
+        The deposit that each click belongs to: pieces that share a number are one deposit, whatever lies between them.
+        Clicks without a number (None) are grouped as everywhere: pieces within 2.0 mm are one deposit.
+    anatomy
+        The film's masks, where they are known already.
+
+    Returns
+    -------
+    DepositLabels
+        With origin ``clicked``, in the order of the given numbers, those without after them. A click under which
+        nothing stands out gives a warning and no deposit.
+
+    Raises
+    ------
+    UsageError
+        When a point lies outside the film, or there are not as many numbers as points.
+
+    See Also
+    --------
+    read_points : The points from a CSV file.
+    """
+    clicks = _checked_clicks(film, points)
+    numbers = list(deposits) if deposits is not None else [None] * len(clicks)
+    if len(numbers) != len(clicks):
+        raise UsageError(f"there are {len(clicks)} points and {len(numbers)} deposit numbers")
+    masks = find_anatomy(film) if anatomy is None else anatomy
+    pieces = _draw_pieces(film, masks, clicks, numbers)
+    image, count = _deposit_image(film, masks, pieces)
+    return DepositLabels(
+        image=image,
+        deposits=tuple(Deposit(label=label, origin=Origin.CLICKED) for label in range(1, count + 1)),
+        method=METHOD,
+        film_sha256=film.sha256,
+        warnings=(*masks.warnings, *pieces.warnings),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Pieces:
+    """The pieces drawn: a label image, the deposit number that each was given, and what went wrong."""
+
+    image: NDArray[np.uint16]
+    numbers: tuple[int | None, ...]
+    warnings: tuple[str, ...]
+
+
+def _checked_clicks(film: Radiograph, points: ArrayLike) -> list[Click]:
+    places = np.asarray(points, dtype=np.float64)
+    if places.size == 0:
+        return []
+    if places.ndim != 2 or places.shape[1] != 2:
+        raise UsageError(f"points must be rows of (row, column), not an array of shape {places.shape}")
+    for number, (row, col) in enumerate(places, start=1):
+        inside = -0.5 <= row < film.shape[0] - 0.5 and -0.5 <= col < film.shape[1] - 0.5
+        if not inside:
+            raise UsageError(
+                f"point {number} at row {row:g}, column {col:g} lies outside the film of {film.shape[0]} rows and "
+                f"{film.shape[1]} columns",
+                remedy="Points are pixel indices, counted from 0.",
+            )
+    return [Click(row=float(row), col=float(col)) for row, col in places]
+
+
+def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], numbers: list[int | None]) -> _Pieces:
+    image = np.zeros(film.shape, dtype=np.uint16)
+    given: list[int | None] = []
+    warnings = []
+    if not clicks:
+        return _Pieces(image=image, numbers=(), warnings=())
+    if len(clicks) > LARGEST_LABEL:
+        raise UsageError(f"{len(clicks)} points on one film are more than the {LARGEST_LABEL} that a label image holds")
+    working, scorer = make_working(film, anatomy), load_scorer()
+    for click, number in zip(clicks, numbers, strict=True):
+        at = (round(click.row), round(click.col))
+        there = int(image[at])
+        if there and (number is None or given[there - 1] == number):
+            continue  # a second click in a piece that is drawn already
+        foreign = [
+            other
+            for other, its in zip(clicks, numbers, strict=True)
+            if other is not click and (number is None or its != number)
+        ]
+        region = region_under(working, click, foreign, scorer, film.shape)
+        if region is None:
+            warnings.append(
+                f"Nothing stands out at row {at[0]}, column {at[1]}: no deposit was drawn there. "
+                "Click nearer to its middle, or outline it by hand."
+            )
+            continue
+        drawn = _draw(film, image, region_mask=region.mask, region=(region.corner, region.factor), label=len(given) + 1)
+        if not drawn:
+            warnings.append(
+                f"What lies at row {at[0]}, column {at[1]} is part of another deposit that was clicked: no second one "
+                "was drawn."
+            )
+            continue
+        given.append(number)
+    return _Pieces(image=image, numbers=tuple(given), warnings=tuple(warnings))
+
+
+def _draw(
+    film: Radiograph,
+    image: NDArray[np.uint16],
+    *,
+    region_mask: NDArray[np.bool_],
+    region: tuple[tuple[int, int], tuple[float, float]],
+    label: int,
+) -> bool:
+    """Draw a region's footprint into the image where it is free; return whether anything was drawn."""
+    (row, col), factor = region
+    mask, box = seed_on_film(np.pad(region_mask, 1), (row - 1, col - 1), factor, film.shape)
+    mask &= image[box] == 0
+    if not mask.any():
+        return False
+    found, where = footprint(film, mask, (box[0].start, box[1].start), others=image)
+    free = found & (image[where] == 0)
+    if not free.any():
+        return False
+    image[where][free] = label
+    return True
+
+
+def _deposit_image(film: Radiograph, anatomy: Anatomy, pieces: _Pieces) -> tuple[NDArray[np.uint16], int]:
+    """Return the label image of deposits, and how many there are."""
+    present = set(np.unique(pieces.image).tolist()) - {0}
+    named = sorted({number for number in pieces.numbers if number is not None})
+    label_of = np.zeros(len(pieces.numbers) + 1, dtype=np.uint16)
+    unnamed = [piece for piece, number in enumerate(pieces.numbers, start=1) if number is None and piece in present]
+    for piece, number in enumerate(pieces.numbers, start=1):
+        if number is not None:
+            label_of[piece] = named.index(number) + 1
+    groups = group_pieces(pieces.image, np.array(unnamed, dtype=np.intp), group_within_px(film, anatomy))
+    for piece in unnamed:
+        label_of[piece] = len(named) + int(groups[piece])
+    count = int(label_of.max(initial=0))
+    return label_of[pieces.image], count
