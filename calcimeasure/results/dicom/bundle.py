@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from calcimeasure.results.dicom.occasion import Reading, creation_time, dicom_date_time
+from calcimeasure.results.dicom.page import report_pdf
+from calcimeasure.results.dicom.pictures import write_document, write_picture
 from calcimeasure.results.dicom.seg import write_segmentation
 from calcimeasure.results.dicom.source import read_source, wrap
 from calcimeasure.results.dicom.sr import write_measurement_report
 from calcimeasure.results.dicom.sr_change import write_change_report
 from calcimeasure.results.dicom.tracking import track_pair
+from calcimeasure.results.display import anatomy_of
+from calcimeasure.results.marks import film_marks, pair_marks
+from calcimeasure.results.overlay import overlay_png
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,11 +24,14 @@ if TYPE_CHECKING:
     from calcimeasure.comparison.records import Comparison
     from calcimeasure.measurement.records import FilmMeasurement
     from calcimeasure.results.dicom.tracking import Tracking
+    from calcimeasure.results.marks import Mark
 
 SEGMENTATION_FILE = "segmentation.dcm"
 IMAGE_FILE = "image.dcm"
 MEASUREMENT_REPORT_FILE = "measurement.sr.dcm"
 CHANGE_REPORT_FILE = "change.sr.dcm"
+PICTURE_FILE = "overlay.sc.dcm"
+DOCUMENT_FILE = "report.pdf.dcm"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,11 +51,25 @@ class DicomFiles:
 
 
 def write_measurement_dicom(
-    measurement: FilmMeasurement, folder: Path, *, reading: Reading | None = None, visit: str | None = None
+    measurement: FilmMeasurement,
+    folder: Path,
+    *,
+    reading: Reading | None = None,
+    visit: str | None = None,
+    pictures: bool = False,
 ) -> DicomFiles:
     """Write the Segmentation and the structured report of one film into `folder`.
 
     A film that came from no DICOM file is written beside them as a Secondary Capture Image, which they refer to.
+
+    Parameters
+    ----------
+    reading
+        The person who read, if one did.
+    visit
+        What the study calls the visit.
+    pictures
+        Whether a picture of the overlay is written too, for archives whose viewer shows no SEG.
 
     Raises
     ------
@@ -59,7 +81,13 @@ def write_measurement_dicom(
     write_measurement_report(
         measurement, folder / MEASUREMENT_REPORT_FILE, segmentation=segmentation, reading=reading, visit=visit
     )
-    return DicomFiles(written=(*written, MEASUREMENT_REPORT_FILE), notes=notes)
+    extra: tuple[str, ...] = ()
+    if pictures:
+        write_picture(
+            measurement.film, _overlay(measurement, film_marks(measurement)), folder / PICTURE_FILE, reading=reading
+        )
+        extra = (PICTURE_FILE,)
+    return DicomFiles(written=(*written, MEASUREMENT_REPORT_FILE, *extra), notes=notes)
 
 
 def write_comparison_dicom(
@@ -70,8 +98,19 @@ def write_comparison_dicom(
     followup_reading: Reading | None = None,
     baseline_visit: str = "baseline",
     followup_visit: str = "follow-up",
+    pictures: bool = False,
 ) -> DicomFiles:
     """Write the Segmentations of both films and the structured report of the pair into `folder`.
+
+    Parameters
+    ----------
+    baseline_reading, followup_reading
+        The persons who read, if they did.
+    baseline_visit, followup_visit
+        What the study calls the visits.
+    pictures
+        Whether pictures of the overlays and the report as a PDF are written too, for archives whose viewer shows
+        neither SEG nor SR.
 
     Raises
     ------
@@ -103,7 +142,28 @@ def write_comparison_dicom(
         baseline_visit=baseline_visit,
         followup_visit=followup_visit,
     )
-    return DicomFiles(written=(*written, CHANGE_REPORT_FILE), notes=tuple(notes))
+    written.append(CHANGE_REPORT_FILE)
+    if pictures:
+        written += _write_pictures(comparison, folder, baseline_reading, followup_reading)
+    return DicomFiles(written=tuple(written), notes=tuple(notes))
+
+
+def _write_pictures(
+    comparison: Comparison, folder: Path, baseline_reading: Reading | None, followup_reading: Reading | None
+) -> list[str]:
+    marks = pair_marks(comparison)
+    overlays = (_overlay(comparison.baseline, marks[0]), _overlay(comparison.followup, marks[1]))
+    names = [f"baseline/{PICTURE_FILE}", f"followup/{PICTURE_FILE}"]
+    write_picture(comparison.baseline.film, overlays[0], folder / names[0], reading=baseline_reading)
+    write_picture(comparison.followup.film, overlays[1], folder / names[1], reading=followup_reading)
+    film = comparison.followup.film
+    pdf = report_pdf(comparison, overlays, creation_time(read_source(film).header, followup_reading))
+    write_document(film, pdf, folder / DOCUMENT_FILE, title="Calcinosis: comparison", reading=followup_reading)
+    return [*names, DOCUMENT_FILE]
+
+
+def _overlay(measurement: FilmMeasurement, marks: Sequence[Mark]) -> bytes:
+    return overlay_png(measurement.film, anatomy_of(measurement), marks, measurement.labels.image)
 
 
 def _write_film(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from calcimeasure.comparison.sentence import verdict_sentence
 from calcimeasure.errors import OutputError
 from calcimeasure.results.dicom import codes
 from calcimeasure.results.dicom.occasion import Reading, film_time
@@ -191,6 +192,7 @@ def _change_group(
         qualitative_evaluations=evaluations,
         source_images=[source_image(baseline.source), source_image(followup.source)],
     )
+    add_text(group, codes.VERDICT_TEXT, verdict_sentence(comparison))
     add_comments(group, [*comparison.reasons, *comparison.warnings, CALIBRATION_NOTE])
     return group
 
