@@ -17,6 +17,8 @@ from calcimeasure.comparison.reduced import FloatImage, Reduced, blur
 
 CORE = 8.0
 """Cells (about 4 mm) within which the nearest window does not yet rule alone."""
+NEIGHBOURS = 16
+"""Windows that have a say in one point's place."""
 FLOW_SIGMA = 6.0
 STIFFNESS = 0.02
 LARGEST_STEP = 3.0
@@ -36,21 +38,20 @@ def blend(matches: Matches, points: NDArray[np.float64]) -> NDArray[np.float64]:
     points
         float64, (n, 2): cells of the first picture.
     """
+    from scipy.spatial import cKDTree
+
     good = matches.good
     centre, target = matches.first[good], matches.second[good]
     cos, sin = matches.scale * np.cos(matches.turn_rad[good]), matches.scale * np.sin(matches.turn_rad[good])
     trust = np.maximum(matches.score[good] - 0.3, 0.05)
-    mapped = np.empty_like(points)
-    for start in range(0, len(points), 4096):
-        piece = points[start : start + 4096]
-        apart = piece[:, None, :] - centre
-        weight = trust / ((apart**2).sum(axis=2) + CORE**2) ** 3
-        weight /= weight.sum(axis=1, keepdims=True)
-        row = target[:, 0] + cos * apart[..., 0] - sin * apart[..., 1]
-        col = target[:, 1] + sin * apart[..., 0] + cos * apart[..., 1]
-        mapped[start : start + 4096, 0] = (weight * row).sum(axis=1)
-        mapped[start : start + 4096, 1] = (weight * col).sum(axis=1)
-    return mapped
+    count = min(NEIGHBOURS, len(centre))
+    distance, near = cKDTree(centre).query(points, k=np.arange(1, count + 1))
+    weight = trust[near] / (distance**2 + CORE**2) ** 3
+    weight /= weight.sum(axis=1, keepdims=True)
+    apart = points[:, None, :] - centre[near]
+    row = target[near, 0] + cos[near] * apart[..., 0] - sin[near] * apart[..., 1]
+    col = target[near, 1] + sin[near] * apart[..., 0] + cos[near] * apart[..., 1]
+    return np.stack([(weight * row).sum(axis=1), (weight * col).sum(axis=1)], axis=1)
 
 
 def polish(
@@ -81,12 +82,13 @@ def polish(
         # Displacements are solved in the first picture's frame and carried over by the mapping's local derivative.
         terms = [by_row * by_row, by_row * by_col, by_col * by_col, by_row * error, by_col * error]
         sums = [sample(blur(weight * term, FLOW_SIGMA), nodes) for term in terms]
-        step = _membrane(np.stack(sums))
+        step = _membrane(np.asarray(np.stack(sums), np.float64))
         np.clip(step, -LARGEST_STEP, LARGEST_STEP, out=step)
         mapped = _composed(nodes, mapped, step)
     dense = upsample(nodes, mapped, first.image.shape)
     moved, seen = _warped(second, dense)
-    return mapped, sample(local_correlation(first.image, moved, mask * seen), nodes)
+    correlation = sample(local_correlation(first.image, moved, mask * seen), nodes)
+    return mapped, np.asarray(correlation, np.float64)
 
 
 def local_correlation(picture: FloatImage, other: FloatImage, weight: FloatImage) -> FloatImage:

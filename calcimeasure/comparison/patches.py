@@ -19,7 +19,7 @@ from calcimeasure.comparison.reduced import FloatImage
 States = NDArray[np.float64]
 """(nodes, 3): row and column of the window's centre on the second picture, and its turn in radians."""
 
-ROWS_PER_REMAP = 1 << 14
+LINES_PER_REMAP = 1 << 14
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,25 +31,25 @@ class Windows:
     centres
         float64, (nodes, 2): (row, col) on the first picture.
     offsets
-        float64, (samples, 2): sample positions about a centre.
+        float32, (samples, 2): sample positions about a centre.
     weights
-        float64, (samples,): sum to 1.
+        float32, (samples,): sum to 1.
     template
-        float64, (nodes, samples): weighted mean 0, weighted mean square 1; 0 where the window holds no pattern.
+        float32, (nodes, samples): weighted mean 0, weighted mean square 1; 0 where the window holds no pattern.
     contrast
         float64, (nodes,): weighted spread of the picture in the window before that.
     derivative
-        float64, (nodes, samples, 3): of the template by row, column and turn, without what gain and offset explain.
+        float32, (nodes, samples, 3): of the template by row, column and turn, without what gain and offset explain.
     information
         float64, (nodes, 3, 3): weighted products of the derivatives.
     """
 
     centres: NDArray[np.float64]
-    offsets: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    template: NDArray[np.float64]
+    offsets: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    template: NDArray[np.float32]
     contrast: NDArray[np.float64]
-    derivative: NDArray[np.float64]
+    derivative: NDArray[np.float32]
     information: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -71,15 +71,15 @@ def cut_windows(picture: FloatImage, centres: NDArray[np.float64], *, sigma: flo
         Cells between samples.
     """
     offsets = _disc(2.0 * sigma, stride)
-    weights = np.exp(-0.5 * (offsets**2).sum(axis=1) / sigma**2)
+    weights = np.asarray(np.exp(-0.5 * (offsets**2).sum(axis=1) / sigma**2), np.float32)
     weights /= weights.sum()
     derivative_row, derivative_col = gradients(picture)
-    places = centres[:, None, :] + offsets
+    places = np.asarray(centres[:, None, :] + offsets, np.float32)
     values = sample(picture, places)
     by_row, by_col = sample(derivative_row, places), sample(derivative_col, places)
     mean = values @ weights
     contrast = np.sqrt(np.maximum(((values - mean[:, None]) ** 2) @ weights, 0.0))
-    safe = np.maximum(contrast, 1e-6)[:, None]
+    safe = np.maximum(contrast, np.float32(1e-6))[:, None]
     template = (values - mean[:, None]) / safe
     by_turn = by_col * offsets[:, 0] - by_row * offsets[:, 1]
     derivative = np.stack([by_row, by_col, by_turn], axis=-1) / safe[..., None]
@@ -91,10 +91,10 @@ def cut_windows(picture: FloatImage, centres: NDArray[np.float64], *, sigma: flo
         centres=centres,
         offsets=offsets,
         weights=weights,
-        template=template,
-        contrast=contrast,
+        template=np.asarray(template, np.float32),
+        contrast=np.asarray(contrast, np.float64),
         derivative=derivative,
-        information=information,
+        information=np.asarray(information, np.float64),
     )
 
 
@@ -139,17 +139,17 @@ def improve(
     inverse = np.linalg.inv(windows.information[nodes] + np.diag(precision))
     centre = states if prior is None else prior
     values = _standardised(windows, states, picture, scale)
-    best = np.einsum("ns,ns,s->n", values, windows.template[nodes], windows.weights, optimize=True)
+    best = _correlation(windows, nodes, values)
     states = states.copy()
     for _ in range(steps):
         error = values - windows.template[nodes]
-        pull = np.einsum("nsp,ns,s->np", windows.derivative[nodes], error, windows.weights, optimize=True)
+        pull = ((error * windows.weights)[:, None, :] @ windows.derivative[nodes])[:, 0].astype(np.float64)
         pull += precision * _in_first(states - centre, states[:, 2], scale)
         step = np.einsum("npq,nq->np", inverse, pull)
         # Inverse compositional: the window's own displacement is undone, turned into the second picture's frame.
         trial = states - _in_second(step, states[:, 2], scale)
         values_trial = _standardised(windows, trial, picture, scale)
-        score = np.einsum("ns,ns,s->n", values_trial, windows.template[nodes], windows.weights, optimize=True)
+        score = _correlation(windows, nodes, values_trial)
         better = score > best
         states[better], best[better], values[better] = trial[better], score[better], values_trial[better]
         if not better.any():
@@ -157,13 +157,15 @@ def improve(
     return states, best
 
 
-def place(windows: Windows, states: States, scale: float) -> NDArray[np.float64]:
+def place(windows: Windows, states: States, scale: float) -> NDArray[np.float32]:
     """Return where the samples of windows in `states` lie on the second picture: (nodes, samples, 2)."""
     cos, sin = scale * np.cos(states[:, 2]), scale * np.sin(states[:, 2])
+    cos, sin = np.asarray(cos[:, None], np.float32), np.asarray(sin[:, None], np.float32)
     row, col = windows.offsets[:, 0], windows.offsets[:, 1]
-    places = np.empty((len(states), len(row), 2))
-    places[..., 0] = states[:, :1] + cos[:, None] * row - sin[:, None] * col
-    places[..., 1] = states[:, 1:2] + sin[:, None] * row + cos[:, None] * col
+    centre = np.asarray(states, np.float32)
+    places = np.empty((len(states), len(row), 2), np.float32)
+    places[..., 0] = centre[:, :1] + cos * row - sin * col
+    places[..., 1] = centre[:, 1:2] + sin * row + cos * col
     return places
 
 
@@ -174,29 +176,35 @@ def gradients(picture: FloatImage) -> tuple[FloatImage, FloatImage]:
     return np.asarray(by_row, np.float32), np.asarray(by_col, np.float32)
 
 
-def sample(picture: FloatImage, places: NDArray[np.float64]) -> NDArray[np.float64]:
+def sample(picture: FloatImage, places: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return the picture at (row, col) positions, linearly interpolated, 0 outside; `places` is (..., 2)."""
-    shape = places.shape[:-1]
-    flat = places.reshape(-1, 2).astype(np.float32)
-    result = np.empty(len(flat), np.float64)
-    # remap takes no more than 32767 rows, so long lists are folded and cut.
+    flat = np.asarray(places, np.float32).reshape(-1, 2)
+    # remap takes at most 32767 rows and columns, so a list is folded into lines.
     width = 512
-    for start in range(0, len(flat), width * ROWS_PER_REMAP):
-        piece = flat[start : start + width * ROWS_PER_REMAP]
-        folded: NDArray[np.float32] = np.zeros((2, -(-len(piece) // width), width), np.float32)
-        folded.reshape(2, -1)[:, : len(piece)] = piece.T
-        values = cv2.remap(picture, folded[1], folded[0], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        result[start : start + len(piece)] = values.reshape(-1)[: len(piece)]
-    return result.reshape(shape)
+    lines = -(-len(flat) // width)
+    folded: NDArray[np.float32] = np.zeros((2, lines, width), np.float32)
+    folded.reshape(2, -1)[:, : len(flat)] = flat.T
+    result: NDArray[np.float32] = np.empty((lines, width), np.float32)
+    for start in range(0, lines, LINES_PER_REMAP):
+        piece = slice(start, start + LINES_PER_REMAP)
+        result[piece] = cv2.remap(
+            picture, folded[1, piece], folded[0, piece], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+        )
+    return result.ravel()[: len(flat)].reshape(places.shape[:-1])
 
 
-def _standardised(windows: Windows, states: States, picture: FloatImage, scale: float) -> NDArray[np.float64]:
+def _correlation(windows: Windows, nodes: NDArray[np.intp], values: NDArray[np.float32]) -> NDArray[np.float64]:
+    product = (values * windows.template[nodes]) @ windows.weights
+    return np.asarray(product, np.float64)
+
+
+def _standardised(windows: Windows, states: States, picture: FloatImage, scale: float) -> NDArray[np.float32]:
     """Return the second picture in the windows, weighted mean 0 and mean square 1."""
     values = sample(picture, place(windows, states, scale))
     values -= (values @ windows.weights)[:, None]
     spread = np.sqrt((values * values) @ windows.weights)
     # A window on an even ground matches nothing; dividing by its tiny spread would make noise look like pattern.
-    values /= np.maximum(spread, 0.05)[:, None]
+    values /= np.maximum(spread, np.float32(0.05))[:, None]
     return values
 
 
@@ -210,8 +218,8 @@ def _in_first(step: NDArray[np.float64], turn: NDArray[np.float64], scale: float
     return np.stack([cos * step[:, 0] + sin * step[:, 1], -sin * step[:, 0] + cos * step[:, 1], step[:, 2]], axis=1)
 
 
-def _disc(radius: float, stride: int) -> NDArray[np.float64]:
+def _disc(radius: float, stride: int) -> NDArray[np.float32]:
     reach = int(radius // stride)
     row, col = np.mgrid[-reach : reach + 1, -reach : reach + 1] * float(stride)
     inside = row**2 + col**2 <= radius**2
-    return np.stack([row[inside], col[inside]], axis=1)
+    return np.asarray(np.stack([row[inside], col[inside]], axis=1), np.float32)

@@ -19,6 +19,8 @@ QUARTER_TURNS_DEG = (0.0, 90.0, 180.0, 270.0)
 TURNS_ABOUT_DEG = (-24.0, -16.0, -8.0, 0.0, 8.0, 16.0, 24.0)
 COARSE_SIDE = 84
 """Cells along the long side of the coarse pictures: 3 to 4 mm for a hand."""
+CLEARLY_BEST = 0.12
+"""A pose that leads by this much in correlation has no rivals worth refining."""
 SMALLEST_OVERLAP = 0.4
 """Share of the limb that has to fall into the other film's field for a shift to count."""
 MEAN_SIGMA_COARSE = 4.0
@@ -61,7 +63,7 @@ class Pose:
 def coarse_poses(
     first: Reduced, second: Reduced, limb: NDArray[np.bool_], scales: tuple[float, ...], count: int
 ) -> list[Pose]:
-    """Return the poses that lay a limb of the first picture best on the second, best first.
+    """Return the poses that lay a limb of the first picture best on the second, best first; one if it leads clearly.
 
     Parameters
     ----------
@@ -93,7 +95,8 @@ def coarse_poses(
             chosen.append(pose)
         if len(chosen) == count:
             break
-    chosen = [_climbed(pose, picture_1, mask_1, picture_2, field_2) for pose in chosen]
+    rivals = [pose for pose in chosen if pose.score > chosen[0].score - CLEARLY_BEST]
+    chosen = [_climbed(pose, picture_1, mask_1, picture_2, field_2) for pose in rivals]
     chosen.sort(key=lambda pose: -pose.score)
     cell_1 = (first.image.shape[0] / picture_1.shape[0], first.image.shape[1] / picture_1.shape[1])
     cell_2 = (second.image.shape[0] / picture_2.shape[0], second.image.shape[1] / picture_2.shape[1])

@@ -1,0 +1,236 @@
+"""The same deposit on both films: matched, new, resolved, split, merged, group, or not evaluable.
+
+Deposits that lie on one another after alignment are joined; those that touch only by the alignment's uncertainty are
+joined where nothing better is there for one of the two, the best first, so that neighbours do not chain. What hangs
+together is one link, and its areas are summed: a deposit that splits changes no area by splitting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.comparison.alignment import inverse, map_points
+from calcimeasure.comparison.common_field import CommonField
+from calcimeasure.comparison.overlap import Overlaps, find_overlaps, nominal_mm
+from calcimeasure.comparison.records import Alignment, Link, LinkStatus
+from calcimeasure.deposits import Finding
+from calcimeasure.measurement.records import FilmMeasurement
+from calcimeasure.radiograph import Radiograph
+
+JOINED = 0.35
+"""Share of the smaller deposit that has to lie on the other for the two to be joined whatever else is near."""
+SIZE_WEIGHT_MM = 0.5
+"""What a factor e of size between two deposits weighs against their distance in mm, in choosing partners."""
+LEAST_SHOWN = 0.9
+"""Share of a deposit that has to lie in the common field for its area to be compared."""
+MOST_CLIPPED = 0.5
+"""Share of a place that may be at the end of the film's grey scale before it shows nothing."""
+
+OUTSIDE = "outside what both films show"
+CLIPPED = "its place on the other film is over- or under-exposed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Group:
+    """Labels that hang together, and why they cannot be compared, if they cannot."""
+
+    baseline: tuple[int, ...]
+    followup: tuple[int, ...]
+    reason: str = ""
+
+
+def link_deposits(
+    baseline: FilmMeasurement, followup: FilmMeasurement, alignment: Alignment, field: CommonField
+) -> tuple[Link, ...]:
+    """Return every deposit of both films in exactly one link, the areas summed.
+
+    Parameters
+    ----------
+    baseline, followup
+        The measured films.
+    alignment
+        Baseline to follow-up.
+    field
+        What both films show.
+
+    Returns
+    -------
+    tuple of Link
+        In the order of the baseline's labels, then of the follow-up's; the change is not yet computed. Areas count
+        the deposits found to be calcinosis.
+    """
+    overlaps = find_overlaps(
+        baseline.labels.image,
+        followup.labels.image,
+        alignment,
+        baseline_pixel_mm=nominal_mm(baseline.film),
+        followup_pixel_mm=nominal_mm(followup.film),
+    )
+    areas = _areas_mm2(baseline), _areas_mm2(followup)
+    joined = joined_pairs(overlaps, *areas)
+    groups = connected(joined, len(baseline.labels), len(followup.labels))
+    reasons = (
+        _reasons(baseline, followup, alignment, (field.baseline, field.baseline_step)),
+        _reasons(followup, baseline, inverse(alignment, followup.film.shape), (field.followup, field.followup_step)),
+    )
+    links = []
+    for of_baseline, of_followup in groups:
+        alone = not (of_baseline and of_followup)
+        why = [reasons[0][label][alone] for label in of_baseline] + [reasons[1][label][alone] for label in of_followup]
+        reason = next(filter(None, sorted(why)), "")
+        group = _Group(baseline=of_baseline, followup=of_followup, reason=reason)
+        links.append(_link(group, baseline, followup))
+    return tuple(links)
+
+
+def joined_pairs(
+    overlaps: Overlaps, baseline_areas: NDArray[np.float64], followup_areas: NDArray[np.float64]
+) -> list[tuple[int, int]]:
+    """Return the pairs of labels that are one link.
+
+    Pairs that lie on one another (`JOINED`) always are. The others, in reach of the alignment's uncertainty, are
+    taken from the nearest and most alike in size, and only where both still are without a partner.
+
+    Parameters
+    ----------
+    overlaps
+        Labels on or beside one another.
+    baseline_areas, followup_areas
+        Area of label n in entry n - 1, in one unit.
+    """
+    cover = np.maximum(overlaps.cover_first, overlaps.cover_second)
+    size = np.log(np.maximum(baseline_areas[overlaps.first - 1], 1e-9))
+    size -= np.log(np.maximum(followup_areas[overlaps.second - 1], 1e-9))
+    cost = overlaps.gap_mm + overlaps.apart_mm + SIZE_WEIGHT_MM * np.abs(size)
+    surely = _overlap_truly(overlaps, cover, cost)
+    pairs = {(int(overlaps.first[k]), int(overlaps.second[k])) for k in np.flatnonzero(surely)}
+    taken_1, taken_2 = {first for first, _ in pairs}, {second for _, second in pairs}
+    near = np.flatnonzero(~surely & (overlaps.gap_mm <= overlaps.tolerance_mm))
+    for k in near[np.lexsort((overlaps.apart_mm[near], cost[near]))]:
+        first, second = int(overlaps.first[k]), int(overlaps.second[k])
+        if first not in taken_1 and second not in taken_2:
+            pairs.add((first, second))
+            taken_1.add(first)
+            taken_2.add(second)
+    return sorted(pairs)
+
+
+def connected(
+    pairs: list[tuple[int, int]], baseline: int, followup: int
+) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Return the components of the graph of pairs, lone labels too, ordered by baseline, then follow-up label.
+
+    Parameters
+    ----------
+    pairs
+        (baseline label, follow-up label).
+    baseline, followup
+        Number of deposits on either film.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    total = baseline + followup
+    if total == 0:
+        return []
+    rows = [first - 1 for first, _ in pairs]
+    cols = [baseline + second - 1 for _, second in pairs]
+    graph = coo_array((np.ones(len(pairs), np.int8), (rows, cols)), shape=(total, total))
+    _, component = connected_components(graph, directed=False)
+    groups: dict[int, tuple[list[int], list[int]]] = {}
+    for node, number in enumerate(component.tolist()):
+        of_baseline, of_followup = groups.setdefault(number, ([], []))
+        if node < baseline:
+            of_baseline.append(node + 1)
+        else:
+            of_followup.append(node - baseline + 1)
+    return [(tuple(first), tuple(second)) for first, second in groups.values()]
+
+
+def status_of(baseline: int, followup: int) -> LinkStatus:
+    """Return how many-to-how-many deposits are called."""
+    table = {(0, 1): LinkStatus.NEW, (1, 0): LinkStatus.RESOLVED, (1, 1): LinkStatus.MATCHED}
+    if (baseline, followup) in table:
+        return table[baseline, followup]
+    if baseline == 1:
+        return LinkStatus.SPLIT
+    return LinkStatus.MERGED if followup == 1 else LinkStatus.GROUP
+
+
+def _overlap_truly(overlaps: Overlaps, cover: NDArray[np.float64], cost: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which pairs lie on one another by more than a shift within the alignment's uncertainty would make them.
+
+    A small deposit beside a large one is covered by it once both are widened; where it has a partner of its own that
+    fits clearly better, that cover counts for nothing.
+    """
+    surely = cover >= JOINED
+    best_of_1 = _least_by(overlaps.first, cost)
+    best_of_2 = _least_by(overlaps.second, cost)
+    own_partner = (cost > best_of_1[overlaps.first]) & (cost > best_of_2[overlaps.second])
+    return np.asarray(surely & ~(own_partner & (overlaps.gap_mm > 0)), np.bool_)
+
+
+def _least_by(label: NDArray[np.intp], cost: NDArray[np.float64]) -> NDArray[np.float64]:
+    least = np.full(int(label.max(initial=0)) + 1, np.inf)
+    np.minimum.at(least, label, cost)
+    return least
+
+
+def _areas_mm2(measured: FilmMeasurement) -> NDArray[np.float64]:
+    row_mm, col_mm = nominal_mm(measured.film)
+    return np.array([deposit.area_px for deposit in measured.deposits]) * row_mm * col_mm
+
+
+def _reasons(
+    own: FilmMeasurement, other: FilmMeasurement, alignment: Alignment, mask: tuple[NDArray[np.bool_], int]
+) -> dict[int, tuple[str, str]]:
+    """Return for each label why it cannot be compared: where it has a partner, and where it has none."""
+    row, col = np.nonzero(own.labels.image)
+    label = own.labels.image[row, col]
+    inside, step = mask
+    pixels = np.bincount(label, minlength=len(own.labels) + 1)
+    shown = np.bincount(label, inside[row // step, col // step], len(own.labels) + 1)
+    places = map_points(alignment, np.stack([row, col], axis=1).astype(np.float64))
+    clipped = np.bincount(label, is_clipped(other.film, places), len(own.labels) + 1)
+    reasons = {}
+    for number in range(1, len(own.labels) + 1):
+        outside = OUTSIDE if shown[number] < LEAST_SHOWN * pixels[number] else ""
+        hidden = CLIPPED if clipped[number] > MOST_CLIPPED * pixels[number] else ""
+        reasons[number] = (outside, outside or hidden)
+    return reasons
+
+
+def is_clipped(film: Radiograph, places: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return whether the film is at the end of its grey scale at (row, col) places: nothing can be seen there."""
+    at = np.round(places).astype(np.intp)
+    at[:, 0] = at[:, 0].clip(0, film.shape[0] - 1)
+    at[:, 1] = at[:, 1].clip(0, film.shape[1] - 1)
+    value = film.pixels[at[:, 0], at[:, 1]]
+    return np.asarray((value <= film.grey.lowest) | (value >= film.grey.highest), np.bool_)
+
+
+def _link(group: _Group, baseline: FilmMeasurement, followup: FilmMeasurement) -> Link:
+    status = LinkStatus.NOT_EVALUABLE if group.reason else status_of(len(group.baseline), len(group.followup))
+    area_px, area_mm2 = _summed(baseline, group.baseline)
+    later_px, later_mm2 = _summed(followup, group.followup)
+    return Link(
+        status=status,
+        baseline_labels=group.baseline,
+        followup_labels=group.followup,
+        baseline_area_px=area_px,
+        followup_area_px=later_px,
+        baseline_area_mm2=area_mm2,
+        followup_area_mm2=later_mm2,
+        reason=group.reason,
+    )
+
+
+def _summed(measured: FilmMeasurement, labels: tuple[int, ...]) -> tuple[float, float | None]:
+    counted = [measured.deposits[label - 1] for label in labels]
+    counted = [deposit for deposit in counted if deposit.finding is Finding.CALCINOSIS]
+    area_px = float(sum(deposit.area_px for deposit in counted))
+    pixel_mm2 = measured.film.spacing.pixel_area_mm2
+    return area_px, None if pixel_mm2 is None else area_px * pixel_mm2

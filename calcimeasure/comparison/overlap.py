@@ -1,0 +1,196 @@
+"""Which regions of one film lie on which of the other, after alignment and give or take its uncertainty.
+
+Regions are label images on each film's own grid. They are thinned to points about a half a millimetre apart, the
+first film's points are mapped onto the second, and the distances between near points of the two say everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.comparison.alignment import map_points, uncertainty_at
+from calcimeasure.comparison.records import Alignment
+from calcimeasure.radiograph import Radiograph
+
+POINT_PITCH_MM = 0.4
+FEWEST_POINTS = 24
+TOLERANCE_MM = (0.6, 2.0)
+"""Least and largest distance that is put down to alignment."""
+TOLERANCE_SE = 2.0
+NOMINAL_FILM_MM = 280.0
+"""What the long side of a film without spacing is taken for, where only a rough reach is needed."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Overlaps:
+    """Pairs of regions that lie on or beside one another; one entry a pair, sorted by `first`, then `second`.
+
+    Attributes
+    ----------
+    first, second
+        Labels.
+    cover_first, cover_second
+        Share of the first (second) region within the alignment's tolerance of the other, 0 to 1.
+    gap_mm
+        Least distance between the two after alignment; 0 where they overlap.
+    apart_mm
+        Distance between their centres after alignment.
+    tolerance_mm
+        What is put down to alignment there.
+    """
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    cover_first: NDArray[np.float64]
+    cover_second: NDArray[np.float64]
+    gap_mm: NDArray[np.float64]
+    apart_mm: NDArray[np.float64]
+    tolerance_mm: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def chosen(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Overlaps:
+        """Return some of the pairs: a mask, or their numbers in the order wanted."""
+        return Overlaps(**{entry.name: getattr(self, entry.name)[keep] for entry in fields(self)})
+
+    def swapped(self) -> Overlaps:
+        """Return the same pairs with the films exchanged."""
+        turned = replace(
+            self,
+            first=self.second,
+            second=self.first,
+            cover_first=self.cover_second,
+            cover_second=self.cover_first,
+        )
+        return turned.chosen(np.lexsort((turned.second, turned.first)))
+
+
+def find_overlaps(
+    baseline_regions: NDArray[np.integer],
+    followup_regions: NDArray[np.integer],
+    alignment: Alignment,
+    *,
+    baseline_pixel_mm: tuple[float, float],
+    followup_pixel_mm: tuple[float, float],
+) -> Overlaps:
+    """Return which regions of the two films lie on or beside one another.
+
+    Parameters
+    ----------
+    baseline_regions, followup_regions
+        Label images on the films' own grids, 0 for none.
+    alignment
+        Baseline to follow-up. Where it was made by turning another round, that one is used, so that exchanging the
+        films exchanges the answer and nothing else.
+    baseline_pixel_mm, followup_pixel_mm
+        (row, column) size of a pixel; `nominal_mm` where the film has no spacing.
+    """
+    sizes = np.asarray(baseline_pixel_mm), np.asarray(followup_pixel_mm)
+    if alignment.reverse is not None:
+        return _overlaps(followup_regions, baseline_regions, alignment.reverse, sizes[::-1]).swapped()
+    return _overlaps(baseline_regions, followup_regions, alignment, sizes)
+
+
+def nominal_mm(film: Radiograph) -> tuple[float, float]:
+    """Return (row, column) size of a pixel in mm: the film's own, or a rough guess that only sets reaches."""
+    if film.spacing.mm is not None:
+        return film.spacing.mm
+    rows, cols = film.shape
+    col_mm = NOMINAL_FILM_MM / max(rows * film.spacing.pixel_aspect, cols)
+    return (col_mm * film.spacing.pixel_aspect, col_mm)
+
+
+def _overlaps(
+    first_regions: NDArray[np.integer],
+    second_regions: NDArray[np.integer],
+    alignment: Alignment,
+    sizes: tuple[NDArray[np.float64], ...],
+) -> Overlaps:
+    from scipy.spatial import cKDTree
+
+    size_1, size_2 = sizes
+    points_1, label_1 = region_points(first_regions, float(size_1.mean()))
+    points_2, label_2 = region_points(second_regions, float(size_2.mean()))
+    if len(label_1) == 0 or len(label_2) == 0:
+        return _none()
+    # Both films' sizes differ by the alignment's scale where spacings are unknown or wrong: measure on the second.
+    placed_1 = map_points(alignment, points_1) * size_2
+    placed_2 = points_2 * size_2
+    standard_error = uncertainty_at(alignment, points_1) * float(np.sqrt(abs(np.linalg.det(alignment.matrix[:, :2]))))
+    allowed = np.clip(TOLERANCE_SE * standard_error * float(size_2.mean()), *TOLERANCE_MM)
+    reach = float(allowed.max())
+    near = cKDTree(placed_1).sparse_distance_matrix(cKDTree(placed_2), reach, output_type="ndarray")
+    return _gathered(near, (label_1, label_2), (placed_1, placed_2), allowed)
+
+
+def _gathered(
+    near: NDArray[np.void],
+    labels: tuple[NDArray[np.intp], NDArray[np.intp]],
+    placed: tuple[NDArray[np.float64], NDArray[np.float64]],
+    allowed: NDArray[np.float64],
+) -> Overlaps:
+    """Return the pairs of regions from the pairs of near points."""
+    label_1, label_2 = labels
+    count = int(label_2.max()) + 1
+    pair = label_1[near["i"]] * count + label_2[near["j"]]
+    pairs, number = np.unique(pair, return_inverse=True)
+    first, second = pairs // count, pairs % count
+    gap = np.full(len(pairs), np.inf)
+    np.minimum.at(gap, number, near["v"])
+    within = near["v"] <= allowed[near["i"]]
+    points_of_1, points_of_2 = np.bincount(label_1), np.bincount(label_2)
+    covered_1 = _distinct(number[within], near["i"][within], len(pairs), len(label_1))
+    covered_2 = _distinct(number[within], near["j"][within], len(pairs), len(label_2))
+    tolerance = np.bincount(label_1, allowed) / np.maximum(points_of_1, 1)
+    centre_1, centre_2 = _centres(label_1, placed[0]), _centres(label_2, placed[1])
+    return Overlaps(
+        first=first,
+        second=second,
+        cover_first=covered_1 / points_of_1[first],
+        cover_second=covered_2 / points_of_2[second],
+        gap_mm=np.where(gap < POINT_PITCH_MM, 0.0, gap),
+        apart_mm=np.hypot(*(centre_1[first] - centre_2[second]).T),
+        tolerance_mm=tolerance[first],
+    )
+
+
+def region_points(regions: NDArray[np.integer], pixel_mm: float) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return (row, col) points that stand for the regions, and the label of each.
+
+    Every region keeps pixels on a lattice of about `POINT_PITCH_MM`, or all its pixels where that leaves too few.
+    """
+    row, col = np.nonzero(regions)
+    label = regions[row, col].astype(np.intp)
+    stride = max(1, round(POINT_PITCH_MM / pixel_mm))
+    on_lattice = (row % stride == 0) & (col % stride == 0)
+    few = np.bincount(label[on_lattice], minlength=int(label.max(initial=0)) + 1) < FEWEST_POINTS
+    keep = on_lattice | few[label]
+    return np.stack([row[keep], col[keep]], axis=1).astype(np.float64), label[keep]
+
+
+def _distinct(pair: NDArray[np.intp], point: NDArray[np.intp], pairs: int, points: int) -> NDArray[np.intp]:
+    """Return how many distinct points each pair holds."""
+    unique = np.unique(pair * points + point)
+    return np.bincount(unique // points, minlength=pairs)
+
+
+def _centres(label: NDArray[np.intp], placed: NDArray[np.float64]) -> NDArray[np.float64]:
+    number = np.maximum(np.bincount(label), 1)
+    return np.stack([np.bincount(label, placed[:, axis]) / number for axis in (0, 1)], axis=1)
+
+
+def _none() -> Overlaps:
+    index, value = np.zeros(0, np.intp), np.zeros(0)
+    return Overlaps(
+        first=index,
+        second=index,
+        cover_first=value,
+        cover_second=value,
+        gap_mm=value,
+        apart_mm=value,
+        tolerance_mm=value,
+    )
