@@ -6,6 +6,7 @@ stands on both films of a pair, and the kind of line says what was found.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -69,20 +70,44 @@ class Mark:
         return DASHES[self.finding]
 
 
-def colour_of(number: int) -> str:
-    """Return the colour of link (or deposit) `number`, from 1."""
-    return PALETTE[(number - 1) % len(PALETTE)]
+def spread_colours(places: Sequence[tuple[float, float]]) -> list[str]:
+    """Return a colour for each place, in order: the palette first, then each colour again as far off as it can be."""
+    chosen: list[int] = []
+    for row, col in places:
+        nearest = [np.inf] * len(PALETTE)
+        for colour, (other_row, other_col) in zip(chosen, places, strict=False):
+            nearest[colour] = min(nearest[colour], float(np.hypot(row - other_row, col - other_col)))
+        chosen.append(int(np.argmax(nearest)))
+    return [PALETTE[colour] for colour in chosen]
+
+
+def link_colours(comparison: Comparison) -> list[str]:
+    """Return the colour of each link; grey for one that cannot be judged."""
+    places = []
+    for link in comparison.links:
+        side, labels = (
+            (comparison.baseline, link.baseline_labels)
+            if link.baseline_labels
+            else (comparison.followup, link.followup_labels)
+        )
+        first = side.deposits[labels[0] - 1]
+        places.append((first.centroid_row, first.centroid_col))
+    return [
+        UNLINKED if link.status is LinkStatus.NOT_EVALUABLE else colour
+        for link, colour in zip(comparison.links, spread_colours(places), strict=True)
+    ]
 
 
 def film_marks(measurement: FilmMeasurement) -> tuple[Mark, ...]:
     """Return the marks of a film on its own: every deposit with its own number."""
     outlines = outlines_of(measurement.labels)
+    colours = spread_colours([(deposit.centroid_row, deposit.centroid_col) for deposit in measurement.deposits])
     return tuple(
         Mark(
             label=deposit.label,
             text=str(deposit.label),
             link=None,
-            colour=colour_of(deposit.label) if deposit.finding is Finding.CALCINOSIS else UNLINKED,
+            colour=colours[deposit.label - 1] if deposit.finding is Finding.CALCINOSIS else UNLINKED,
             finding=deposit.finding,
             status=None,
             outlines=outlines[deposit.label],
@@ -111,7 +136,7 @@ def _linked_marks(
     comparison: Comparison, measurement: FilmMeasurement, labels_of_link: list[tuple[int, ...]]
 ) -> tuple[Mark, ...]:
     link_of = {label: number for number, labels in enumerate(labels_of_link, start=1) for label in labels}
-    outlines = outlines_of(measurement.labels)
+    outlines, colours = outlines_of(measurement.labels), link_colours(comparison)
     marks = []
     for deposit in measurement.deposits:
         number = link_of.get(deposit.label)
@@ -120,7 +145,7 @@ def _linked_marks(
             members = labels_of_link[number - 1]
             text = f"{number}{_letter(members.index(deposit.label)) if len(members) > 1 else ''}"
             status = comparison.links[number - 1].status
-            colour = UNLINKED if status is LinkStatus.NOT_EVALUABLE else colour_of(number)
+            colour = colours[number - 1]
         marks.append(
             Mark(
                 label=deposit.label,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]
 
-_GAPS = (3.0, 10.0, 20.0, 34.0, 52.0)
+_GAPS = (4.0, 10.0, 20.0, 34.0, 52.0)
 _DIRECTIONS = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.deg2rad([-45, 45, -135, 135, 0, -90, 180, 90]))
 # What a square pixel of overlap costs, and what a pixel of distance does.
 _OVER_TAG, _OVER_DEPOSIT, _OUTSIDE, _DISTANCE = 10.0, 1.0, 50.0, 1.5
@@ -70,23 +70,14 @@ def place_tags(
 
 def _candidates(box: Box, size: tuple[float, float], unit: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    half_x, half_y = (box[2] - box[0] + size[0]) / 2, (box[3] - box[1] + size[1]) / 2
     found, gaps = [], []
     for gap in _GAPS:
         for dx, dy in _DIRECTIONS:
-            # On a diagonal the two corners meet; nearer in would lie on the deposit's box, not on the deposit.
-            x = (
-                centre_x
-                + np.sign(round(dx, 6)) * (half_x * (0.82 if dx and dy else 1.0))
-                + dx * gap * unit
-                - size[0] / 2
-            )
-            y = (
-                centre_y
-                + np.sign(round(dy, 6)) * (half_y * (0.82 if dx and dy else 1.0))
-                + dy * gap * unit
-                - size[1] / 2
-            )
+            # On a diagonal the number may come nearer: the corner of a box is rarely on the deposit.
+            near = 0.82 if abs(dx * dy) > 0.1 else 1.0
+            half_x, half_y = (near * (box[2] - box[0]) + size[0]) / 2, (near * (box[3] - box[1]) + size[1]) / 2
+            x = centre_x + np.sign(round(dx, 6)) * half_x + dx * gap * unit - size[0] / 2
+            y = centre_y + np.sign(round(dy, 6)) * half_y + dy * gap * unit - size[1] / 2
             found.append((x, y, x + size[0], y + size[1]))
             gaps.append(gap * unit)
     return np.array(found), np.array(gaps)

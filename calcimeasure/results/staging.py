@@ -29,6 +29,8 @@ _OUR_FILES = frozenset(
         "overlay.png",
         "segmentation.dcm",
         "image.dcm",
+        "overlay.sc.dcm",
+        "report.pdf.dcm",
         "measurement.sr.dcm",
         "change.sr.dcm",
     }

@@ -26,6 +26,7 @@ def write_comparison(
     folder: str | Path,
     *,
     dicom: bool = False,
+    dicom_pictures: bool = False,
     include_paths: bool = False,
     overwrite: bool = False,
     settings: Mapping[str, object] | None = None,
@@ -39,7 +40,9 @@ def write_comparison(
     folder
         Where to; made where it is missing, with the folders above it.
     dicom
-        Whether DICOM SEG of both films and an SR of the change are written too (the films must come from DICOM).
+        Whether DICOM SEG of both films and an SR of the change are written too.
+    dicom_pictures
+        Whether pictures are added to them for viewers that show neither; implies `dicom`.
     include_paths
         Whether the record and the report name the films' paths: paths carry names.
     overwrite
@@ -68,10 +71,10 @@ def write_comparison(
             write_bytes(stage / name / "labels.tif", labels_tiff(measurement.labels, measurement.film.spacing))
             overlay = overlay_png(measurement.film, anatomy_of(measurement), marks, measurement.labels.image)
             write_bytes(stage / name / "overlay.png", overlay)
-        if dicom:
+        if dicom or dicom_pictures:
             from calcimeasure.results.dicom import write_comparison_dicom
 
-            record["dicom"] = _dicom_record(write_comparison_dicom(comparison, stage))
+            record["dicom"] = _dicom_record(write_comparison_dicom(comparison, stage, pictures=dicom_pictures))
         write_text(stage / "report.html", report_html(comparison, record))
         write_text(stage / "comparison.json", record_text(record))
     return Path(folder)
@@ -82,6 +85,7 @@ def write_measurement(
     folder: str | Path,
     *,
     dicom: bool = False,
+    dicom_pictures: bool = False,
     include_paths: bool = False,
     overwrite: bool = False,
     settings: Mapping[str, object] | None = None,
@@ -92,7 +96,7 @@ def write_measurement(
     ----------
     measurement
         The film with its deposits.
-    folder, dicom, include_paths, overwrite, settings
+    folder, dicom, dicom_pictures, include_paths, overwrite, settings
         As for `write_comparison`.
 
     Returns
@@ -113,10 +117,10 @@ def write_measurement(
             measurement.film, anatomy_of(measurement), film_marks(measurement), measurement.labels.image
         )
         write_bytes(stage / "overlay.png", overlay)
-        if dicom:
+        if dicom or dicom_pictures:
             from calcimeasure.results.dicom import write_measurement_dicom
 
-            record["dicom"] = _dicom_record(write_measurement_dicom(measurement, stage))
+            record["dicom"] = _dicom_record(write_measurement_dicom(measurement, stage, pictures=dicom_pictures))
         write_text(stage / "measurement.json", record_text(record))
     return Path(folder)
 

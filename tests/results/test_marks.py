@@ -8,7 +8,7 @@ import pytest
 
 from calcimeasure.comparison.records import Comparison, Link, LinkStatus
 from calcimeasure.deposits import Finding, from_label_image
-from calcimeasure.results.marks import DASHES, PALETTE, UNLINKED, film_marks, outlines_of, pair_marks
+from calcimeasure.results.marks import DASHES, PALETTE, UNLINKED, film_marks, outlines_of, pair_marks, spread_colours
 
 
 def test_a_link_has_one_number_and_colour(pair: Comparison) -> None:
@@ -78,3 +78,11 @@ def test_colours_can_be_told_apart_by_lightness_or_hue() -> None:
         seen = np.clip(linear @ np.array(blind).T, 0, 1) ** (1 / 2.2)
         apart = np.linalg.norm(seen[:, None] - seen[None], axis=2) + np.eye(len(seen))
         assert apart.min() > 0.07
+
+
+def test_a_colour_returns_far_away() -> None:
+    places = [(0.0, float(10 * i)) for i in range(6)] + [(0.0, 52.0), (0.0, -5.0)]
+    colours = spread_colours(places)
+    assert colours[:6] == list(PALETTE)
+    assert colours[6] == PALETTE[0]
+    assert colours[7] == PALETTE[5]

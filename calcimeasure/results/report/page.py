@@ -114,7 +114,7 @@ def _tiles(comparison: Comparison) -> list[dict[str, str]]:
         {"term": "Baseline area", "value": words.area(c.baseline_common_area_mm2, c.baseline_common_area_px)},
         {"term": "Follow-up area", "value": words.area(c.followup_common_area_mm2, c.followup_common_area_px)},
     ]
-    tiles[0]["note"] = tiles[1]["note"] = "calcinosis, common field"
+    tiles[0]["note"] = tiles[1]["note"] = "calcinosis, in view on both films"
     if c.total_area_change_percent is not None:
         digits = words.percent_digits(c)
         note = words.typographic(f"95 % interval {words.interval_percent(c.ci95_percent, digits)}")
@@ -153,8 +153,7 @@ def _film(picture: FilmPicture, measurement: FilmMeasurement) -> dict[str, Any]:
     return {
         "picture": picture,
         "title": {"baseline": "Baseline", "followup": "Follow-up"}[picture.key],
-        "area": words.area(measurement.total_area_mm2, measurement.total_area_px),
-        "area_se": words.area(measurement.total_area_se_mm2, measurement.total_area_se_px),
+        "area": words.area_with_error(measurement),
         "count": "no deposits" if not count else f"{count} deposit{'s' * (count != 1)}",
         "blank": anatomy.limb_count == 0,
         "film_id": measurement.film.film_id,

@@ -22,7 +22,7 @@ from calcimeasure.results.placing import Box, Tag
 Grey = NDArray[np.uint8]
 Points = NDArray[np.float64]
 
-LONGEST_SIDE = 1300
+LONGEST_SIDE = 1600
 _JPEG_QUALITY = 82
 _GRID = 16
 # Width of a figure of the numbers beside the outlines, as a share of the picture's longer side.

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calcimeasure.comparison.records import Comparison, Link, LinkStatus
+from calcimeasure.comparison.records import Comparison, Link
 from calcimeasure.deposits import Finding
 from calcimeasure.measurement.records import FilmMeasurement
-from calcimeasure.results.marks import UNLINKED, colour_of
+from calcimeasure.results.marks import link_colours
 from calcimeasure.results.report import words
 from calcimeasure.results.report.bars import Axis, Bar, make_bar
 from calcimeasure.results.report.pictures import FilmPicture, place_on_other
 
-_CLOSE_UP_MM = 14.0
-_CLOSE_UP_SHARE = 0.09
-_CLOSE_UP_ROOM = 2.2
+_CLOSE_UP_MM = 8.0
+_CLOSE_UP_SHARE = 0.05
+_CLOSE_UP_ROOM = 2.4
 _MOST_CLOSE_UPS = 60
 
 
@@ -74,7 +74,7 @@ def _row(comparison: Comparison, link: Link, number: int, pictures: tuple[FilmPi
     in_mm = link.baseline_area_mm2 is not None and link.followup_area_mm2 is not None
     return Row(
         number=number,
-        colour=UNLINKED if link.status is LinkStatus.NOT_EVALUABLE else colour_of(number),
+        colour=link_colours(comparison)[number - 1],
         status=words.status_words(link),
         kind=str(link.status),
         finding=", ".join(f"{finding}, not counted" for finding in findings if finding is not Finding.CALCINOSIS),

@@ -9,6 +9,7 @@ from datetime import date
 
 from calcimeasure.comparison.records import Comparison, Interval, Link, LinkStatus, Registration, Verdict
 from calcimeasure.deposits import AreaMethod, Origin
+from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Identity, Radiograph, SpacingBasis
 
 MINUS = "\u2212"
@@ -104,6 +105,15 @@ def area(mm2: float | None, px: float | None) -> str:
     if mm2 is not None:
         return f"{number(mm2)}{NARROW}mm²"
     return NONE if px is None else f"{number(px, 0)}{NARROW}px²"
+
+
+def area_with_error(measurement: FilmMeasurement) -> str:
+    """Return a film's burden with its standard error, both to the error's second figure."""
+    value, error, unit = measurement.total_area_mm2, measurement.total_area_se_mm2, "mm²"
+    if value is None or error is None:
+        value, error, unit = measurement.total_area_px, measurement.total_area_se_px, "px²"
+    digits = min(max(1 - math.floor(math.log10(error)), 0), 3) if error > 0 else 1
+    return f"{number(value, digits)} ± {number(error, digits)}{NARROW}{unit}"
 
 
 def margin(ratio: Interval) -> str:
