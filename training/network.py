@@ -24,7 +24,7 @@ from torch.nn import functional
 
 import calcimeasure as cm
 from calcimeasure.anatomy import find_anatomy
-from calcimeasure.segmentation.network_input import PITCH_MM, network_input
+from calcimeasure.segmentation.network_input import PITCH_MM, limb_on_input, network_input
 
 FIRST_TRAINING_SEED = 0
 FIRST_CHOOSING_SEED = 100_000
@@ -120,10 +120,8 @@ def _one_film(seed: int, real: list[Path]) -> dict[str, NDArray[np.generic]] | N
     inputs, factor = network_input(film, anatomy)
     size = (round(film.shape[1] / factor[1]), round(film.shape[0] / factor[0]))
     share = cv2.resize((truth > 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    limb = anatomy.on_film(anatomy.limbs > 0).astype(np.uint8)
-    limb = cv2.resize(limb, size, interpolation=cv2.INTER_NEAREST)
-    frame = ((0, inputs.shape[1] - size[1]), (0, inputs.shape[2] - size[0]))
-    small, inside = np.pad(share, frame), np.pad(limb, frame).astype(bool)
+    small = np.pad(share, ((0, inputs.shape[1] - size[1]), (0, inputs.shape[2] - size[0])))
+    inside = limb_on_input(film, anatomy, inputs.shape, factor)
     return {"inputs": inputs.astype(np.float16), "truth": (small * 255).astype(np.uint8), "limb": inside}
 
 
@@ -131,7 +129,7 @@ def _simulated(rng: np.random.Generator) -> tuple[cm.Radiograph, NDArray[np.uint
     from calcimeasure.simulation import simulate_film
 
     simulated = simulate_film(rng, spacing_mm=PITCH_MM)
-    return simulated.film, simulated.labels
+    return simulated.film, simulated.labels.image
 
 
 def _real_with_deposits(rng: np.random.Generator, real: list[Path]) -> tuple[cm.Radiograph, NDArray[np.uint16]]:
@@ -144,7 +142,7 @@ def _real_with_deposits(rng: np.random.Generator, real: list[Path]) -> tuple[cm.
     if rng.random() < 0.3:
         return film, np.zeros(film.shape, np.uint16)
     inserted = insert_deposits(film, rng)
-    return inserted.film, inserted.labels
+    return inserted.film, inserted.labels.image
 
 
 # --- training ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from calcimeasure.cli.options import film_options, output_options, read_one_film, refuse_unusable_folder
+from calcimeasure.cli.options import film_options, output_options, read_one_film
 from calcimeasure.cli.progress import steps
 from calcimeasure.errors import UsageError
 
@@ -40,7 +40,7 @@ STEPS = 9
 @click.option("--flip", is_flag=True, help="Mirror the follow-up first.")
 @output_options
 def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
-    """Compare two films of the same limb and write the verdict, tables and a page into a folder.
+    r"""Compare two films of the same limb and write the verdict, tables and a page into a folder.
 
     \b
     BASELINE, FOLLOWUP   DICOM, PNG, TIFF or JPEG files.
@@ -49,11 +49,11 @@ def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
     --body-part and --invert.
     """
     _refuse_contradictions(options)
-    refuse_unusable_folder(out, overwrite=options["overwrite"])
-
     from calcimeasure.comparison import Verdict
     from calcimeasure.comparison import compare as compare_films
-    from calcimeasure.results import comparison_record, write_comparison
+    from calcimeasure.results import check_output_folder, comparison_record, write_comparison
+
+    check_output_folder(out, overwrite=options["overwrite"])
 
     with steps(STEPS, quiet=options["quiet"], verbose=options["verbose"]) as begin:
         begin("Reading the films")

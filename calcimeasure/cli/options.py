@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from calcimeasure.errors import UsageError
-
 if TYPE_CHECKING:
     from calcimeasure.radiograph import Radiograph
 
@@ -106,11 +104,3 @@ def output_options(command: Command) -> Command:
         click.option("--verbose", is_flag=True, help="Print every step with its time, and errors in full."),
     ]
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
-
-
-def refuse_unusable_folder(out: Path, *, overwrite: bool) -> None:
-    """Raise UsageError before any work is done, when the results could not be written into `out` at its end."""
-    if out.exists() and not out.is_dir():
-        raise UsageError("is a file, not a folder", where=str(out), remedy="Name another folder with --out.")
-    if out.is_dir() and not overwrite and any(out.iterdir()):
-        raise UsageError("the folder is not empty", where=str(out), remedy="Name another, or add --overwrite.")

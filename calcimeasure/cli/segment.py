@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from calcimeasure.cli.options import film_options, output_options, read_one_film, refuse_unusable_folder
+from calcimeasure.cli.options import film_options, output_options, read_one_film
 from calcimeasure.cli.progress import steps
 from calcimeasure.errors import UsageError
 
@@ -26,11 +26,11 @@ def segment(film: Path, out: Path, **options: Any) -> int:
     """Find the deposits on FILM, measure them, and write tables and an overlay into a folder."""
     if options["points"] and options["labels"]:
         raise UsageError("--points and --labels exclude one another", remedy="Give one of them.")
-    refuse_unusable_folder(out, overwrite=options["overwrite"])
-
     from calcimeasure.anatomy import find_anatomy
     from calcimeasure.measurement import measure_film
-    from calcimeasure.results import measurement_record, write_measurement
+    from calcimeasure.results import check_output_folder, measurement_record, write_measurement
+
+    check_output_folder(out, overwrite=options["overwrite"])
 
     with steps(4, quiet=options["quiet"], verbose=options["verbose"]) as begin:
         begin("Reading the film")

@@ -107,13 +107,20 @@ def compare(
     if identity.contradictions and not force:
         reasons = (*identity.contradictions, "Compare them all the same with --force.")
         return _not_comparable(
-            first, second, Registration(status="failed", reason="not tried"), reasons, warnings, margin
+            first,
+            second,
+            Registration(status="failed", reason="not tried"),
+            reasons=reasons,
+            warnings=warnings,
+            margin=margin,
         )
 
     begin("Aligning")
     registration, alignment = register(baseline, followup, first.anatomy, second.anatomy, flip=flip)
     if alignment is None or registration.status != "ok":
-        return _not_comparable(first, second, registration, _alignment_reasons(registration), warnings, margin)
+        return _not_comparable(
+            first, second, registration, reasons=_alignment_reasons(registration), warnings=warnings, margin=margin
+        )
 
     field = common_field(first.anatomy, second.anatomy, alignment)
     begin("Finding the deposits")
@@ -165,6 +172,7 @@ def _not_comparable(
     first: _Film,
     second: _Film,
     registration: Registration,
+    *,
     reasons: tuple[str, ...],
     warnings: tuple[str, ...],
     margin: Interval,

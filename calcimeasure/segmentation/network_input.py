@@ -62,26 +62,39 @@ def _factor(film: Radiograph) -> tuple[float, float]:
     return (across / film.spacing.pixel_aspect, across)
 
 
+def limb_on_input(
+    film: Radiograph, anatomy: Anatomy, shape: tuple[int, ...], factor: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """Return True on the limb, on the cells of the network's input of this `shape`; False on its padding."""
+    size = _size(film, factor)
+    limb = np.zeros(shape[-2:], dtype=np.bool_)
+    limb[: size[1], : size[0]] = _on_cells(film, anatomy, (anatomy.limbs > 0) & anatomy.field, size)
+    return limb
+
+
+def _size(film: Radiograph, factor: tuple[float, float]) -> tuple[int, int]:
+    return (max(DIVISOR, round(film.shape[1] / factor[1])), max(DIVISOR, round(film.shape[0] / factor[0])))
+
+
 def _at_pitch(
     film: Radiograph, anatomy: Anatomy, factor: tuple[float, float]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
-    size = (max(DIVISOR, round(film.shape[1] / factor[1])), max(DIVISOR, round(film.shape[0] / factor[0])))
-    shrinking = min(factor) > 1.0
-    small = cv2.resize(np.asarray(film.pixels), size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    size = _size(film, factor)
+    way = cv2.INTER_AREA if min(factor) > 1.0 else cv2.INTER_LINEAR
+    small: NDArray[np.float32] = cv2.resize(np.asarray(film.pixels), size, interpolation=way).astype(np.float32)
+    limb = _on_cells(film, anatomy, (anatomy.limbs > 0) & anatomy.field, size)
+    return small, limb, _on_cells(film, anatomy, anatomy.bone, size)
 
-    def mask(coarse: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        # The masks' last cells may reach beyond the film: cut at the film's edge before stretching.
-        rows, cols = film.shape[0] / anatomy.step, film.shape[1] / anatomy.step
-        matrix = np.array(
-            [[cols / size[0], 0, 0.5 * cols / size[0] - 0.5], [0, rows / size[1], 0.5 * rows / size[1] - 0.5]]
-        )
-        warped = cv2.warpAffine(
-            coarse.astype(np.uint8),
-            matrix,
-            size,
-            flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return warped.astype(bool)
 
-    return small, mask((anatomy.limbs > 0) & anatomy.field), mask(anatomy.bone)
+def _on_cells(film: Radiograph, anatomy: Anatomy, mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    # The masks' last cells may reach beyond the film: the map goes by the film's extent, not by the masks'.
+    across, down = film.shape[1] / anatomy.step / size[0], film.shape[0] / anatomy.step / size[1]
+    matrix = np.array([[across, 0.0, 0.5 * across - 0.5], [0.0, down, 0.5 * down - 0.5]])
+    warped = cv2.warpAffine(
+        mask.astype(np.uint8),
+        matrix,
+        size,
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return warped.astype(np.bool_)

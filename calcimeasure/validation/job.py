@@ -1,0 +1,137 @@
+"""One pair of a validation: made, put through the product, scored. What comes back is plain data."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.comparison import Comparison, compare
+from calcimeasure.deposits import DepositLabels
+from calcimeasure.measurement.records import FilmMeasurement
+from calcimeasure.radiograph import Radiograph
+from calcimeasure.segmentation import segment_points
+from calcimeasure.simulation.truth import FilmTruth, PairTruth
+from calcimeasure.validation.link_scoring import alignment_errors_mm, one_sided, score_links
+from calcimeasure.validation.scenarios import Scenario, plan_of
+from calcimeasure.validation.scoring import overlaps, score_film
+
+AUTOMATIC, ASSISTED = "automatic", "assisted"
+ONE_SIDED_LEAST_MM2 = 2.0
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What a validation runs with: `mode` automatic or assisted, the segmenter, and the pitch of the films."""
+
+    mode: str = AUTOMATIC
+    method: str = "auto"
+    spacing_mm: float = 0.15
+
+
+def run_pair(scenario: Scenario, settings: Settings) -> Rows:
+    """Make one pair, compare it, and score it.
+
+    Returns
+    -------
+    dict
+        Tables by name (``pairs``, ``deposits``, ``false_finds``, ``links``, ``alignment``), each a list of rows.
+    """
+    from calcimeasure.simulation import simulate_pair
+
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng(scenario.seed)
+    pair = simulate_pair(rng, plan=plan_of(scenario, rng), spacing_mm=settings.spacing_mm)
+    sides = ((pair.baseline, pair.truth.baseline), (pair.followup, pair.truth.followup))
+    labels: list[DepositLabels | None] = [None, None]
+    if settings.mode == ASSISTED:
+        labels = [clicked(side.film, side.labels.image, rng) for side, _ in sides]
+    started = time.perf_counter()
+    comparison = compare(
+        pair.baseline.film,
+        pair.followup.film,
+        baseline_labels=labels[0],
+        followup_labels=labels[1],
+        method=settings.method,
+    )
+    elapsed_s = time.perf_counter() - started
+    return _scored(scenario, pair.truth, [side.labels.image for side, _ in sides], comparison, elapsed_s)
+
+
+def clicked(film: Radiograph, truth: NDArray[np.uint16], rng: np.random.Generator) -> DepositLabels:
+    """Return what the tool makes of one click a piece, as a person would click: near the middle, not on it."""
+    points, numbers = [], []
+    for label in range(1, int(truth.max(initial=0)) + 1):
+        count, pieces = cv2.connectedComponents((truth == label).astype(np.uint8), connectivity=8)
+        for piece in range(1, count):
+            inside = cv2.distanceTransform((pieces == piece).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+            deep = np.argwhere(inside >= 0.6 * inside.max())
+            points.append(deep[rng.integers(len(deep))])
+            numbers.append(label)
+    at = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    return segment_points(film, at, numbers)
+
+
+def _scored(
+    scenario: Scenario,
+    truth: PairTruth,
+    images: list[NDArray[np.uint16]],
+    comparison: Comparison,
+    elapsed_s: float,
+) -> Rows:
+    films: list[tuple[str, FilmTruth, FilmMeasurement, NDArray[np.uint16]]] = [
+        ("baseline", truth.baseline, comparison.baseline, images[0]),
+        ("followup", truth.followup, comparison.followup, images[1]),
+    ]
+    rows: Rows = {"pairs": [], "deposits": [], "false_finds": [], "links": [], "alignment": []}
+    answers = []
+    for name, film_truth, measured, image in films:
+        deposits, false = score_film(film_truth, image, measured)
+        rows["deposits"] += [{"film": name, **row} for row in deposits]
+        rows["false_finds"] += [{"film": name, **row} for row in false]
+        answers.append(overlaps(image, measured.labels.image, len(film_truth.deposits)).answers())
+    rows["links"] = score_links(truth, comparison, answers[0], answers[1])
+    rows["alignment"] = [{"error_mm": value} for value in alignment_errors_mm(truth, comparison)]
+    lonely, either = one_sided(truth, answers[0], answers[1], ONE_SIDED_LEAST_MM2)
+    rows["pairs"] = [
+        {
+            "true_ratio": truth.total_area_ratio,
+            "true_log_ratio": math.log(truth.total_area_ratio) if truth.total_area_ratio else None,
+            "true_baseline_mm2": truth.baseline.total_area_mm2,
+            "baseline_mm2": comparison.baseline.total_area_mm2,
+            "one_sided": lonely,
+            "one_sided_of": either,
+            "elapsed_s": elapsed_s,
+            **_answer(comparison),
+        }
+    ]
+    return {
+        table: [{"pair": scenario.number, "seed": scenario.seed, "change": scenario.name, **row} for row in content]
+        for table, content in rows.items()
+    }
+
+
+def _answer(comparison: Comparison) -> dict[str, Any]:
+    low95, high95 = comparison.ci95_percent or (None, None)
+    low90, high90 = comparison.ci90_percent or (None, None)
+    return {
+        "verdict": comparison.verdict.value,
+        "log_ratio": comparison.log_ratio,
+        "log_ratio_se": comparison.log_ratio_se,
+        "ci95_low": low95,
+        "ci95_high": high95,
+        "ci90_low": low90,
+        "ci90_high": high90,
+        "detectable": comparison.detectable,
+        "smallest_detectable_change_percent": comparison.smallest_detectable_change_percent,
+        "registration": comparison.registration.status,
+        "scale": comparison.registration.scale,
+        "scale_applied": comparison.registration.scale_applied,
+    }
