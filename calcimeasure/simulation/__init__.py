@@ -29,7 +29,19 @@ _HOMES = {
     "write_image": "images",
     "write_truth": "truth",
 }
-__all__ = sorted(_HOMES)
+__all__ = [
+    "ChangePlan",
+    "FilmFormat",
+    "SimulatedFilm",
+    "SimulatedPair",
+    "draw_plan",
+    "simulate_film",
+    "simulate_pair",
+    "truth_record",
+    "write_dicom",
+    "write_image",
+    "write_truth",
+]
 
 
 def __getattr__(name: str) -> Any:

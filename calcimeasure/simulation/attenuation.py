@@ -98,16 +98,14 @@ def transmission(thickness_mm: Mapping[str, NDArray[np.float32]], spectrum: Beam
     thickness_mm
         Material to its thickness along the ray; all of one shape.
     """
-    result: NDArray[np.float32] | None = None
+    if not thickness_mm:
+        raise UsageError("nothing is in the beam")
+    shape = next(iter(thickness_mm.values())).shape
+    result = np.zeros(shape, np.float32)
     for group, weight in enumerate(spectrum.weight):
-        depth: NDArray[np.float32] | None = None
+        depth = np.zeros(shape, np.float32)
         for name, thickness in thickness_mm.items():
-            step = thickness * np.float32(-spectrum.per_mm[name][group])
-            depth = step if depth is None else cv2.add(depth, step, dst=depth)
-        if depth is None:
-            raise UsageError("nothing is in the beam")
-        signal = cv2.exp(depth) * np.float32(weight)
-        result = signal if result is None else cv2.add(result, signal, dst=result)
-    if result is None:
-        raise UsageError("a beam without energies")
-    return np.asarray(result)
+            cv2.scaleAdd(thickness, -float(spectrum.per_mm[name][group]), depth, dst=depth)
+        cv2.exp(depth, dst=depth)
+        cv2.scaleAdd(depth, float(weight), result, dst=result)
+    return result

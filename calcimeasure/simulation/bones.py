@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from calcimeasure.simulation.outlines import CARPAL_OUTLINES, FOREARM_OUTLINES, long_bone, smooth_closed
+from calcimeasure.simulation.smoothing import blurred, signed_distance, smooth_noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,9 +42,9 @@ class BoneStyle:
         The same in mid-shaft.
     """
 
-    cortex: float = 0.42
+    cortex: float = 0.46
     plate_mm: float = 0.5
-    spongy: float = 0.3
+    spongy: float = 0.34
     marrow_spongy: float = 0.1
 
 
@@ -92,7 +93,8 @@ def make_long_bone(
     bend = rng.normal(0, 0.012) * length_mm
     y = control[:, 1] / length_mm
     control[:, 0] += bend * (1 - (2 * y - 1) ** 2)
-    return _render(name, length_mm, smooth_closed(control), rng, style=style, tuft=kind.endswith("distal"))
+    return _render(name, length_mm, smooth_closed(control), rng, style=style, tuft=kind.endswith("distal"),
+                   flanged=kind.endswith("metacarpal"))  # fmt: skip
 
 
 def make_forearm_bone(name: str, length_mm: float, rng: np.random.Generator, *, style: BoneStyle) -> Bone:
@@ -107,7 +109,8 @@ def make_short_bone(name: str, kind: str, rng: np.random.Generator, *, style: Bo
     control = np.array(CARPAL_OUTLINES[kind], float) * scale
     size = float(np.ptp(control[:, 1]))
     control = control + rng.normal(0, 0.018 * size, control.shape)
-    return _render(name, size, smooth_closed(control), rng, style=style, short=True)
+    return _render(name, size, smooth_closed(control), rng, style=style, short=True,
+                   rim=0.8 if kind == "sesamoid" else 1.7)  # fmt: skip
 
 
 def _render(
@@ -120,25 +123,34 @@ def _render(
     tuft: bool = False,
     short: bool = False,
     cut: bool = False,
+    flanged: bool = False,
+    rim: float = 1.6,
 ) -> Bone:
     origin = np.floor((outline.min(axis=0) - MARGIN_MM) / GRID_MM) * GRID_MM
     cols, rows = (int(n) for n in np.ceil((outline.max(axis=0) + MARGIN_MM - origin) / GRID_MM))
     inside = np.zeros((rows, cols), np.uint8)
     fixed = np.round((outline - origin) / GRID_MM * 256 - 128).astype(np.int32)
     cv2.fillPoly(inside, [fixed], 1, shift=8)
-    distance = _signed_distance(inside) * GRID_MM
+    distance = blurred(signed_distance(inside > 0), EDGE_SMOOTHING) * np.float32(GRID_MM)
     half_width, along = _half_width(distance, origin, length_mm, short=short)
     if cut:  # its near end lies beyond the film: all shaft
         along = np.maximum(along, 0.45)
     outer = _chord(distance, half_width)
     cortex = _cortex(along, half_width, style, short=short)
-    cortex *= 1 + 0.08 * _smooth_noise(rng, inside.shape, 4.0)
+    cortex *= (
+        1
+        + 0.08 * smooth_noise(rng, inside.shape, 4.0 / GRID_MM)
+        + 0.05 * smooth_noise(rng, inside.shape, 1.2 / GRID_MM)
+    )
     inner = _chord(distance - cortex, np.maximum(half_width - cortex, 0.2))
     inner = np.minimum(inner, outer)
     density = _spongy_density(along, style, tuft=tuft, short=short)
     net = _trabecular_net(rng, inside.shape, short=short)
-    mineral = (outer - inner) + inner * density * net
-    mineral += _joint_lines(distance, along, rng, short=short, tuft=tuft) * style.plate_mm
+    streaks = 1 + 0.1 * _streaks(rng, inside.shape) * (0 if short else 1)
+    mineral = (outer - inner) * streaks + inner * density * net
+    if flanged:
+        mineral *= _flange(distance, along)
+    mineral += _joint_lines(distance, along, rng, short=short, tuft=tuft, cut=cut, rim=rim) * style.plate_mm
     mineral[distance <= -GRID_MM] = 0
     return Bone(
         name=name,
@@ -148,13 +160,6 @@ def _render(
         depth_mm=outer.astype(np.float32),
         origin_mm=origin,
     )
-
-
-def _signed_distance(inside: NDArray[np.uint8]) -> NDArray[np.float32]:
-    within = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    beyond = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    signed = np.where(inside > 0, within - 0.5, 0.5 - beyond).astype(np.float32)
-    return np.asarray(cv2.GaussianBlur(signed, (0, 0), EDGE_SMOOTHING))
 
 
 def _chord(distance: NDArray[np.float32], half_width: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -201,34 +206,24 @@ def _cortex(
 
 def _spongy_density(along: NDArray[np.float32], style: BoneStyle, *, tuft: bool, short: bool) -> NDArray[np.float32]:
     if short:
-        return np.full_like(along, style.spongy)
+        return np.full_like(along, 1.25 * style.spongy)
     end = np.clip((0.35 - along) / 0.3, 0, 1) + np.clip((along - (0.62 if tuft else 0.7)) / 0.25, 0, 1)
     return np.asarray(style.marrow_spongy + (style.spongy - style.marrow_spongy) * np.clip(end, 0, 1), np.float32)
-
-
-def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma_mm: float) -> NDArray[np.float32]:
-    """Return noise of unit deviation, smooth over `sigma_mm`, drawn on a coarse grid."""
-    step = max(int(sigma_mm / GRID_MM / 2), 1)
-    coarse = rng.standard_normal((shape[0] // step + 4, shape[1] // step + 4), dtype=np.float32)
-    coarse = cv2.GaussianBlur(coarse, (0, 0), max(sigma_mm / GRID_MM / step, 0.5))
-    fine = cv2.resize(coarse, (shape[1] + 3 * step, shape[0] + 3 * step), interpolation=cv2.INTER_CUBIC)
-    fine = fine[: shape[0], : shape[1]]
-    return np.asarray(fine / max(float(coarse.std()), 1e-6))
 
 
 def _trabecular_net(rng: np.random.Generator, shape: tuple[int, int], *, short: bool) -> NDArray[np.float32]:
     """Return a net of bright threads about 1: the ridges of band-passed noise, drawn out along the bone."""
     noise = rng.standard_normal(shape, dtype=np.float32)
-    stretch = 1.3 if short else 2.2
+    stretch = 1.4 if short else 3.0
     net = np.zeros(shape, np.float32)
-    for size_mm, share in ((0.16, 0.6), (0.3, 0.4)):
+    for size_mm, share in ((0.11, 0.6), (0.22, 0.4)):
         sigma = size_mm / GRID_MM
-        band = cv2.GaussianBlur(noise, (0, 0), sigmaX=sigma, sigmaY=sigma * stretch)
-        band -= cv2.GaussianBlur(noise, (0, 0), sigmaX=2 * sigma, sigmaY=2 * sigma * stretch)
+        band = blurred(noise, sigma, sigma * stretch)
+        band = band - blurred(noise, 2 * sigma, 2 * sigma * stretch)
         ridge = np.exp(-((band / (0.55 * float(band.std()))) ** 2))
         net += np.float32(share) * (ridge / np.float32(ridge.mean()) - 1)
-    patches = _smooth_noise(rng, shape, 2.0)
-    return np.asarray(np.clip(1 + 0.32 * net + 0.12 * patches, 0.1, None), np.float32)
+    patches = smooth_noise(rng, shape, 2.0 / GRID_MM)
+    return np.asarray(np.clip(1 + (0.26 if short else 0.34) * net + 0.1 * patches, 0.1, None), np.float32)
 
 
 def _joint_lines(
@@ -238,12 +233,33 @@ def _joint_lines(
     *,
     short: bool,
     tuft: bool,
+    cut: bool,
+    rim: float,
 ) -> NDArray[np.float32]:
     """Return the extra brightness, in plates of bone, of the surfaces that the beam grazes at the joints."""
-    depth = distance / 0.45
+    depth = distance / 0.5
     line = np.where(distance > 0, depth * np.exp(1 - depth), 0)
+    patchy = 1 + 0.35 * smooth_noise(rng, distance.shape, 2.5 / GRID_MM)
     if short:
-        return np.asarray(2.2 * line * (1 + 0.3 * _smooth_noise(rng, distance.shape, 3.0)), np.float32)
-    base = np.clip((0.12 - along) / 0.06, 0, 1)
-    head = np.zeros_like(along) if tuft else np.clip((along - 0.9) / 0.05, 0, 1)
-    return np.asarray(line * (4.5 * base + 1.6 * head), np.float32)
+        return np.asarray(rim * line * np.maximum(patchy, 0.1), np.float32)
+    # The base is a shallow cup: the beam grazes its floor, a second line its rim.
+    cup = np.clip((0.16 - along) / 0.05, 0, 1)
+    ledge = np.exp(-(((distance - 1.5) / 0.3) ** 2)) * cup
+    head_line = 5.0 if cut else 1.2
+    head = np.zeros_like(along) if tuft else np.clip((along - (0.84 if cut else 0.9)) / 0.05, 0, 1)
+    return np.asarray((line * (4.2 * cup + head_line * head) + 0.8 * ledge) * np.maximum(patchy, 0.1), np.float32)
+
+
+def _flange(distance: NDArray[np.float32], along: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what the ledges at both sides of a metacarpal's head do: thin outside, a bright line at their root."""
+    at_head = np.exp(-(((along - 0.87) / 0.05) ** 2))
+    outside = np.clip((2.2 - distance) / 0.5, 0, 1)
+    root = np.exp(-(((distance - 2.5) / 0.4) ** 2))
+    return np.asarray(1 + at_head * (0.45 * root - 0.35 * outside), np.float32)
+
+
+def _streaks(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return noise of unit deviation, drawn out along the bone: the channels in its cortex."""
+    noise = rng.standard_normal(shape, dtype=np.float32)
+    noise = blurred(noise, 2.2, 14.0)
+    return np.asarray(noise / float(noise.std()))

@@ -147,7 +147,7 @@ def _changed(
 def _two_halves(
     rng: np.random.Generator, limb: Limb, site: Site, others: Sequence[HeldDeposit], identity: int
 ) -> tuple[HeldDeposit, tuple[HeldDeposit, HeldDeposit]] | None:
-    """Return a deposit of two bodies and a bridge, and the two bodies alone, further apart than one deposit's pieces."""
+    """Return a deposit of two bodies and a bridge, and the two bodies alone, too far apart to be one."""
     places = draw_deposits(rng, limb, site, 1, diameters_mm=(4.0, 8.0), others=others)
     if not places:
         return None

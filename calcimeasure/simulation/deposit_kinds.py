@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ANGLES = np.arange(CONTOUR_POINTS) * (2 * np.pi / CONTOUR_POINTS)
 MOST_GRAINS = 120
+SEATING_TRIES = 6
+THICKEST_SHARE = 0.6  # pure mineral in a grain, of its width
 WIDEST_PIECE_GAP_MM = 1.2  # well below the 2 mm that part one deposit from the next
 
 
@@ -281,21 +283,26 @@ def _grown_together(
     pieces: list[Piece] = []
     for size in sizes:
         centre = np.zeros(2)
-        if centres:
+        for _ in range(SEATING_TRIES if centres else 0):
             neighbour = int(rng.integers(len(centres)))
             away = rng.uniform(0, 2 * np.pi)
-            distance = rng.uniform(*gap)
-            apart = (size + sizes[neighbour]) / 2 + (
-                distance * min(size, sizes[neighbour]) if distance < 0 else distance
-            )
+            between = rng.uniform(*gap)
+            touching = (size + sizes[neighbour]) / 2
+            apart = touching + (between * min(size, sizes[neighbour]) if between < 0 else between)
             centre = centres[neighbour] + apart * np.array([np.cos(away), np.sin(away)]) * stretch / stretch.max()
+            reach = np.hypot(*(np.array(centres) - centre).T) - (size + sizes[: len(centres)]) / 2
+            # Grains that lie apart from the one beside them do not lie on top of others either.
+            if reach.min() > min(gap[0], 0.0) * size - 0.15:
+                break
         centres.append(centre)
         pieces.append(
             Piece(
                 radius=lobes(rng, roughness=roughness),
                 matrix=_frame(float(size), float(rng.uniform(1.0, 1.5)), rng),
                 centre_mm=centre,
-                thickness_mm=float(thickness_mm * (size / largest) ** 0.7 * rng.uniform(0.7, 1.0)),
+                thickness_mm=float(
+                    min(thickness_mm * (size / largest) ** 0.7, THICKEST_SHARE * size) * rng.uniform(0.7, 1.0)
+                ),
                 profile=Profile.ELLIPSOID,
                 waves=texture(rng, depth=0.15),
             )

@@ -45,15 +45,15 @@ def write_dicom(simulated: SimulatedFilm, path: Path, *, modality: str = "DX") -
 def dicom_of(simulated: SimulatedFilm, *, modality: str = "DX") -> Any:
     """Return the film as a pydicom dataset; see `write_dicom`."""
     from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian
+    from pydicom.uid import UID, ExplicitVRLittleEndian
 
     content = simulated.film.sha256
-    sop_class = DIGITAL_XRAY_FOR_PRESENTATION if modality == "DX" else COMPUTED_RADIOGRAPHY
+    sop_class = UID(DIGITAL_XRAY_FOR_PRESENTATION if modality == "DX" else COMPUTED_RADIOGRAPHY)
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = sop_class
-    meta.MediaStorageSOPInstanceUID = content_uid("instance", content)
+    meta.MediaStorageSOPInstanceUID = UID(content_uid("instance", content))
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION_UID
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
     meta.ImplementationVersionName = "CALCIMEASURE"
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPClassUID = sop_class

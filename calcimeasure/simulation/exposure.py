@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from calcimeasure.simulation.attenuation import beam, transmission
-from calcimeasure.simulation.isolated import gaussian_blur
+from calcimeasure.simulation.smoothing import blurred, gaussian_blur, resized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +46,8 @@ class Exposure:
         Electronic noise as a share of the open beam's quantum noise.
     heel_share, heel_deg
         Fall of the intensity across the film and its direction.
+    corner_share
+        Fall of the intensity from the middle to the corners.
     """
 
     voltage_kv: float = 52.0
@@ -58,6 +60,7 @@ class Exposure:
     electronic_share: float = 0.15
     heel_share: float = 0.06
     heel_deg: float = 0.0
+    corner_share: float = 0.1
 
 
 def draw_exposure(rng: np.random.Generator, *, near: Exposure | None = None) -> Exposure:
@@ -85,6 +88,7 @@ def draw_exposure(rng: np.random.Generator, *, near: Exposure | None = None) -> 
         noise_correlation_mm=float(rng.uniform(0.05, 0.13)),
         electronic_share=float(rng.uniform(0.05, 0.3)),
         heel_share=float(rng.uniform(0.0, 0.12)),
+        corner_share=float(rng.uniform(0.0, 0.2)),
         heel_deg=float(rng.choice([0.0, 90.0, 180.0, 270.0]) + rng.normal(0, 5)),
     )
 
@@ -103,7 +107,7 @@ def expose(
     """
     primary = transmission(thickness_mm, beam(exposure.voltage_kv))
     signal = primary + scatter(primary, exposure, grid)
-    signal *= heel(exposure, grid)
+    signal = signal * heel(exposure, grid)
     signal = gaussian_blur(signal, exposure.psf_sigma_mm, grid[1])
     return signal + noise(signal, exposure, grid, rng)
 
@@ -112,19 +116,21 @@ def scatter(primary: NDArray[np.float32], exposure: Exposure, grid: Grid) -> NDA
     """Return the scatter behind the limb: what the limb took out of the beam, spread wide."""
     shape, spacing = grid
     step = max(int(SCATTER_GRID_MM / max(spacing)), 1)
-    small = cv2.resize(1 - primary, (max(shape[1] // step, 2), max(shape[0] // step, 2)), interpolation=cv2.INTER_AREA)
-    spread = cv2.GaussianBlur(small, (0, 0), exposure.scatter_reach_mm / (step * max(spacing)))
-    spread *= np.float32(exposure.scatter_share * 0.5)
-    return np.asarray(cv2.resize(spread, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR))
+    small = resized(1 - primary, (max(shape[0] // step, 2), max(shape[1] // step, 2)), cv2.INTER_AREA)
+    spread = blurred(small, exposure.scatter_reach_mm / (step * max(spacing)))
+    return resized(spread * np.float32(exposure.scatter_share * 0.5), shape, cv2.INTER_LINEAR)
 
 
 def heel(exposure: Exposure, grid: Grid) -> NDArray[np.float32]:
-    """Return the intensity of the beam over the film, 1 on average."""
+    """Return the intensity of the beam over the film, 1 in its middle."""
     shape, _ = grid
     turn = np.deg2rad(exposure.heel_deg)
+    along = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None] ** 2
+    across = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :] ** 2
+    fall = np.float32(exposure.corner_share / 2) * (along + across)
     row = np.linspace(-0.5, 0.5, shape[0], dtype=np.float32)[:, None] * np.float32(np.sin(turn))
     col = np.linspace(-0.5, 0.5, shape[1], dtype=np.float32)[None, :] * np.float32(np.cos(turn))
-    return np.asarray(1 + np.float32(exposure.heel_share) * (row + col), np.float32)
+    return np.asarray(1 + np.float32(exposure.heel_share) * (row + col) - fall, np.float32)
 
 
 def noise(signal: NDArray[np.float32], exposure: Exposure, grid: Grid, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -11,10 +11,17 @@ from calcimeasure.deposits import DepositLabels, Origin, from_label_image
 from calcimeasure.radiograph import GreyRelationship, GreyScale, Identity, Radiograph, Spacing, SpacingBasis
 from calcimeasure.simulation.deposits import render_thickness
 from calcimeasure.simulation.exposure import Exposure, draw_exposure, expose
-from calcimeasure.simulation.furniture import Furniture, burn_text, collimated_field, draw_furniture, lead_marker
-from calcimeasure.simulation.geometry import coverage, union_area
-from calcimeasure.simulation.hand import draw_hand_pose, make_hand
+from calcimeasure.simulation.furniture import (
+    Furniture,
+    burn_text,
+    collimated_field,
+    draw_furniture,
+    field_corners,
+    lead_marker,
+)
+from calcimeasure.simulation.geometry import coverage, inside, union_area
 from calcimeasure.simulation.limb import Limb, Pose, place
+from calcimeasure.simulation.parts import part_named
 from calcimeasure.simulation.placing import HeldDeposit, draw_deposits, shown, site_of
 from calcimeasure.simulation.processing import Processing, draw_processing, process
 from calcimeasure.simulation.rays import trace_limb
@@ -32,6 +39,10 @@ OVER_BONE = 0.5
 TOUCHING_BONE = 0.005
 OUTLINE_STEP = 4  # every fourth vertex goes into the truth's outlines: 90 a piece
 SUBJECT_AGE_YEARS = 52
+COARSE_MM = 1.0
+USUAL_SPACING_MM = 0.115
+WITHIN_LIMB = 0.9
+SHUTTER_LEAK = 0.012  # what of the beam comes through the collimator and around it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +66,11 @@ class FilmFormat:
         return (self.shape[0] * self.spacing_mm[0], self.shape[1] * self.spacing_mm[1])
 
 
-def format_at(spacing_mm: float | None) -> FilmFormat:
-    """Return the usual film of a hand at a pixel pitch."""
-    usual = FilmFormat()
-    if spacing_mm is None:
-        return usual
-    height, width = usual.size_mm
-    return FilmFormat(
-        shape=(round(height / spacing_mm), round(width / spacing_mm)), spacing_mm=(spacing_mm, spacing_mm)
-    )
+def format_at(spacing_mm: float | None, *, part: str = "hand") -> FilmFormat:
+    """Return the usual film of a part at a pixel pitch; 0.115 mm when None."""
+    pitch = USUAL_SPACING_MM if spacing_mm is None else spacing_mm
+    height, width = part_named(part).film_mm
+    return FilmFormat(shape=(round(height / pitch), round(width / pitch)), spacing_mm=(pitch, pitch))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,8 +102,8 @@ class Sitting:
 
     Attributes
     ----------
-    limb, deposits
-        The subject.
+    limb, deposits, part
+        The subject, and which part of it is shown.
     pose, exposure, processing, furniture, film_format
         The visit.
     patient
@@ -112,6 +119,7 @@ class Sitting:
     processing: Processing = field(default_factory=Processing)
     furniture: Furniture = field(default_factory=Furniture)
     film_format: FilmFormat = field(default_factory=FilmFormat)
+    part: str = "hand"
     patient: str = "SIM-0000"
     study_date: str = "2025-01-15"
 
@@ -119,6 +127,7 @@ class Sitting:
 def simulate_film(
     rng: np.random.Generator,
     *,
+    part: str = "hand",
     side: str | None = None,
     deposits: int | None = None,
     spacing_mm: float | None = None,
@@ -132,6 +141,8 @@ def simulate_film(
     ----------
     rng
         Decides everything that is not given; the same state gives the same bytes.
+    part
+        A key of `calcimeasure.simulation.parts.PARTS`.
     side
         ``L`` or ``R``.
     deposits
@@ -148,9 +159,9 @@ def simulate_film(
     SimulatedFilm
         With its truth.
     """
-    film_format = film_format or format_at(spacing_mm)
+    film_format = film_format or format_at(spacing_mm, part=part)
     sitting = draw_sitting(
-        rng, side=side, deposits=deposits, film_format=film_format, bits=bits, monochrome1=monochrome1
+        rng, part=part, side=side, deposits=deposits, film_format=film_format, bits=bits, monochrome1=monochrome1
     )
     return render_film(sitting, rng)
 
@@ -158,6 +169,7 @@ def simulate_film(
 def draw_sitting(
     rng: np.random.Generator,
     *,
+    part: str = "hand",
     side: str | None = None,
     deposits: int | None = None,
     film_format: FilmFormat | None = None,
@@ -165,24 +177,28 @@ def draw_sitting(
     monochrome1: bool | None = None,
 ) -> Sitting:
     """Return a random subject with deposits at a first visit; see `simulate_film`."""
-    side = str(rng.choice(["L", "R"])) if side is None else side
-    film_format = film_format or FilmFormat()
-    limb = make_hand(rng, side=side)
+    chosen = part_named(part)
+    side = str(rng.choice(chosen.sides)) if side is None else side
+    film_format = film_format or format_at(None, part=part)
+    limb = chosen.make(rng, side=side)
     count = draw_count(rng) if deposits is None else deposits
-    held = draw_deposits(rng, limb, site_of(limb), count) if count else []
+    held = draw_deposits(rng, limb, site_of(limb, part=part), count) if count else []
     processing = draw_processing(rng, bits=bits)
     if monochrome1 is not None:
         processing = replace(processing, monochrome1=monochrome1)
-    return Sitting(
+    sitting = Sitting(
         limb=limb,
         deposits=tuple(held),
-        pose=draw_hand_pose(rng, limb),
+        pose=chosen.pose(rng, limb),
         exposure=draw_exposure(rng),
         processing=processing,
         furniture=draw_furniture(rng, side=side),
         film_format=film_format,
+        part=part,
         patient=f"SIM-{int(rng.integers(1_000_000)):06d}",
     )
+    seen = shown_whole(sitting)
+    return replace(sitting, deposits=tuple(deposit for deposit in held if deposit.identity in seen))
 
 
 def draw_count(rng: np.random.Generator) -> int:
@@ -199,6 +215,25 @@ def placed_deposits(sitting: Sitting) -> list[CalciumDeposit]:
         source_distance_mm=sitting.exposure.source_distance_mm,
     )
     return [shown(held, placed[held.bone]) for held in sitting.deposits]
+
+
+def shown_whole(sitting: Sitting) -> set[int]:
+    """Return the identities of the deposits that lie wholly on the film, in its collimated field and in the limb."""
+    size = sitting.film_format.size_mm
+    coarse: Grid = ((int(size[0] / COARSE_MM), int(size[1] / COARSE_MM)), (COARSE_MM, COARSE_MM))
+    placed = place(sitting.limb, sitting.pose, film_mm=size, source_distance_mm=sitting.exposure.source_distance_mm)
+    limb = trace_limb(sitting.limb, placed, coarse, np.random.default_rng(0)).limb
+    corners = field_corners(sitting.furniture, size)
+    frame = np.array([[0, 0], [size[1], 0], [size[1], size[0]], [0, size[0]]])
+    seen = set()
+    for held, deposit in zip(sitting.deposits, placed_deposits(sitting), strict=True):
+        points = deposit.points_mm[::6]
+        if not (np.all(inside(points, corners)) and np.all(inside(points, frame))):
+            continue
+        cells = np.clip((points / COARSE_MM).astype(int), 0, np.array(limb.shape)[::-1] - 1)
+        if float(np.mean(limb[cells[:, 1], cells[:, 0]])) >= WITHIN_LIMB:
+            seen.add(held.identity)
+    return seen
 
 
 def render_film(sitting: Sitting, rng: np.random.Generator) -> SimulatedFilm:
@@ -221,7 +256,7 @@ def render_film(sitting: Sitting, rng: np.random.Generator) -> SimulatedFilm:
     if lead is not None:
         thickness["lead"] = lead
     signal = expose(thickness, sitting.exposure, grid, rng)
-    signal = np.where(collimation, signal, signal * np.float32(0.012))
+    signal = np.where(collimation, signal, signal * np.float32(SHUTTER_LEAK))
     canonical = process(signal, collimation, sitting.processing, grid)
     highest = 2**sitting.processing.bits - 1
     burn_text(canonical, sitting.furniture, highest)
@@ -254,7 +289,7 @@ def finish(
             patient_key=sitting.patient,
             side=sitting.limb.side,
             body_part=sitting.limb.part,
-            view="PA",
+            view=part_named(sitting.part).view,
             study_date=sitting.study_date,
             modality="DX",
             age_years=float(SUBJECT_AGE_YEARS),

@@ -11,10 +11,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from calcimeasure.simulation.geometry import Points
     from calcimeasure.simulation.rays import Grid
 
 LEAD_MM = 1.0
-SHUTTER_LEAK = 0.01
+PLATE_LEVEL = 3  # of 255: its plastic stops as much as a hundredth of the letter does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,17 +63,22 @@ def draw_furniture(rng: np.random.Generator, *, side: str) -> Furniture:
 def collimated_field(furniture: Furniture, grid: Grid) -> NDArray[np.bool_]:
     """Return where the beam reaches the film."""
     shape, spacing = grid
-    height, width = shape[0] * spacing[0], shape[1] * spacing[1]
+    corners = field_corners(furniture, (shape[0] * spacing[0], shape[1] * spacing[1]))
+    mask = np.zeros(shape, np.uint8)
+    pixels = corners / np.array([spacing[1], spacing[0]]) - 0.5
+    cv2.fillPoly(mask, [np.round(pixels * 256).astype(np.int32)], 1, shift=8)
+    return mask.astype(bool)
+
+
+def field_corners(furniture: Furniture, size_mm: tuple[float, float]) -> Points:
+    """Return the (x, y) corners of the collimated field on a film of (height, width)."""
+    height, width = size_mm
     top, right, bottom, left = furniture.margins_mm
     corners = np.array([[left, top], [width - right, top], [width - right, height - bottom], [left, height - bottom]])
     turn = np.deg2rad(furniture.collimation_deg)
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     middle = corners.mean(axis=0)
-    corners = (corners - middle) @ rotation.T + middle
-    mask = np.zeros(shape, np.uint8)
-    pixels = corners / np.array([spacing[1], spacing[0]]) - 0.5
-    cv2.fillPoly(mask, [np.round(pixels * 256).astype(np.int32)], 1, shift=8)
-    return mask.astype(bool)
+    return np.asarray((corners - middle) @ rotation.T + middle)
 
 
 def lead_marker(
@@ -113,12 +119,12 @@ def _letter(furniture: Furniture, reach: int, pixel_mm: float, turn_deg: float) 
     (width, height), _ = cv2.getTextSize(furniture.marker, font, scale, thick)
     place = (reach - width // 2, reach + height // 2)
     if furniture.marker_style == "plate":
-        cv2.rectangle(image, (reach - width, reach - height), (reach + width, reach + height), 90, -1)
+        cv2.rectangle(image, (reach - width, reach - height), (reach + width, reach + height), PLATE_LEVEL, -1)
     cv2.putText(image, furniture.marker, place, font, scale, 255, thick, cv2.LINE_AA)
     if furniture.marker_style == "ring":
         cv2.circle(image, (reach, reach), round(furniture.marker_size_mm / pixel_mm * 0.62), 255, thick, cv2.LINE_AA)
     turn = cv2.getRotationMatrix2D((reach, reach), turn_deg, 1.0)
-    return cv2.warpAffine(image, turn, (side, side)).astype(np.float32) / 255
+    return np.asarray(cv2.warpAffine(image, turn, (side, side)), np.float32) / np.float32(255)
 
 
 def burn_text(image: NDArray[np.uint16], furniture: Furniture, highest: int) -> None:

@@ -1,12 +1,12 @@
 """The adult hand and wrist: bones, their joints, and the soft tissue around them.
 
-Lengths are averages of adults (metacarpals and phalanges of hand radiographs), scaled and varied a subject. A right hand
-seen from the back has its thumb at the left of the film; a left hand is its mirror image.
+Lengths are averages of adults (metacarpals and phalanges of hand radiographs), scaled and varied a subject. A right
+hand seen from the back has its thumb at the left of the film; a left hand is its mirror image.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,15 +27,16 @@ METACARPAL_BASE_MM = {1: (-26.0, -11.0, 6.0), 2: (-12.0, 0.0, 0.0), 3: (0.5, 0.5
                       5: (20.5, -4.0, 0.0)}  # fmt: skip
 METACARPAL_DEG = {1: -27.0, 2: -6.0, 3: 2.0, 4: 9.0, 5: 18.0}
 SPREAD_DEG = {1: -14.0, 2: -4.0, 3: -2.0, 4: 5.0, 5: 17.0}
+REST_SPREAD = 0.85  # of the widest spread: how the hand lies at the common pose
 CARPALS = {
-    "trapezium": (-18.5, -9.5, 5.0, -20.0),
-    "trapezoid": (-10.5, -6.5, 0.0, -5.0),
-    "capitate": (1.0, -12.5, 0.0, 5.0),
-    "hamate": (14.0, -11.0, 1.0, 0.0),
-    "scaphoid": (-12.5, -24.0, 2.0, 0.0),
-    "lunate": (6.0, -29.5, -1.0, 5.0),
-    "triquetrum": (20.5, -22.5, 0.0, 5.0),
-    "pisiform": (24.5, -22.0, 9.0, 0.0),
+    "trapezium": (-18.0, -8.5, 5.0, -15.0),
+    "trapezoid": (-10.0, -7.0, 0.0, -5.0),
+    "capitate": (1.0, -11.8, 0.0, 3.0),
+    "hamate": (14.3, -10.5, 1.0, 3.0),
+    "scaphoid": (-10.0, -22.0, 2.0, 0.0),
+    "lunate": (7.2, -28.0, -1.0, 5.0),
+    "triquetrum": (21.0, -21.5, 0.0, 5.0),
+    "pisiform": (25.0, -23.5, 9.0, 0.0),
 }
 FOREARM_MM = 105.0
 JOINT_GAP_MM = {"proximal": 0.6, "middle": 1.0, "distal": 0.9}
@@ -64,7 +65,7 @@ class HandTraits:
     size: float = 1.0
     stoutness: float = 1.0
     flesh: float = 1.0
-    style: BoneStyle = BoneStyle()
+    style: BoneStyle = field(default_factory=BoneStyle)
     missing_tufts: tuple[int, ...] = ()
 
 
@@ -72,9 +73,9 @@ def draw_traits(rng: np.random.Generator) -> HandTraits:
     """Return a random adult: a quarter with thin bones, one in eight with missing tufts."""
     osteopenia = rng.uniform(0.5, 1.0) if rng.random() < 0.25 else 0.0
     style = BoneStyle(
-        cortex=float(np.clip(rng.normal(0.44, 0.05), 0.3, 0.6) * (1 - 0.35 * osteopenia)),
+        cortex=float(np.clip(rng.normal(0.47, 0.05), 0.32, 0.62) * (1 - 0.35 * osteopenia)),
         plate_mm=float(rng.uniform(0.4, 0.6) * (1 - 0.3 * osteopenia)),
-        spongy=float(rng.uniform(0.22, 0.34) * (1 - 0.35 * osteopenia)),
+        spongy=float(rng.uniform(0.26, 0.38) * (1 - 0.35 * osteopenia)),
         marrow_spongy=float(rng.uniform(0.05, 0.12) * (1 - 0.4 * osteopenia)),
     )
     missing = tuple(f for f in FINGERS if rng.random() < 0.6) if rng.random() < 0.125 else ()
@@ -127,14 +128,14 @@ def _add_forearm(segments: dict[str, Segment], rng: np.random.Generator, traits:
     variance = float(rng.normal(0, 1.2))
     # It hangs on the wrist: its turn is the wrist's deviation.
     segments["radius"] = Segment(
-        bone=radius, joint_mm=(0.0, -36.5 * traits.size, 0.0), pivot_mm=(0.0, length), rest_deg=-4.0
+        bone=radius, joint_mm=(0.0, -30.5 * traits.size, 0.0), pivot_mm=(0.0, length), rest_deg=-4.0
     )
-    segments["ulna"] = Segment(bone=ulna, parent="radius", joint_mm=(28.0 * traits.size, variance, -2.0))
+    segments["ulna"] = Segment(bone=ulna, parent="radius", joint_mm=(25.5 * traits.size, variance, -2.0))
 
 
 def _add_carpals(segments: dict[str, Segment], rng: np.random.Generator, traits: HandTraits) -> None:
     for name, (x, y, z, turn) in CARPALS.items():
-        bone = make_short_bone(name, name, rng, style=traits.style, scale=traits.size)
+        bone = make_short_bone(name, name, rng, style=traits.style, scale=0.95 * traits.size)
         middle = replace(bone, length_mm=0.0)  # its frame is about its middle
         joint = (x * traits.size, y * traits.size, z)
         segments[name] = Segment(bone=middle, joint_mm=joint, rest_deg=turn + float(rng.normal(0, 3)))
@@ -164,7 +165,8 @@ def _add_ray(segments: dict[str, Segment], finger: int, rng: np.random.Generator
         if part == "distal" and finger in traits.missing_tufts:
             made = _without_tuft(made, float(rng.uniform(0.25, 0.6)))
         joint = (0.0, parent.length_mm + JOINT_GAP_MM[part] * traits.size, 0.0)
-        segments[made.name] = Segment(bone=made, parent=parent.name, joint_mm=joint, rest_deg=float(rng.normal(0, 1.5)))
+        rest = float(rng.normal(0, 1.5)) + (REST_SPREAD * SPREAD_DEG[finger] if part == "proximal" else 0.0)
+        segments[made.name] = Segment(bone=made, parent=parent.name, joint_mm=joint, rest_deg=rest)
         parent = made
 
 
@@ -181,7 +183,7 @@ def _without_tuft(bone: Bone, lost: float) -> Bone:
 
 def _add_sesamoids(segments: dict[str, Segment], rng: np.random.Generator, traits: HandTraits) -> None:
     thumb = segments["metacarpal_1"].bone.length_mm
-    places = [("metacarpal_1", 5.4, thumb * 0.9, 1.0), ("metacarpal_1", -3.5, thumb * 0.9, 1.0)]
+    places = [("metacarpal_1", 8.0, thumb * 0.94, 1.0), ("metacarpal_1", -1.5, thumb * 0.93, 0.9)]
     if rng.random() < 0.6:
         places.append(("metacarpal_5", 3.8, segments["metacarpal_5"].bone.length_mm * 0.93, 0.7))
     if rng.random() < 0.35:
@@ -203,13 +205,13 @@ def _strokes(segments: dict[str, Segment], traits: HandTraits) -> tuple[tuple[Kn
         palm = f"metacarpal_{finger}"
         length = segments[palm].bone.length_mm
         wide = (11.5 if finger == 1 else 12.5) * traits.flesh * traits.size
-        deep = (11.0 if finger == 1 else 13.5) * traits.flesh * traits.size
+        deep = (10.0 if finger == 1 else 11.5) * traits.flesh * traits.size
         strokes.append(tuple(Knot(bone=palm, x_mm=0, y_mm=y * length, half_width_mm=wide, half_depth_mm=deep)
-                             for y in (-0.1, 0.4, 0.95)))  # fmt: skip
+                             for y in ((0.12 if finger == 1 else -0.1), 0.4, 0.95)))  # fmt: skip
     length = segments["radius"].bone.length_mm
     flesh = traits.flesh * traits.size
-    arm = ((-0.25, 14.0, 37.0, 26.0), (0.3, 14.0, 34.0, 24.0), (0.75, 13.0, 29.5, 20.0), (1.0, 12.0, 27.5, 18.0),
-           (1.25, 8.0, 28.0, 17.0))  # fmt: skip
+    arm = ((-0.25, 14.0, 37.0, 26.0), (0.3, 14.0, 34.0, 24.0), (0.75, 13.0, 29.5, 20.0), (1.0, 11.5, 27.0, 17.0),
+           (1.25, 7.0, 28.0, 15.0))  # fmt: skip
     strokes.append(tuple(Knot(bone="radius", x_mm=x * traits.size, y_mm=y * length, half_width_mm=w * flesh,
                               half_depth_mm=d * flesh) for y, x, w, d in arm))  # fmt: skip
     return tuple(strokes)
@@ -240,7 +242,8 @@ def _webs(size: float) -> tuple[tuple[tuple[str, float, float], ...], ...]:
              ("metacarpal_2", 0.0, 0.0))  # fmt: skip
     palm = (("metacarpal_2", 0.0, 0.0), ("metacarpal_2", 0.0, 66.0), ("metacarpal_3", 0.0, 68.0),
             ("metacarpal_4", 0.0, 62.0), ("metacarpal_5", 0.0, 54.0), ("metacarpal_5", 0.0, 0.0),
-            ("radius", 30.0, 108.0), ("radius", -6.0, 108.0), ("metacarpal_1", 0.0, 0.0))  # fmt: skip
+            ("metacarpal_5", 6.0, -8.0), ("radius", 38.0, 85.0), ("radius", -14.0, 85.0),
+            ("metacarpal_1", -10.0, 12.0))  # fmt: skip
     return tuple(tuple((name, x * size, y * size) for name, x, y in web) for web in (thumb, palm))
 
 
@@ -248,19 +251,27 @@ def _pads(segments: dict[str, Segment], rng: np.random.Generator, traits: HandTr
     size = traits.size
     pads = [
         Pad(bone="metacarpal_1", x_mm=9.0 * size, y_mm=18.0 * size, half_width_mm=15.0 * size,
-            half_length_mm=27.0 * size, turn_deg=-8.0, thickness_mm=float(rng.uniform(6, 10))),
+            half_length_mm=27.0 * size, turn_deg=-8.0, thickness_mm=float(rng.uniform(5, 9)), sharpness=0.5),
         Pad(bone="metacarpal_2", x_mm=-9.0 * size, y_mm=26.0 * size, half_width_mm=11.0 * size,
-            half_length_mm=25.0 * size, turn_deg=6.0, thickness_mm=float(rng.uniform(4, 8))),
+            half_length_mm=25.0 * size, turn_deg=6.0, thickness_mm=float(rng.uniform(3, 7)), sharpness=0.4),
         Pad(bone="metacarpal_5", x_mm=5.0 * size, y_mm=20.0 * size, half_width_mm=12.0 * size,
             half_length_mm=30.0 * size, turn_deg=0.0, thickness_mm=float(rng.uniform(4, 8))),
     ]  # fmt: skip
+    # Folds of skin between the fingers.
+    pads.extend(
+            Pad(bone=f"metacarpal_{finger}", x_mm=float(rng.normal(11, 1)) * size,
+                y_mm=segments[f"metacarpal_{finger}"].bone.length_mm + float(rng.normal(11, 2)),
+                half_width_mm=float(rng.uniform(3, 6)), half_length_mm=float(rng.uniform(4, 8)),
+                turn_deg=float(rng.normal(0, 25)), thickness_mm=float(rng.uniform(0.5, 3.0)), sharpness=0.35)
+            for finger in (2, 3, 4)
+    )  # fmt: skip
     for finger in FINGERS:
         distal = segments[f"distal_{finger}"].bone
         wide = 0.72 * HALF_WIDTH_MM[finger][3] * size
         end = DISTAL_MM[finger] * size
         pads.append(
             Pad(bone=distal.name, x_mm=float(rng.normal(0, 0.5)), y_mm=end * 0.82, half_width_mm=wide,
-                half_length_mm=0.42 * end, turn_deg=0.0, thickness_mm=float(rng.uniform(0.5, 0.9)), flat=True)
+                half_length_mm=0.42 * end, turn_deg=0.0, thickness_mm=float(rng.uniform(0.5, 0.9)), sharpness=0.0)
         )  # fmt: skip
     return tuple(pads)
 
@@ -289,10 +300,10 @@ def draw_hand_pose(rng: np.random.Generator, limb: Limb, *, near: Pose | None = 
         The pose at the other visit: whether the fingers are stretched or contracted stays like it.
     """
     sign = 1.0 if limb.side == "R" else -1.0
-    spread = float(rng.uniform(0.1, 1.25))
+    spread = float(rng.uniform(0.5, 1.25)) - REST_SPREAD
     turns, flexions = {}, {}
     for finger in FINGERS:
-        turns[f"proximal_{finger}"] = sign * (spread * SPREAD_DEG[finger] + float(rng.normal(0, 2.0)))
+        turns[f"proximal_{finger}"] = sign * (spread * SPREAD_DEG[finger] + float(rng.normal(0, 1.3)))
         for part in ("middle", "distal"):
             turns[f"{part}_{finger}"] = float(rng.normal(0, 1.5))
         bend = near.flexions_deg.get(f"proximal_{finger}", 0.0) if near else abs(float(rng.normal(0, 6)))

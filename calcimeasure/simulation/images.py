@@ -33,3 +33,10 @@ def write_image(simulated: SimulatedFilm, path: Path) -> None:
     if not done:
         raise OutputError("the film could not be encoded", where=path.name)
     path.write_bytes(encoded.tobytes())
+
+
+def write_labels(simulated: SimulatedFilm, path: Path) -> None:
+    """Write the true label image as a 16-bit TIFF: 0 is no deposit, n is deposit n."""
+    import tifffile
+
+    tifffile.imwrite(path, simulated.labels.image, compression="zlib", metadata=None, software=None)

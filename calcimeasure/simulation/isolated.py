@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
 from calcimeasure.simulation.deposits import CalciumDeposit, render_thickness
 from calcimeasure.simulation.geometry import coverage
+from calcimeasure.simulation.smoothing import correlated_noise, gaussian_blur
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,31 +101,3 @@ def isolated_film(
     )
     share = coverage(placed.outlines, shape=shape, spacing_mm=spacing_mm)
     return IsolatedFilm(film=film, deposit=placed, coverage=share, area_mm2=placed.area_mm2, noise_sd=noise_sd)
-
-
-def gaussian_blur(image: NDArray[np.float32], sigma_mm: float, spacing_mm: tuple[float, float]) -> NDArray[np.float32]:
-    """Return the image blurred by a Gaussian given in mm, edges replicated."""
-    if sigma_mm <= 0:
-        return image
-    return np.asarray(
-        cv2.GaussianBlur(
-            image,
-            (0, 0),
-            sigmaX=sigma_mm / spacing_mm[1],
-            sigmaY=sigma_mm / spacing_mm[0],
-            borderType=cv2.BORDER_REPLICATE,
-        )
-    )
-
-
-def correlated_noise(
-    shape: tuple[int, int], rng: np.random.Generator, correlation_mm: float, spacing_mm: tuple[float, float]
-) -> NDArray[np.float32]:
-    """Return noise of unit standard deviation in a pixel with a Gaussian correlation."""
-    noise = rng.standard_normal(shape, dtype=np.float32)
-    if correlation_mm <= 0:
-        return noise
-    noise = gaussian_blur(noise, correlation_mm, spacing_mm)
-    impulse = np.zeros((65, 65), np.float32)
-    impulse[32, 32] = 1
-    return noise / np.float32(np.linalg.norm(gaussian_blur(impulse, correlation_mm, spacing_mm)))

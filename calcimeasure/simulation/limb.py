@@ -64,7 +64,9 @@ class Pad:
     Attributes
     ----------
     thickness_mm
-        Added in its middle; rounded off to the rim unless `flat`.
+        Added in its middle.
+    sharpness
+        Exponent of its fall to the rim: 0 is a plate, 0.5 a ball, 1 a soft mound.
     """
 
     bone: str
@@ -74,7 +76,7 @@ class Pad:
     half_length_mm: float
     turn_deg: float
     thickness_mm: float
-    flat: bool = False
+    sharpness: float = 0.75
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

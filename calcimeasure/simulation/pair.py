@@ -15,10 +15,11 @@ from calcimeasure.simulation.film import (
     format_at,
     placed_deposits,
     render_film,
+    shown_whole,
 )
 from calcimeasure.simulation.furniture import draw_furniture
 from calcimeasure.simulation.geometry import outline_gap
-from calcimeasure.simulation.hand import draw_hand_pose
+from calcimeasure.simulation.parts import part_named
 from calcimeasure.simulation.placing import HeldDeposit, site_of
 from calcimeasure.simulation.processing import draw_processing
 from calcimeasure.simulation.truth import LinkTruth, PairTruth
@@ -45,6 +46,7 @@ def simulate_pair(
     rng: np.random.Generator,
     *,
     plan: ChangePlan = UNCHANGED,
+    part: str = "hand",
     side: str | None = None,
     deposits: int | None = None,
     spacing_mm: float | None = None,
@@ -60,7 +62,7 @@ def simulate_pair(
         Decides everything that is not given; the same state gives the same bytes.
     plan
         What happens to the deposits; `calcimeasure.simulation.changes.draw_plan` draws one.
-    side, deposits, spacing_mm, film_format, bits
+    part, side, deposits, spacing_mm, film_format, bits
         As in `simulate_film`.
     same_processing
         Keep the vendor's processing of the first film.
@@ -70,10 +72,11 @@ def simulate_pair(
     SimulatedPair
         Its truth states the ratio of areas at the common pose and which deposits belong together.
     """
-    film_format = film_format or format_at(spacing_mm)
+    film_format = film_format or format_at(spacing_mm, part=part)
     first, second, visits = draw_visits(
         rng,
         plan=plan,
+        part=part,
         side=side,
         deposits=deposits,
         film_format=film_format,
@@ -87,6 +90,7 @@ def draw_visits(
     rng: np.random.Generator,
     *,
     plan: ChangePlan = UNCHANGED,
+    part: str = "hand",
     side: str | None = None,
     deposits: int | None = None,
     film_format: FilmFormat | None = None,
@@ -94,11 +98,11 @@ def draw_visits(
     same_processing: bool = False,
 ) -> tuple[Sitting, Sitting, Visits]:
     """Return the two sittings of a subject and its deposits at both; see `simulate_pair`."""
-    first = draw_sitting(rng, side=side, deposits=deposits, film_format=film_format, bits=bits)
-    visits = apply_plan(rng, first.limb, site_of(first.limb), first.deposits, plan)
+    first = draw_sitting(rng, part=part, side=side, deposits=deposits, film_format=film_format, bits=bits)
+    visits = apply_plan(rng, first.limb, site_of(first.limb, part=part), first.deposits, plan)
     second = replace(
         first,
-        pose=draw_hand_pose(rng, first.limb, near=first.pose),
+        pose=part_named(part).pose(rng, first.limb, near=first.pose),
         exposure=draw_exposure(rng, near=first.exposure),
         processing=first.processing if same_processing else draw_processing(rng, near=first.processing, bits=bits),
         furniture=draw_furniture(rng, side=first.limb.side),
@@ -106,12 +110,15 @@ def draw_visits(
     )
     first = replace(first, deposits=visits.baseline)
     second = replace(second, deposits=visits.followup)
-    return _without_collisions(first, second, visits)
+    return without_collisions(first, second, visits)
 
 
-def _without_collisions(first: Sitting, second: Sitting, visits: Visits) -> tuple[Sitting, Sitting, Visits]:
-    """Take out deposits that a pose brings so close to another that they would count as one."""
-    bad = {identity for sitting in (first, second) for identity in _colliding(sitting)}
+def without_collisions(first: Sitting, second: Sitting, visits: Visits) -> tuple[Sitting, Sitting, Visits]:
+    """Take out deposits that a film does not show whole, or shows so close to another that they are one."""
+    bad: set[int] = set()
+    for sitting in (first, second):
+        bad |= {deposit.identity for deposit in sitting.deposits} - shown_whole(sitting)
+        bad |= colliding(sitting)
     links = tuple(link for link in visits.links if not bad.intersection(link[1] + link[2]))
     kept = {identity for _, before, after in links for identity in before + after}
 
@@ -122,7 +129,8 @@ def _without_collisions(first: Sitting, second: Sitting, visits: Visits) -> tupl
     return first, second, Visits(baseline=first.deposits, followup=second.deposits, links=links)
 
 
-def _colliding(sitting: Sitting) -> set[int]:
+def colliding(sitting: Sitting) -> set[int]:
+    """Return the identities of deposits that a film shows too close to an earlier one to be told from it."""
     on_film: list[CalciumDeposit] = placed_deposits(sitting)
     bad: set[int] = set()
     for later in range(len(on_film)):

@@ -12,7 +12,9 @@ from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
 from calcimeasure.simulation.deposits import CalciumDeposit
 from calcimeasure.simulation.geometry import outline_gap
 from calcimeasure.simulation.limb import Limb, Placement, Pose, place
+from calcimeasure.simulation.parts import part_named
 from calcimeasure.simulation.rays import trace_limb
+from calcimeasure.simulation.smoothing import signed_distance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from calcimeasure.simulation.rays import Grid
 
 REFERENCE_SPACING_MM = 0.5
+SITE_MARGIN_MM = 10.0
 REFERENCE_DISTANCE_MM = 1_000_000.0  # a parallel beam: the common pose has no magnification
 APART_MM = 2.6  # beyond the 2 mm within which pieces are one deposit
 SOFT_GAP_MM = 0.6
@@ -82,26 +85,21 @@ class Site:
     placed: Mapping[str, Placement]
 
 
-def site_of(limb: Limb, *, size_mm: tuple[float, float] = (300.0, 260.0), origin_mm: float = -42.0) -> Site:
+def site_of(limb: Limb, *, part: str = "hand") -> Site:
     """Return the limb at its common pose: at rest, flat, unmagnified."""
-    pose = Pose(height_mm=0.0, shift_mm=(0.0, origin_mm))
+    chosen = part_named(part)
+    size_mm = (chosen.film_mm[0] + 2 * SITE_MARGIN_MM, chosen.film_mm[1] + 2 * SITE_MARGIN_MM)
+    pose = Pose(height_mm=0.0, shift_mm=chosen.origin_mm)
     placed = place(limb, pose, film_mm=size_mm, source_distance_mm=REFERENCE_DISTANCE_MM)
     shape = (int(size_mm[0] / REFERENCE_SPACING_MM), int(size_mm[1] / REFERENCE_SPACING_MM))
     grid: Grid = (shape, (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM))
     rays = trace_limb(limb, placed, grid, np.random.default_rng(0))
     return Site(
-        to_skin=_signed(rays.limb),
-        to_bone=-_signed(rays.bone_depth > 0),
+        to_skin=signed_distance(rays.limb) * np.float32(REFERENCE_SPACING_MM),
+        to_bone=-signed_distance(rays.bone_depth > 0) * np.float32(REFERENCE_SPACING_MM),
         owner=_owners(limb, placed, shape),
         placed=placed,
     )
-
-
-def _signed(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
-    mask = inside.astype(np.uint8)
-    within = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
-    beyond = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
-    return np.asarray((within - beyond) * np.float32(REFERENCE_SPACING_MM))
 
 
 def _owners(limb: Limb, placed: Mapping[str, Placement], shape: tuple[int, int]) -> NDArray[np.int32]:
@@ -170,7 +168,7 @@ def draw_deposits(
         background = BACKGROUNDS[(start + number) % 3]
         for _ in range(TRIES):
             diameter = float(np.exp(rng.uniform(*np.log(diameters_mm))))
-            candidate = _draw_one(rng, limb, site, background, diameter, thickness_scale)
+            candidate = _draw_one(rng, limb, site, background, (diameter, thickness_scale))
             if candidate is None:
                 continue
             candidate = replace(candidate, identity=first_identity + len(held))
@@ -190,15 +188,16 @@ def apart(first: HeldDeposit, second: HeldDeposit, placed: Mapping[str, Placemen
 
 
 def _draw_one(
-    rng: np.random.Generator, limb: Limb, site: Site, background: str, diameter: float, thickness_scale: float
+    rng: np.random.Generator, limb: Limb, site: Site, background: str, size: tuple[float, float]
 ) -> HeldDeposit | None:
+    diameter, thickness_scale = size
     kinds = list(KIND_WEIGHTS)
     weights = np.array(list(KIND_WEIGHTS.values()))
     kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
     if diameter < 1.5:
         kind = DepositKind.NODULE if rng.random() < 0.5 else DepositKind.LOBULATED
-    thickness = 0.5 * diameter**0.5 * float(np.exp(rng.normal(0, 0.45))) * thickness_scale
-    shape = make_deposit(kind, diameter_mm=diameter, thickness_mm=float(np.clip(thickness, 0.12, 3.0)), rng=rng)
+    thickness = 0.62 * diameter**0.55 * float(np.exp(rng.normal(0, 0.5))) * thickness_scale
+    shape = make_deposit(kind, diameter_mm=diameter, thickness_mm=float(np.clip(thickness, 0.15, 4.0)), rng=rng)
     # What matters for the room it needs is its reach, which for a stipple is far more than its area's diameter.
     reach = float(np.hypot(*shape.points_mm.T).max())
     narrow = 2 * shape.area_mm2 / (np.pi * reach)
@@ -207,7 +206,7 @@ def _draw_one(
         return None
     bone, point = place_
     segment_placement = site.placed[bone]
-    own = np.linalg.solve(segment_placement.matrix, point - segment_placement.shift_mm)
+    own = np.asarray(np.linalg.solve(segment_placement.matrix, point - segment_placement.shift_mm), np.float64)
     z = float(rng.uniform(-6, 8))
     return HeldDeposit(identity=0, bone=bone, shape=shape.moved(np.eye(2), own), z_mm=z, background=background)
 

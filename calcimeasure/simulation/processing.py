@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from calcimeasure.simulation.isolated import gaussian_blur
+from calcimeasure.simulation.smoothing import blurred, gaussian_blur, resized
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,18 +102,19 @@ def process(
         True inside the collimation; None without one.
     """
     spacing = grid[1]
-    attenuation = -cv2.log(np.maximum(signal, np.float32(LOWEST_SIGNAL)))
+    attenuation: NDArray[np.float32] = -np.log(np.maximum(signal, np.float32(LOWEST_SIGNAL)))
     shown = attenuation.copy()
     if processing.compression > 0:
         broad = _broad(attenuation, field, processing.compression_mm, grid)
-        shown -= np.float32(processing.compression) * (broad - broad.mean())
+        shown = shown - np.float32(processing.compression) * (broad - broad.mean())
     for gain, width_mm in ((processing.edge_gain, processing.edge_mm), (processing.fine_gain, processing.fine_mm)):
         if gain > 0:
-            shown += np.float32(gain) * (attenuation - gaussian_blur(attenuation, width_mm, spacing))
+            shown = shown + np.float32(gain) * (attenuation - gaussian_blur(attenuation, width_mm, spacing))
     highest = 2**processing.bits - 1
-    shown -= np.float32(processing.black)
-    shown *= np.float32((CURVE_STEPS - 1) / (processing.white - processing.black))
-    step = np.clip(shown, 0, CURVE_STEPS - 1).astype(np.uint16)
+    steps = (shown - np.float32(processing.black)) * np.float32(
+        (CURVE_STEPS - 1) / (processing.white - processing.black)
+    )
+    step = np.clip(steps, 0, CURVE_STEPS - 1).astype(np.uint16)
     table = np.rint(curve(np.linspace(0, 1, CURVE_STEPS), processing) * highest).astype(np.uint16)
     stored = table[step]
     if field is not None and processing.shuttered:
@@ -136,6 +137,5 @@ def _broad(
     shape, spacing = grid
     step = max(int(BROAD_GRID_MM / max(spacing)), 1)
     source = attenuation if field is None else np.where(field, attenuation, np.float32(0))
-    small = cv2.resize(source, (max(shape[1] // step, 2), max(shape[0] // step, 2)), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), reach_mm / (step * max(spacing)))
-    return np.asarray(cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR))
+    small = resized(source, (max(shape[0] // step, 2), max(shape[1] // step, 2)), cv2.INTER_AREA)
+    return resized(blurred(small, reach_mm / (step * max(spacing))), shape, cv2.INTER_LINEAR)

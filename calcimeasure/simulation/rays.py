@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from calcimeasure.simulation.bones import GRID_MM
+from calcimeasure.simulation.smoothing import blurred, signed_distance, smooth_noise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from calcimeasure.simulation.geometry import Points
     from calcimeasure.simulation.limb import Limb, Placement
 
-SOFT_GRID_MM = 0.4
+SOFT_GRID_MM = 0.3
 KNOT_STEP_MM = 0.8
 SILHOUETTE_SMOOTHING_MM = 0.9
 WEB_CLOSING_MM = 3.0
 DEPTH_SMOOTHING_MM = 3.0
+DISTANCE_SMOOTHING = 2.2  # cells; takes the stairs out of the silhouette
 SKIN_MM = 1.3
 SKIN_DENSITY = 1.08
 Grid = tuple[tuple[int, int], tuple[float, float]]
@@ -91,7 +93,7 @@ def _trace_bones(
         stretch = placed[name].magnification ** 2 / abs(np.linalg.det(placed[name].matrix))
         to_film = np.column_stack([matrix * GRID_MM, matrix @ (bone.origin_mm + GRID_MM / 2) + shift])
         for source, target in ((bone.mineral_mm, mineral), (bone.depth_mm, depth)):
-            soft = cv2.GaussianBlur(source, (0, 0), blur) if blur > 0.4 else source
+            soft = blurred(source, blur) if blur > 0.4 else source
             _add_warped(target, soft * np.float32(min(stretch, 1.6)), to_film)
     return mineral, depth
 
@@ -115,24 +117,34 @@ def _trace_soft(
     shape, spacing_mm = grid
     height_mm, width_mm = shape[0] * spacing_mm[0], shape[1] * spacing_mm[1]
     # A margin, so that the border of the film is no border of the limb.
-    margin = 60
+    margin = 70
     rows, cols = (int(np.ceil(length / SOFT_GRID_MM)) + 2 * margin for length in (height_mm, width_mm))
     half_depth = _paint_strokes(limb, placed, (rows, cols), margin)
     distance, half_depth = _silhouette(half_depth)
     total = _chord(distance, half_depth)
+    shape_soft = (rows, cols)
     core = _chord(distance - SKIN_MM, half_depth)
-    lean_from = SKIN_MM + limb.fat_mm * (1 + 0.25 * _smooth_noise(rng, total.shape, 12.0))
+    lean_from = SKIN_MM + limb.fat_mm * (1 + 0.25 * smooth_noise(rng, shape_soft, 12.0 / SOFT_GRID_MM))
     muscle = _chord(distance - lean_from, half_depth)
     fat = np.maximum(core - muscle, 0)
-    pads = _paint_pads(limb, placed, (rows, cols), margin) * (distance > 0)
-    lean = muscle * (1 + 0.02 * _smooth_noise(rng, total.shape, 6.0)) + SKIN_DENSITY * (total - core) + pads
-    to_film = np.array([[spacing_mm[1] / SOFT_GRID_MM, 0, margin - 0.5 + spacing_mm[1] / SOFT_GRID_MM / 2],
-                        [0, spacing_mm[0] / SOFT_GRID_MM, margin - 0.5 + spacing_mm[0] / SOFT_GRID_MM / 2]])  # fmt: skip
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    size = (shape[1], shape[0])
-    return cv2.warpAffine(lean.astype(np.float32), to_film, size, flags=flags), cv2.warpAffine(
-        fat.astype(np.float32), to_film, size, flags=flags
+    pads = _paint_pads(limb, placed, (rows, cols), margin) * np.clip(distance, 0, 1)
+    bundles = (
+        1
+        + 0.02 * smooth_noise(rng, shape_soft, 6.0 / SOFT_GRID_MM)
+        + 0.012 * smooth_noise(rng, shape_soft, 1.5 / SOFT_GRID_MM)
     )
+    lean = muscle * bundles + SKIN_DENSITY * (total - core) + pads
+    lean += np.clip(distance / 2, 0, 1) * _creases(limb, placed, (rows, cols), margin, rng)
+    per_cell = np.array([spacing_mm[1], spacing_mm[0]]) / SOFT_GRID_MM
+    # Inverse map: from the centre of a pixel of the film to the soft grid.
+    to_soft = np.column_stack([np.diag(per_cell), margin - 0.5 + per_cell / 2])
+    return _on_film(lean, to_soft, shape), _on_film(fat, to_soft, shape)
+
+
+def _on_film(image: NDArray[np.float32], to_soft: Points, shape: tuple[int, int]) -> NDArray[np.float32]:
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(image.astype(np.float32), to_soft, (shape[1], shape[0]), flags=flags)
+    return np.asarray(warped, np.float32)
 
 
 def _paint_strokes(
@@ -187,19 +199,15 @@ def _along(knots: Points) -> Points:
 
 def _silhouette(half_depth: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the signed distance to the skin and half the depth everywhere, both smooth."""
-    inside = (half_depth > 0).astype(np.uint8)
     size = 2 * int(WEB_CLOSING_MM / SOFT_GRID_MM / 2) + 1
-    inside = cv2.morphologyEx(inside, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
-    soft = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), SILHOUETTE_SMOOTHING_MM / SOFT_GRID_MM)
-    inside = (soft > 0.5).astype(np.uint8)
-    within = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    beyond = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    distance = np.where(inside > 0, within - 0.5, 0.5 - beyond).astype(np.float32) * SOFT_GRID_MM
-    distance = cv2.GaussianBlur(distance, (0, 0), 1.0)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    closed = np.asarray(cv2.morphologyEx((half_depth > 0).astype(np.float32), cv2.MORPH_CLOSE, disc), np.float32)
+    inside = blurred(closed, SILHOUETTE_SMOOTHING_MM / SOFT_GRID_MM) > 0.5
+    distance = blurred(signed_distance(inside) * np.float32(SOFT_GRID_MM), DISTANCE_SMOOTHING)
     sigma = DEPTH_SMOOTHING_MM / SOFT_GRID_MM
     known = (half_depth > 0).astype(np.float32)
-    depth = cv2.GaussianBlur(half_depth, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(known, (0, 0), sigma), 1e-3)
-    return distance, np.maximum(depth, 3.0)
+    depth = blurred(half_depth, sigma) / np.maximum(blurred(known, sigma), np.float32(1e-3))
+    return distance, np.maximum(depth, np.float32(3.0))
 
 
 def _chord(distance: NDArray[np.float32], half_depth: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -225,14 +233,24 @@ def _paint_pads(
         col, row = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
         unit = np.stack([col - centre[0], row - centre[1]], axis=-1) @ np.linalg.inv(matrix).T
         squared = (unit**2).sum(axis=-1)
-        shadow = np.clip(4 * (1 - squared), 0, 1) if pad.flat else np.maximum(1 - squared, 0) ** 0.75
+        mound = np.maximum(1 - squared, 0)
+        shadow = np.clip(6 * mound, 0, 1) * mound**pad.sharpness
         result[low[1] : high[1], low[0] : high[0]] += pad.thickness_mm * shadow
     return result
 
 
-def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma_mm: float) -> NDArray[np.float32]:
-    step = max(int(sigma_mm / SOFT_GRID_MM / 2), 1)
-    coarse = rng.standard_normal((shape[0] // step + 4, shape[1] // step + 4), dtype=np.float32)
-    coarse = cv2.GaussianBlur(coarse, (0, 0), sigma_mm / SOFT_GRID_MM / step)
-    fine = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(fine / float(coarse.std()))
+def _creases(
+    limb: Limb, placed: Mapping[str, Placement], shape: tuple[int, int], margin: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return the folds of the skin over joints: fine lines, a little more or less of it in the beam."""
+    result = np.zeros(shape, np.float32)
+    for name, segment in limb.segments.items():
+        if segment.parent is None or name.startswith("sesamoid"):
+            continue
+        for _ in range(int(rng.integers(0, 4))):
+            x = np.linspace(-9, 9, 13) * rng.uniform(0.5, 1.1) + rng.normal(0, 2)
+            y = rng.normal(0, 3) + rng.normal(0, 0.02) * x**2 + np.cumsum(rng.normal(0, 0.25, 13))
+            line = placed[name].apply(np.stack([x, y], axis=1)) / SOFT_GRID_MM + margin
+            depth = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.1, 0.5))
+            cv2.polylines(result, [np.round(line * 16).astype(np.int32)], False, depth, 1, cv2.LINE_AA, 4)
+    return blurred(result, 1.2) * np.float32(3)

@@ -89,7 +89,10 @@ class FilmTruth:
 
 @dataclass(frozen=True, kw_only=True)
 class LinkTruth:
-    """The same deposit or deposits on both films, by label; `area_ratio` is at the common pose, None from or to zero."""
+    """The same deposit or deposits on both films, by label.
+
+    `area_ratio` is at the common pose; None from or to zero.
+    """
 
     status: str
     baseline_labels: tuple[int, ...]

@@ -1,0 +1,164 @@
+"""`calcimeasure simulate`: films, pairs and studies with known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from calcimeasure.errors import UsageError
+
+if TYPE_CHECKING:
+    from calcimeasure.simulation.film import SimulatedFilm
+
+OUT = click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write.")
+SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Decides everything drawn."
+)
+SPACING = click.option("--spacing", type=click.FloatRange(0.05, 1.0), default=0.115, show_default=True,
+                       help="Pixel pitch in mm, on a film of 288 x 236 mm.")  # fmt: skip
+MODALITY = click.option("--modality", type=click.Choice(["DX", "CR"]), default="DX", show_default=True)
+PART = click.option("--part", default="hand", show_default=True, help="Part of a limb; a wrong name lists them.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Write into a folder that is not empty.")
+IMAGE = click.option("--png", is_flag=True, help="Write a PNG beside every DICOM file.")
+
+
+@click.group()
+def simulate() -> None:
+    """Make films, pairs and studies with known truth.
+
+    The same seed gives the same bytes.
+    """
+
+
+@simulate.command()
+@OUT
+@OVERWRITE
+def samples(out: Path, overwrite: bool) -> None:
+    """Write the two sample pairs that ship with calcimeasure, byte for byte."""
+    from calcimeasure.simulation.samples import write_samples
+
+    _refuse_full(out, overwrite)
+    for path in write_samples(out):
+        click.echo(str(path))
+
+
+@simulate.command()
+@OUT
+@SEED
+@SPACING
+@MODALITY
+@IMAGE
+@OVERWRITE
+@PART
+@click.option("--deposits", type=click.IntRange(0, 40), help="How many are tried for; drawn when not given.")
+@click.option("--side", type=click.Choice(["L", "R"]), help="Drawn when not given.")
+def film(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any) -> None:
+    """Simulate one film: film.dcm, labels.tif and truth.json."""
+    import numpy as np
+
+    from calcimeasure.simulation import simulate_film
+
+    _refuse_full(out, overwrite)
+    made = simulate_film(
+        np.random.default_rng(seed),
+        part=options["part"],
+        side=options["side"],
+        deposits=options["deposits"],
+        spacing_mm=spacing,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    _write_film(made, out, "film", options)
+    click.echo(f"{len(made.truth.deposits)} deposits, {made.truth.total_area_mm2:.2f} mm² -> {out}")
+
+
+@simulate.command()
+@OUT
+@SEED
+@SPACING
+@MODALITY
+@IMAGE
+@OVERWRITE
+@PART
+@click.option("--deposits", type=click.IntRange(0, 40), help="How many are tried for; drawn when not given.")
+@click.option("--side", type=click.Choice(["L", "R"]), help="Drawn when not given.")
+@click.option("--area-ratio", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
+              help="Follow-up over baseline, for every deposit that stays.")  # fmt: skip
+@click.option("--thickness-factor", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True)
+@click.option("--new", type=click.IntRange(0, 10), default=0, help="Deposits that come.")
+@click.option("--gone", type=click.IntRange(0, 10), default=0, help="Deposits that go.")
+@click.option("--split", type=click.IntRange(0, 3), default=0, help="Deposits that fall into two.")
+@click.option("--merged", type=click.IntRange(0, 3), default=0, help="Deposits that two become.")
+@click.option("--random-change", is_flag=True, help="Draw the change instead.")
+def pair(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any) -> None:
+    """Simulate two visits: baseline.dcm, followup.dcm, their labels and truth.json."""
+    import numpy as np
+
+    from calcimeasure.simulation import ChangePlan, draw_plan, simulate_pair, write_truth
+
+    _refuse_full(out, overwrite)
+    rng = np.random.default_rng(seed)
+    fates = {name: options[name] for name in ("area_ratio", "thickness_factor", "new", "gone", "split", "merged")}
+    plan = draw_plan(rng) if options["random_change"] else ChangePlan(**fates)
+    made = simulate_pair(
+        rng,
+        plan=plan,
+        part=options["part"],
+        side=options["side"],
+        deposits=options["deposits"],
+        spacing_mm=spacing,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    _write_film(made.baseline, out, "baseline", options, truth=False)
+    _write_film(made.followup, out, "followup", options, truth=False)
+    write_truth(made.truth, out / "truth.json")
+    ratio = made.truth.total_area_ratio
+    click.echo(f"true ratio of areas {'-' if ratio is None else format(ratio, '.3f')} -> {out}")
+
+
+@simulate.command()
+@OUT
+@SEED
+@SPACING
+@MODALITY
+@OVERWRITE
+@click.option("--subjects", type=click.IntRange(1, 500), default=4, show_default=True)
+@click.option("--visits", type=click.IntRange(2, 12), default=2, show_default=True)
+@click.option("--area-ratio", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
+              help="True change of every subject from one visit to the next.")  # fmt: skip
+@click.option("--subject-sd", type=click.FloatRange(min=0), default=0.0, show_default=True,
+              help="Standard deviation between subjects of the logarithm of that ratio.")  # fmt: skip
+def study(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any) -> None:
+    """Simulate a study: a folder of films a subject, manifest.csv and truth.csv."""
+    from calcimeasure.simulation.study import write_study
+
+    _refuse_full(out, overwrite)
+    films = write_study(
+        out,
+        seed=seed,
+        subjects=options["subjects"],
+        visits=options["visits"],
+        spacing_mm=spacing,
+        area_ratio=options["area_ratio"],
+        subject_sd=options["subject_sd"],
+        modality=options["modality"],
+    )
+    click.echo(f"{films} films -> {out / 'manifest.csv'}")
+
+
+def _refuse_full(out: Path, overwrite: bool) -> None:
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise UsageError("the folder is not empty", where=str(out), remedy="Choose another or give --overwrite.")
+
+
+def _write_film(made: SimulatedFilm, out: Path, stem: str, options: dict[str, Any], *, truth: bool = True) -> None:
+    from calcimeasure.simulation import write_dicom, write_image, write_truth
+    from calcimeasure.simulation.images import write_labels
+
+    write_dicom(made, out / f"{stem}.dcm", modality=options["modality"])
+    write_labels(made, out / ("labels.tif" if truth else f"{stem}_labels.tif"))
+    if options["png"]:
+        write_image(made, out / f"{stem}.png")
+    if truth:
+        write_truth(made.truth, out / "truth.json")

@@ -1,0 +1,137 @@
+"""The two sample pairs that ship with the project: one unchanged, one with a deposit grown and a new one.
+
+Small films of 12 bits, so that trying the product out takes seconds. Everything follows from the seeds below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from calcimeasure.simulation.changes import Visits
+from calcimeasure.simulation.dicom import write_dicom
+from calcimeasure.simulation.exposure import Exposure, draw_exposure
+from calcimeasure.simulation.film import FilmFormat, Sitting, render_film
+from calcimeasure.simulation.furniture import Furniture
+from calcimeasure.simulation.hand import HandTraits, draw_hand_pose, make_hand
+from calcimeasure.simulation.pair import FOLLOWUP_DATE, SimulatedPair, pair_of, without_collisions
+from calcimeasure.simulation.placing import draw_deposits, site_of
+from calcimeasure.simulation.processing import Processing
+from calcimeasure.simulation.truth import write_truth
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from calcimeasure.simulation.limb import Limb, Pose
+    from calcimeasure.simulation.placing import HeldDeposit
+
+SAMPLE_FORMAT = FilmFormat(shape=(900, 800), spacing_mm=(0.23, 0.23))
+WRIST_BELOW_MIDDLE_MM = -64.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """How one sample pair is made.
+
+    Attributes
+    ----------
+    seed
+        Of everything drawn.
+    side, monochrome1
+        Of both films.
+    deposits
+        At baseline.
+    grown_ratio
+        By which the largest deposit's area grows; 1 for none.
+    new
+        Deposits that come at follow-up.
+    """
+
+    seed: int
+    side: str
+    monochrome1: bool
+    deposits: int
+    grown_ratio: float = 1.0
+    new: int = 0
+
+
+SAMPLES = {
+    "unchanged": Sample(seed=7, side="R", monochrome1=False, deposits=6),
+    "grown": Sample(seed=5, side="L", monochrome1=True, deposits=5, grown_ratio=2.0, new=1),
+}
+
+
+def write_samples(folder: Path) -> list[Path]:
+    """Write every sample pair under a folder: ``<name>/baseline.dcm``, ``followup.dcm`` and ``truth.json``.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    written = []
+    for name in SAMPLES:
+        pair = sample_pair(name)
+        target = folder / name
+        target.mkdir(parents=True, exist_ok=True)
+        for visit, film in (("baseline", pair.baseline), ("followup", pair.followup)):
+            write_dicom(film, target / f"{visit}.dcm")
+            written.append(target / f"{visit}.dcm")
+        write_truth(pair.truth, target / "truth.json")
+        written.append(target / "truth.json")
+    return written
+
+
+def sample_pair(name: str) -> SimulatedPair:
+    """Return one of the sample pairs by its name in `SAMPLES`."""
+    sample = SAMPLES[name]
+    rng = np.random.default_rng(sample.seed)
+    limb = make_hand(rng, side=sample.side, traits=HandTraits(size=0.98))
+    held, visits = _visits(rng, limb, sample)
+    first = Sitting(
+        limb=limb,
+        deposits=held,
+        pose=_pose(rng, limb),
+        exposure=Exposure(voltage_kv=52.0, quanta_per_mm2=70_000.0),
+        processing=Processing(monochrome1=sample.monochrome1),
+        furniture=Furniture(marker=sample.side, margins_mm=(4.0, 4.0, 0.0, 4.0), collimation_deg=-1.2),
+        film_format=SAMPLE_FORMAT,
+        patient=f"SIM-SAMPLE-{name.upper()}",
+    )
+    second = replace(
+        first,
+        deposits=visits.followup,
+        pose=_pose(rng, limb, near=first.pose),
+        exposure=draw_exposure(rng, near=first.exposure),
+        processing=replace(first.processing, shoulder=0.1, compression=0.25, black=-0.15),
+        furniture=replace(first.furniture, collimation_deg=1.0, marker_style="plain"),
+        study_date=FOLLOWUP_DATE,
+    )
+    first, second, visits = without_collisions(first, second, visits)
+    return pair_of(render_film(first, rng), render_film(second, rng), visits)
+
+
+def _pose(rng: np.random.Generator, limb: Limb, *, near: Pose | None = None) -> Pose:
+    pose = draw_hand_pose(rng, limb, near=near)
+    shift = (pose.shift_mm[0] * 0.4, WRIST_BELOW_MIDDLE_MM + float(rng.normal(0, 1.5)))
+    turns = {name: 0.75 * turn for name, turn in pose.turns_deg.items()}
+    return replace(pose, shift_mm=shift, turns_deg=turns, rotation_deg=pose.rotation_deg * 0.4)
+
+
+def _visits(rng: np.random.Generator, limb: Limb, sample: Sample) -> tuple[tuple[HeldDeposit, ...], Visits]:
+    site = site_of(limb)
+    held = draw_deposits(rng, limb, site, sample.deposits, diameters_mm=(2.2, 7.5), thickness_scale=1.25)
+    largest = max(range(len(held)), key=lambda index: held[index].shape.area_mm2)
+    after = list(held)
+    if sample.grown_ratio != 1.0:
+        after[largest] = replace(held[largest], shape=held[largest].shape.grown(sample.grown_ratio))
+    links: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = [
+        ("matched", (deposit.identity,), (deposit.identity,)) for deposit in held
+    ]
+    fresh = draw_deposits(rng, limb, site, sample.new, diameters_mm=(4.0, 6.0), others=after,
+                          first_identity=len(held) + 1)  # fmt: skip
+    after += fresh
+    links += [("new", (), (deposit.identity,)) for deposit in fresh]
+    return tuple(held), Visits(baseline=tuple(held), followup=tuple(after), links=tuple(links))
