@@ -11,6 +11,7 @@ import numpy as np
 from calcimeasure.comparison.alignment import map_points
 from calcimeasure.comparison.records import Comparison, Link, LinkStatus
 from calcimeasure.simulation.truth import LinkTruth, PairTruth
+from calcimeasure.validation.scoring import LEAST_IN_FIELD
 
 Row = dict[str, Any]
 Answers = Mapping[int, set[int]]
@@ -29,8 +30,11 @@ def score_links(truth: PairTruth, comparison: Comparison, baseline: Answers, fol
         for link in comparison.links
     }
     seen = (_all(baseline), _all(followup))
+    cut = _cut_by_the_field(truth)
     rows, used = [], set()
     for link in truth.links:
+        if cut[0] & set(link.baseline_labels) or cut[1] & set(link.followup_labels):
+            continue
         wanted = (frozenset(link.baseline_labels), frozenset(link.followup_labels))
         if not (wanted[0] <= seen[0] and wanted[1] <= seen[1]):
             continue
@@ -38,9 +42,18 @@ def score_links(truth: PairTruth, comparison: Comparison, baseline: Answers, fol
         used.add(wanted)
         rows.append(_link_row(truth, link, got))
     for key, extra in found.items():
+        if key[0] & cut[0] or key[1] & cut[1]:
+            continue
         if key not in used and (key[0] or key[1]) and extra.status is not LinkStatus.NOT_EVALUABLE:
             rows.append({"true_status": None, "found_status": extra.status.value, "right": False})
     return rows
+
+
+def _cut_by_the_field(truth: PairTruth) -> tuple[set[int], set[int]]:
+    """Return the deposits of each film that its collimation cuts: no link of theirs can be right or wrong."""
+    films = (truth.baseline, truth.followup)
+    cut = [{d.label for d in film.deposits if d.in_field < LEAST_IN_FIELD} for film in films]
+    return cut[0], cut[1]
 
 
 def one_sided(truth: PairTruth, baseline: Answers, followup: Answers, least_mm2: float) -> tuple[int, int]:
@@ -48,8 +61,11 @@ def one_sided(truth: PairTruth, baseline: Answers, followup: Answers, least_mm2:
     seen = (_all(baseline), _all(followup))
     lonely = either = 0
     area = {d.label: d.area_mm2 for d in truth.baseline.deposits}
+    cut = _cut_by_the_field(truth)
     for link in truth.links:
         if not (len(link.baseline_labels) == len(link.followup_labels) == 1):
+            continue
+        if link.baseline_labels[0] in cut[0] or link.followup_labels[0] in cut[1]:
             continue
         if area[link.baseline_labels[0]] < least_mm2:
             continue
