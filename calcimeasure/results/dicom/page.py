@@ -23,6 +23,8 @@ _MARGIN = 75
 _TEXT, _HEADING, _SMALL = 24, 34, 19
 _INK, _QUIET = "#101418", "#505860"
 _MOST_LINKS = 18
+# What the built-in font has no picture of.
+_IN_FONT = str.maketrans({"\u00b2": "2", "\u2212": "-", "\u2013": "-", "\u00d7": "x", "\u2026": "..."})
 CALIBRATION_NOTE = "Calibrated on simulated films; not yet verified on patients' repeat films."
 
 
@@ -82,7 +84,7 @@ def _write(draw: ImageDraw, text: str, top: float, *, size: int, ink: str = _INK
     font = ImageFont.load_default(size=size)
     line = ""
     lines = []
-    for word in text.split():
+    for word in text.translate(_IN_FONT).split():
         longer = f"{line} {word}".strip()
         if draw.textlength(longer, font=font) > WIDTH - 2 * _MARGIN and line:
             lines.append(line)
