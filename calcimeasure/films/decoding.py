@@ -5,6 +5,7 @@ The header's claims are checked against the bytes before anything is allocated f
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,8 @@ def stored_values(header: Header, where: str) -> NDArray[Any]:
     dataset = header.dataset
     rows, columns = header.integer("Rows") or 0, header.integer("Columns") or 0
     keyword = next((k for k in ("PixelData", "FloatPixelData", "DoubleFloatPixelData") if k in dataset), None)
-    if keyword is None or not dataset[keyword].value:
+    data = None if keyword is None else header.raw(keyword)
+    if keyword is None or not isinstance(data, bytes) or not data:
         raise FilmError(
             "the file has a header but no picture (PixelData is missing)",
             where=where,
@@ -55,7 +57,7 @@ def stored_values(header: Header, where: str) -> NDArray[Any]:
     check_size(rows, columns, where)
     if keyword != "PixelData":
         kind = "<f4" if keyword == "FloatPixelData" else "<f8"
-        return _native(header, dataset[keyword].value, np.dtype(kind), (rows, columns, 1), where)
+        return _native(header, data, np.dtype(kind), (rows, columns, 1), where)
     bits = header.integer("BitsAllocated") or 0
     if bits not in (8, 16, 32):
         raise FilmError(
@@ -67,7 +69,7 @@ def stored_values(header: Header, where: str) -> NDArray[Any]:
     if syntax in _NATIVE:
         samples = header.integer("SamplesPerPixel") or 1
         order = ">" if syntax == _BIG_ENDIAN else "<"
-        pixels = _native(header, dataset.PixelData, np.dtype(f"{order}u{bits // 8}"), (rows, columns, samples), where)
+        pixels = _native(header, data, np.dtype(f"{order}u{bits // 8}"), (rows, columns, samples), where)
     else:
         pixels = _compressed(header, syntax, (rows, columns), where)
     if pixels.ndim == 3:
@@ -154,7 +156,9 @@ def _decode_with_pydicom(header: Header, syntax: str, name: str, where: str) -> 
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
-    coding = f"the pixels are coded as {name} (TransferSyntaxUID {syntax})"
+    # A damaged header may have anything in its place.
+    readable = name if re.fullmatch(r"[0-9.]{1,64}", syntax) else "something that is no UID"
+    coding = f"the pixels are coded as {readable} (TransferSyntaxUID{f' {syntax}' if readable == name else ''})"
     remedy = "Convert it to uncompressed or JPEG 2000 pixels; `calcimeasure doctor` lists what can be read."
     try:
         decoder = get_decoder(UID(syntax))
@@ -164,8 +168,11 @@ def _decode_with_pydicom(header: Header, syntax: str, name: str, where: str) -> 
         raise DecoderError(f"{coding}, which no installed decoder reads", where=where, remedy=remedy)
     try:
         pixels, _ = decoder.as_array(header.dataset, index=header.frame, raw=False)
-    except Exception:
-        # Each decoder lets out kinds of its own; their text would say what was tried, not what is wrong.
+    except BaseException as error:
+        # Each decoder lets out kinds of its own, which say what was tried and not what is wrong. The one for RLE is
+        # written in Rust, whose panics are not even Exceptions.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise DecoderError(
             f"{coding} and no installed decoder could make a picture of them", where=where, remedy=remedy
         ) from None

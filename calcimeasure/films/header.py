@@ -17,17 +17,6 @@ from calcimeasure.films.options import upper_words
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-# What pydicom raises when a value does not follow its type. AttributeError comes from half-made sequences.
-_BAD_VALUE = (
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    IndexError,
-    OverflowError,
-    NotImplementedError,
-    LookupError,
-)
 _LONGEST_WORDS = 64
 
 
@@ -53,7 +42,8 @@ class Header:
         """Return a value of the file's top level, or None."""
         try:
             return self.dataset[keyword].value if keyword in self.dataset else None
-        except _BAD_VALUE:
+        except Exception:
+            # A damaged value raises whatever its parser stumbles on; pydicom sets no bound to the kinds.
             self._note(keyword)
             return None
 
@@ -83,7 +73,7 @@ class Header:
         values = value if not isinstance(value, str) and isinstance(value, Iterable) else [value]
         try:
             return tuple(float(v) for v in values) or None
-        except _BAD_VALUE:
+        except (ValueError, TypeError, OverflowError):
             self._note(keyword)
             return None
 
@@ -127,7 +117,8 @@ def code_of(item: Dataset) -> tuple[str | None, str | None]:
 def _value(dataset: Dataset, keyword: str) -> Any:
     try:
         return dataset[keyword].value if keyword in dataset else None
-    except _BAD_VALUE:
+    except Exception:
+        # As in Header.raw.
         return None
 
 

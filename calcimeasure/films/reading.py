@@ -107,7 +107,8 @@ def _read_bytes(file: Path) -> bytes:
         if size > MAX_FILE_BYTES:
             raise FilmError("the file is larger than 2 GiB", where=file.name, remedy="Export the film alone.")
         data = file.read_bytes()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
+        # A name with a null byte is a ValueError.
         raise FilmError("there is no such file", where=file.name, remedy="Check the path.") from error
     except OSError as error:
         reason = (error.strerror or "unknown").lower()
