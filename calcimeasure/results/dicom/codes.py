@@ -152,6 +152,10 @@ _REGION = {
     "CHEST": _sct("51185008", "Chest"),
 }
 
+_SINGLE = frozenset(
+    ("SKULL", "HEAD", "NECK", "CSPINE", "TSPINE", "LSPINE", "SSPINE", "SPINE", "COCCYX", "CHEST", "ABDOMEN", "PELVIS")
+)
+
 _SIDE = {
     "L": _sct("7771000", "Left"),
     "R": _sct("24028007", "Right"),
@@ -169,6 +173,11 @@ def private_scheme() -> Dataset:
 def region(body_part: str | None) -> Concept | None:
     """Return the code of a body part as headers spell it (``HAND``), or None."""
     return _REGION.get((body_part or "").replace(" ", "").replace("_", "").upper())
+
+
+def is_single(body_part: str | None) -> bool:
+    """Tell whether a body has one of a part, so that a laterality would be wrong (PS3.16 Annex L)."""
+    return (body_part or "").upper() in _SINGLE
 
 
 def side(letter: str | None) -> Concept | None:

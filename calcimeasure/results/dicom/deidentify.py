@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from calcimeasure.errors import DecoderError, FilmError
 from calcimeasure.results.dicom.pixels_outside import blank_outside_limbs
+from calcimeasure.results.dicom.source import is_dicom_file
 from calcimeasure.results.dicom.uids import content_uid
 
 if TYPE_CHECKING:
@@ -118,17 +119,25 @@ def deidentify(path: Path, key: bytes, *, subject: str | None = None, blank: boo
 
 def _open(path: Path) -> Dataset:
     from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+    if not is_dicom_file(path):
+        raise FilmError("it is no DICOM file", where=path.name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset = dcmread(path)
+            dataset = dcmread(path, force=True)
             dataset.decode()
     except OSError as error:
         raise FilmError(f"it cannot be read: {error.strerror or error}", where=path.name) from error
-    except (InvalidDicomError, EOFError, ValueError, KeyError) as error:
-        raise FilmError("it is no DICOM file", where=path.name) from error
+    except (EOFError, ValueError, KeyError) as error:
+        raise FilmError("its header is damaged", where=path.name) from error
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        dataset.file_meta = FileMetaDataset()
+        implicit = dataset.original_encoding[0]
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     return dataset
 
 

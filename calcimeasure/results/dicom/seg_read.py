@@ -22,7 +22,7 @@ from calcimeasure.results.dicom.seg import (
     PRIVATE_CREATOR,
     PRIVATE_GROUP,
 )
-from calcimeasure.results.dicom.source import Source, read_source
+from calcimeasure.results.dicom.source import Source, is_dicom_file, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +45,10 @@ _ORIGIN_OF_TYPE = {"AUTOMATIC": Origin.AUTO, "SEMIAUTOMATIC": Origin.EDITED, "MA
 def is_segmentation(path: Path) -> bool:
     """Tell whether a file is a DICOM Segmentation, without reading its pixels."""
     from pydicom import dcmread
-    from pydicom.misc import is_dicom
 
-    if not path.is_file() or not is_dicom(path):
+    if not is_dicom_file(path):
         return False
-    header = dcmread(path, specific_tags=["SOPClassUID"], stop_before_pixels=True)
+    header = dcmread(path, specific_tags=["SOPClassUID"], stop_before_pixels=True, force=True)
     return header.get("SOPClassUID") in (SEGMENTATION, LABEL_MAP_SEGMENTATION)
 
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.errors import OutputError
+from calcimeasure.films.content import FileFormat, find_format
 from calcimeasure.radiograph import SpacingBasis
+from calcimeasure.results.dicom import codes
 from calcimeasure.results.dicom.uids import content_uid, encoded
 
 if TYPE_CHECKING:
@@ -68,12 +70,10 @@ _COPIED = (
     "ImageLaterality",
     "Laterality",
     "ViewPosition",
-    "ImagerPixelSpacing",
-    "PixelSpacing",
-    "NominalScannedPixelSpacing",
 )
 _DATE_OR_TIME = {"DA": re.compile(r"\d{8}"), "TM": re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")}
 _SEXES = ("M", "F", "O", "")
+_HEAD_BYTES = 132
 _LARGEST_SAMPLE = int(np.iinfo(np.uint16).max)
 
 
@@ -98,12 +98,19 @@ class Source:
 
 def read_source(film: Radiograph) -> Source:
     """Return the header of a film's image, with gaps filled by values made from the film's content."""
-    from pydicom.misc import is_dicom
-
-    if film.path is not None and film.path.is_file() and is_dicom(film.path):
+    if film.path is not None and is_dicom_file(film.path):
         frame_number = None if film.frame is None else film.frame + 1
         return Source(header=_header_of_file(film), frame_number=frame_number)
     return Source(header=_header_of_plain_film(film), wrapped=True)
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Tell whether a file is DICOM by its content, with or without the file meta header."""
+    try:
+        with path.open("rb") as file:
+            return find_format(file.read(_HEAD_BYTES)) in (FileFormat.DICOM, FileFormat.DICOM_WITHOUT_META)
+    except OSError:
+        return False
 
 
 def _header_of_file(film: Radiograph) -> Dataset:
@@ -113,7 +120,7 @@ def _header_of_file(film: Radiograph) -> Dataset:
     with warnings.catch_warnings():
         # Whatever is odd in a film's header has been said when the film was read.
         warnings.simplefilter("ignore")
-        full = dcmread(film.path, stop_before_pixels=True)  # type: ignore[arg-type]
+        full = dcmread(film.path, stop_before_pixels=True, force=True)  # type: ignore[arg-type]
         header = Dataset()
         for keyword in _COPIED:
             if keyword in full:
@@ -172,7 +179,8 @@ def _header_of_plain_film(film: Radiograph) -> Dataset:
         header.StudyDate = film.identity.study_date.replace("-", "")
     if film.identity.body_part:
         header.BodyPartExamined = film.identity.body_part
-    header.Laterality = film.identity.side if film.identity.side in ("L", "R") else ""
+    if not codes.is_single(film.identity.body_part):
+        header.Laterality = film.identity.side if film.identity.side in ("L", "R") else ""
     _fill(header, film)
     return header
 
