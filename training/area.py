@@ -14,15 +14,16 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
-from area_fit import Network, shift_loss, spread_loss
+from area_fit import Array, Groups, Network, ratio_loss, shift_loss, spread_loss
 from numpy.typing import NDArray
 
 from calcimeasure.measurement.area import Crop, describe_crop, half_width_px, margin_px
+from calcimeasure.measurement.calibration import SMALLEST_SHARE
 from calcimeasure.measurement.edge import DESCRIPTOR_NAMES
 from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
 from calcimeasure.simulation.patches import Backdrop, Patch, random_settings, render_patch
@@ -33,8 +34,11 @@ KINDS = tuple(kind.value for kind in DepositKind)
 BACKDROPS = tuple(backdrop.value for backdrop in Backdrop)
 SIZE_EDGES_MM = (1.0, 2.0, 4.0, 8.0)
 CNR_EDGES = (5.0, 9.0)
+SIZES = ("0.8-1", "1-2", "2-4", "4-8", "8-20")
+FILMS = 3
 HEAD = 7
 HIDDEN = (28, 16)
+PULL = 3.0  # how much a group's mean weighs against its spread
 TARGET = Path(__file__).resolve().parents[1] / "calcimeasure" / "measurement" / "area_calibration.json"
 
 
@@ -118,11 +122,11 @@ def simulate(folder: Path, deposits: int, part: int, parts: int) -> None:
         print(target.name, flush=True)
 
 
-def load(folder: Path) -> NDArray[np.float64]:
+def load(folder: Path) -> Array:
     return np.concatenate([np.load(path) for path in sorted(folder.glob("chunk_????.npy"))]).astype(np.float64)
 
 
-def strata(rows: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def strata(rows: Array) -> tuple[Groups, Groups]:
     """Return the group of kind, size and contrast, and that of backdrop, size and contrast, of every row."""
     size = np.searchsorted(SIZE_EDGES_MM, rows[:, 2])
     contrast = np.searchsorted(CNR_EDGES, rows[:, 3])
@@ -130,103 +134,174 @@ def strata(rows: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int
     return rows[:, 0].astype(int) * 100 + cell, rows[:, 1].astype(int) * 100 + cell
 
 
-def spread_by_group(error: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+def spread_by_group(error: Array, groups: Groups, least: float) -> Array:
     spread = np.ones(len(error))
     for group in np.unique(groups):
         here = groups == group
-        spread[here] = max(np.quantile(np.abs(error[here]), 0.68), 0.005)
+        spread[here] = max(float(np.quantile(np.abs(error[here]), 0.68)), least)
     return spread
 
 
 def fit(folder: Path, target: Path, steps: int) -> None:
     rows = load(folder)
-    kinds, backdrops = strata(rows)
-    truth, contour, length = rows[:, 4], rows[:, 5], rows[:, 6]
-    centre, scale, lowest, highest = standardisation(rows[:, HEAD:])
-    values = np.clip((rows[:, HEAD:] - centre) / scale, lowest, highest)
-    wanted = np.clip((truth - contour) / length, -4.0, 12.0)
-    rng = np.random.default_rng(FIRST_SEED)
-    networks = {}
-    # Residuals for the standard errors come from halves that the shift was not fitted to.
-    fold = (np.arange(len(rows)) // 2) % 2
-    residual = np.zeros(len(rows))
-    for held_out in (0, 1, None):
-        used = np.ones(len(rows), bool) if held_out is None else fold != held_out
-        network = fit_shift(values[used], wanted[used], (length / truth)[used], kinds[used], rng, steps)
-        if held_out is None:
-            networks["shift"] = network
-        else:
-            residual[~used] = network(values[~used]) - wanted[~used]
-    networks["log_se"] = fit_spread(values, residual**2, kinds, backdrops, rng, steps)
-    between = np.repeat((length * residual).reshape(-1, 2) @ [1, -1] / np.sqrt(2), 2) / length
-    networks["log_se_repeat"] = fit_spread(values, between**2, kinds, backdrops, rng, steps)
-    record = {
-        "made_by": "training/area.py",
-        "deposits": len(rows) // 2,
-        "descriptors": list(DESCRIPTOR_NAMES),
-        "centre": np.round(centre, 6).tolist(),
-        "scale": np.round(scale, 6).tolist(),
-        "lowest": np.round(lowest, 3).tolist(),
-        "highest": np.round(highest, 3).tolist(),
-        "networks": {name: network.record() for name, network in networks.items()},
-    }
-    target.write_text(json.dumps(record, indent=None, separators=(",", ":")).replace('],"', '],\n"') + "\n")
-    report(
-        rows, length * residual / truth, length * np.exp(networks["log_se"](values)) / truth, between * length / truth
-    )
+    standard = standardisation(rows[:, HEAD:])
+    values = standardised(rows[:, HEAD:], standard)
+    networks, residual = fit_film(rows, values, steps)
+    area = rows[:, 5] + rows[:, 6] * networks["shift"](values)[:, 0]
+    pairs = pair_rows(rows, values, area)
+    more, pair_residual = fit_pair(pairs, steps)
+    networks.update(more)
+    write(target, rows, standard, networks)
+    report(rows, rows[:, 6] * residual / rows[:, 4], rows[:, 6] * np.exp(networks["log_se"](values)[:, 0]) / rows[:, 4])
+    report_pairs(pairs, pair_residual, np.exp(networks["pair_log_se"](pairs.certainty)[:, 0]))
 
 
-def standardisation(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+def standardisation(values: Array) -> dict[str, Array]:
     centre = np.median(values, axis=0)
     low, high = np.quantile(values, [0.1587, 0.8413], axis=0)
     scale = np.maximum((high - low) / 2, 1e-3)
     lowest, highest = (np.quantile(values, [0.001, 0.999], axis=0) - centre) / scale
-    return centre, scale, np.maximum(lowest, -6.0), np.minimum(highest, 6.0)
+    return {
+        "centre": np.round(centre, 6),
+        "scale": np.round(scale, 6),
+        "lowest": np.round(np.maximum(lowest, -6.0), 3),
+        "highest": np.round(np.minimum(highest, 6.0), 3),
+    }
 
 
-def fit_shift(
-    values: NDArray[np.float64],
-    wanted: NDArray[np.float64],
-    to_relative: NDArray[np.float64],
-    groups: NDArray[np.int64],
-    rng: np.random.Generator,
-    steps: int,
-) -> Network:
-    network = Network.random((values.shape[1], *HIDDEN, 1), rng)
-    spread = np.full(len(wanted), 0.1)
-    for share, pull in ((0.3, 0.0), (0.2, 1.0), (0.5, 2.0)):
-        network.train(
-            values, shift_loss(wanted, to_relative, spread, groups, pull), steps=int(steps * share), rate=0.01
-        )
-        spread = spread_by_group(to_relative * (network(values) - wanted), groups)
-    return network
+def standardised(values: Array, standard: dict[str, Array]) -> Array:
+    return np.clip((values - standard["centre"]) / standard["scale"], standard["lowest"], standard["highest"])
 
 
-def fit_spread(
-    values: NDArray[np.float64],
-    squared: NDArray[np.float64],
-    kinds: NDArray[np.int64],
-    backdrops: NDArray[np.int64],
-    rng: np.random.Generator,
-    steps: int,
-) -> Network:
+def halves(deposit: Groups) -> Iterator[tuple[NDArray[np.bool_], bool]]:
+    """Yield the rows to fit to: each half, then all. Standard errors come from what a half was not fitted to."""
+    fold = deposit % 2
+    yield fold == 0, False
+    yield fold == 1, False
+    yield np.ones(len(fold), bool), True
+
+
+def fit_film(rows: Array, values: Array, steps: int) -> tuple[dict[str, Network], Array]:
+    """Return the networks of a film alone, and the error of the shift of every row in pixels."""
+    groupings = strata(rows)
+    truth, contour, length = rows[:, 4], rows[:, 5], rows[:, 6]
+    wanted = np.clip((truth - contour) / length, -4.0, 12.0)
+    rng = np.random.default_rng(FIRST_SEED)
+    networks: dict[str, Network] = {}
+    residual = np.zeros(len(rows))
+    for used, final in halves(np.arange(len(rows)) // FILMS):
+        network = Network.random((values.shape[1], *HIDDEN, 1), rng)
+        to_relative = (length / truth)[used]
+        spread = np.full(int(used.sum()), 0.1)
+        here = tuple(groups[used] for groups in groupings)
+        for share, pull in ((0.3, 0.0), (0.2, PULL), (0.5, PULL)):
+            loss = shift_loss(wanted[used], to_relative / spread, here, pull)
+            network.train(values[used], loss, rng, steps=int(steps * share), rate=0.01)
+            error = to_relative * (network(values[used])[:, 0] - wanted[used])
+            spread = spread_by_group(error, here[0], 0.005)
+        if final:
+            networks["shift"] = network
+        else:
+            residual[~used] = network(values[~used])[:, 0] - wanted[~used]
+    networks["log_se"] = fit_spread(values, residual**2, groupings[1], steps)
+    films = (length * residual).reshape(-1, FILMS)
+    between = ((films[:, :2] @ [1, -1]) / np.sqrt(2))[:, None] / length.reshape(-1, FILMS)[:, :2]
+    repeated = (np.arange(len(rows)) % FILMS) < 2
+    networks["log_se_repeat"] = fit_spread(values[repeated], between.ravel() ** 2, groupings[1][repeated], steps)
+    return networks, residual
+
+
+def fit_spread(values: Array, squared: Array, groups: Groups, steps: int) -> Network:
+    rng = np.random.default_rng(FIRST_SEED + 1)
     network = Network.random((values.shape[1], *HIDDEN, 1), rng)
     squared = np.maximum(squared, 1e-8)
     network.biases[-1][:] = 0.5 * np.log(np.median(squared))
-    network.train(values, spread_loss(squared, backdrops, 0.0), steps=int(0.4 * steps), rate=0.01)
-    network.train(values, spread_loss(squared, backdrops, 0.3), steps=int(0.4 * steps), rate=0.005)
+    network.train(values, spread_loss(squared, groups, 0.0), rng, steps=int(0.4 * steps), rate=0.01)
+    network.train(values, spread_loss(squared, groups, 0.3), rng, steps=int(0.4 * steps), rate=0.005)
     return network
 
 
-def report(
-    rows: NDArray[np.float64], error: NDArray[np.float64], se: NDArray[np.float64], between: NDArray[np.float64]
-) -> None:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pairs:
+    """Two films of a deposit each, described as the product does.
+
+    `differences` are second less first, `common` their mean, `certainty` what the standard error is told from.
+    """
+
+    differences: Array
+    common: Array
+    certainty: Array
+    wanted: Array
+    head: Array
+    deposit: Groups
+
+
+def pair_rows(rows: Array, values: Array, area: Array) -> Pairs:
+    area = np.maximum(area, SMALLEST_SHARE * rows[:, 5])
+    logs = np.column_stack([np.log(area), np.log(np.maximum(rows[:, 5], 0.1))])
+    films = np.column_stack([logs, values]).reshape(-1, FILMS, values.shape[1] + 2)
+    truth = np.log(rows[:, 4]).reshape(-1, FILMS)
+    head = rows[:, :HEAD].reshape(-1, FILMS, HEAD)
+    parts = []
+    for first, second in ((0, 1), (0, 2), (2, 1)):
+        difference, common = films[:, second] - films[:, first], 0.5 * (films[:, second] + films[:, first])[:, 2:]
+        number = np.arange(len(films))
+        parts.append((difference, common, truth[:, second] - truth[:, first], head[:, first], number))
+    differences, common, wanted, heads, deposit = (np.concatenate(part) for part in zip(*parts, strict=True))
+    certainty = np.column_stack([common, np.abs(differences)])
+    return Pairs(
+        differences=differences, common=common, certainty=certainty, wanted=wanted, head=heads, deposit=deposit
+    )
+
+
+def fit_pair(pairs: Pairs, steps: int) -> tuple[dict[str, Network], Array]:
+    """Return the networks of a pair of films, and the error of the log ratio of every pair."""
+    kinds, backdrops = strata(pairs.head)
+    groupings = (kinds, backdrops)
+    rng = np.random.default_rng(FIRST_SEED + 2)
+    networks: dict[str, Network] = {}
+    residual = np.zeros(len(pairs.wanted))
+    for used, final in halves(pairs.deposit):
+        network = Network.random((pairs.common.shape[1], *HIDDEN, pairs.differences.shape[1]), rng)
+        network.biases[-1][:2] = 0.3, 0.7
+        here = tuple(groups[used] for groups in groupings)
+        differences, wanted, common = pairs.differences[used], pairs.wanted[used], pairs.common[used]
+        spread = np.full(len(wanted), 0.1)
+        for share, pull in ((0.4, 0.0), (0.2, PULL), (0.4, PULL)):
+            loss = ratio_loss(differences, wanted, 1 / spread, here, pull)
+            network.train(common, loss, rng, steps=int(steps * share), rate=0.005, decay=1e-4)
+            error = (differences * network(common)).sum(axis=1) - wanted
+            spread = spread_by_group(error, kinds[used], 0.005)
+        if final:
+            networks["pair_weights"] = network
+        else:
+            rest = ~used
+            residual[rest] = (pairs.differences[rest] * network(pairs.common[rest])).sum(axis=1) - pairs.wanted[rest]
+    networks["pair_log_se"] = fit_spread(pairs.certainty, residual**2, backdrops, steps)
+    return networks, residual
+
+
+def write(target: Path, rows: Array, standard: dict[str, Array], networks: dict[str, Network]) -> None:
+    record = {
+        "made_by": "training/area.py",
+        "deposits": len(rows) // FILMS,
+        "descriptors": list(DESCRIPTOR_NAMES),
+        **{name: vector.tolist() for name, vector in standard.items()},
+        "networks": {name: network.record() for name, network in networks.items()},
+    }
+    target.write_text(
+        json.dumps(record, separators=(",", ":")).replace("]},{", "]},\n{").replace('],"', '],\n"') + "\n"
+    )
+
+
+def report(rows: Array, error: Array, se: Array) -> None:
     """Print how well the half that was not fitted to is measured."""
     size = np.searchsorted(SIZE_EDGES_MM, rows[:, 2])
-    names = ("0.8-1", "1-2", "2-4", "4-8", "8-20")
+    films = error.reshape(-1, FILMS)
+    between = np.repeat((films[:, 0] - films[:, 1]) / np.sqrt(2), FILMS)
     for title, column, words in (("kind", 0, KINDS), ("backdrop", 1, BACKDROPS)):
         for index, word in enumerate(words):
-            for cell, name in enumerate(names):
+            for cell, name in enumerate(SIZES):
                 here = (rows[:, column] == index) & (size == cell)
                 e, s, b = error[here], se[here], between[here]
                 print(
@@ -234,6 +309,24 @@ def report(
                     f"spread {100 * np.quantile(np.abs(e - np.median(e)), 0.68):5.1f} %  "
                     f"repeat {100 * np.quantile(np.abs(b), 0.68):5.1f} %  z SD {np.std(e / s):.2f}"
                 )
+
+
+def report_pairs(pairs: Pairs, error: Array, se: Array) -> None:
+    """Print the error of the log ratio, alone and together, unchanged and changed, and the slope on the truth."""
+    size = np.searchsorted(SIZE_EDGES_MM, pairs.head[:, 2])
+    apart = pairs.differences[:, 0] - pairs.wanted
+    unchanged = np.abs(pairs.wanted) < 0.002
+    for index, word in enumerate(KINDS):
+        for cell, name in enumerate(SIZES):
+            here = (pairs.head[:, 0] == index) & (size == cell)
+            same, other = here & unchanged, here & ~unchanged
+            slope = np.polyfit(pairs.wanted[other], (error + pairs.wanted)[other], 1)[0]
+            print(
+                f"pair {word:10s} {name:6s} unchanged: apart {100 * np.std(apart[same]):5.1f} % "
+                f"together {100 * np.std(error[same]):5.1f} %   changed: apart {100 * np.std(apart[other]):5.1f} % "
+                f"together {100 * np.std(error[other]):5.1f} %  slope {slope:.2f}  "
+                f"z SD {np.std(error[here] / se[here]):.2f}"
+            )
 
 
 def main() -> None:

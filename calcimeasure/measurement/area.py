@@ -94,22 +94,22 @@ def half_width_px(mask: NDArray[np.bool_]) -> float:
 def describe_crop(crop: Crop) -> CropEdge:
     """Return the edge of the deposit in a crop."""
     mask = crop.mask
-    result = _pass(crop, mask)
+    result = _pass(crop, mask, first_look=True)
     if result.edge.inside.any():
-        result = _pass(crop, result.edge.inside)
-    return result
+        mask = result.edge.inside
+    return _pass(crop, mask, first_look=False)
 
 
-def _pass(crop: Crop, mask: NDArray[np.bool_]) -> CropEdge:
+def _pass(crop: Crop, mask: NDArray[np.bool_], *, first_look: bool) -> CropEdge:
     half_width = half_width_px(mask)
     reach = reach_px(half_width)
     own = _distance_from(mask)
     other = _distance_from(crop.others) if crop.others.any() else np.full(mask.shape, np.inf, np.float32)
     territory = (own <= reach) & (own <= other) & crop.valid
     ring = (own > reach) & (own <= reach + ring_px(half_width)) & (other > NEIGHBOUR_REACH_PX) & crop.valid
-    background = predict_background(crop.pixels, ring, territory, half_width + reach)
-    edge = describe_edge(crop.pixels, background, mask, territory, ring)
+    background = predict_background(crop.pixels, ring, territory, half_width + reach, first_look=first_look)
     signal = crop.pixels - background.values
+    edge = describe_edge(signal, background, mask, territory, ring)
     return CropEdge(
         edge=edge,
         signal_sum=float(signal[territory].sum(dtype=np.float64)),

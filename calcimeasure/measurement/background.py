@@ -14,11 +14,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+from calcimeasure.errors import FilmError
 
 MOST_CELLS = 120
+MOST_CELLS_FIRST_LOOK = 70
 FEWEST_CELLS = 6
 # (length across, length along) the ring's structure, in units of the ring's characteristic length.
 _STRETCHES = ((0.35, 0.35), (1.2, 1.2), (0.2, 1.5), (0.2, 6.0), (0.6, 6.0))
+_STRETCHES_FIRST_LOOK = ((1.2, 1.2), (0.2, 6.0))
 _OUTLIER_SD = 4.0
 _TREND_VARIANCE = 100.0
 
@@ -47,7 +52,12 @@ class Background:
 
 
 def predict_background(
-    crop: NDArray[np.float32], ring: NDArray[np.bool_], target: NDArray[np.bool_], length: float
+    crop: NDArray[np.float32],
+    ring: NDArray[np.bool_],
+    target: NDArray[np.bool_],
+    length: float,
+    *,
+    first_look: bool = False,
 ) -> Background:
     """Return the background of a crop as its ring predicts it.
 
@@ -61,14 +71,16 @@ def predict_background(
         True where the background is wanted; elsewhere it is a coarse continuation.
     length
         Characteristic length in pixels: about the deposit's half width plus the ring's.
+    first_look
+        Coarser and faster, with fewer stretches tried: enough for finding the deposit's outline.
     """
     noise_sd = _noise_sd(crop, ring)
-    cells = _cells(crop, ring)
+    cells = _cells(crop, ring, MOST_CELLS_FIRST_LOOK if first_look else MOST_CELLS)
     if len(cells.value) < FEWEST_CELLS:
         level = float(np.median(crop[ring])) if ring.any() else float(np.quantile(crop, 0.1))
         values = np.full(crop.shape, level, np.float32)
         return Background(values=values, noise_sd=noise_sd, structure_sd=noise_sd, prediction_se=noise_sd)
-    process = _fit(cells, length, noise_sd)
+    process = _fit(cells, length, noise_sd, _STRETCHES_FIRST_LOOK if first_look else _STRETCHES)
     return _predict(process, target, ring, cells.size, noise_sd)
 
 
@@ -98,13 +110,13 @@ class _Cells:
     size: int
 
 
-def _cells(crop: NDArray[np.float32], ring: NDArray[np.bool_]) -> _Cells:
-    """Return ring pixels averaged over square cells, no more than `MOST_CELLS` of them."""
+def _cells(crop: NDArray[np.float32], ring: NDArray[np.bool_], most: int) -> _Cells:
+    """Return ring pixels averaged over square cells, about `most` of them."""
     pixels = int(ring.sum())
-    size = max(2, int(np.ceil(np.sqrt(pixels / MOST_CELLS))))
+    size = max(2, int(np.ceil(np.sqrt(pixels / most))))
     while True:
         cells = _cells_of_size(crop, ring, size)
-        if len(cells.value) <= MOST_CELLS * 1.15:
+        if len(cells.value) <= most * 1.15:
             return cells
         size += 1
 
@@ -127,19 +139,21 @@ def _cells_of_size(crop: NDArray[np.float32], ring: NDArray[np.bool_], size: int
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Process:
+    """A fitted Gaussian process in the ring's own axes, lengths in units of `scale`."""
+
     points: NDArray[np.float64]
     centre: NDArray[np.float64]
     turn: NDArray[np.float64]
     scale: float
     lengths: tuple[float, float]
     amplitude: float
-    factor: NDArray[np.float64]
+    inverse: NDArray[np.float64]
     weights: NDArray[np.float64]
     mean: float
     structure_sd: float
 
 
-def _fit(cells: _Cells, length: float, noise_sd: float) -> _Process:
+def _fit(cells: _Cells, length: float, noise_sd: float, stretches: tuple[tuple[float, float], ...]) -> _Process:
     points = np.column_stack([cells.row, cells.col])
     centre = points.mean(axis=0)
     turn = _structure_axes(cells)
@@ -150,30 +164,46 @@ def _fit(cells: _Cells, length: float, noise_sd: float) -> _Process:
     amplitude = float(max(_detrended_variance(local, value), (0.3 * noise_sd) ** 2, 1e-12))
     # Neighbouring pixels share noise, so a cell's mean is noisier than its count says.
     nugget = np.maximum((1.6 * noise_sd) ** 2 / cells.count, 1e-4 * amplitude)
-    covariances = np.stack([_covariance(local, local, lengths, amplitude) for lengths in _STRETCHES])
-    covariances += np.diag(nugget)
-    likelihoods, factors = _likelihoods(covariances, value)
-    best = int(np.argmax(likelihoods))
-    covariance, factor = covariances[best], factors[best]
-    weights, residual_z = _solve(factor, value)
+    best, lengths, covariance, factor = -np.inf, stretches[0], np.eye(1), np.eye(1)
+    for candidate in stretches:
+        trial = _covariance(local, local, candidate, amplitude) + np.diag(nugget)
+        trial_factor = _factor(trial)
+        solved = lapack.dpotrs(trial_factor, value, lower=1)[0]
+        likelihood = -0.5 * float(value @ solved) - float(np.log(np.diagonal(trial_factor)).sum())
+        if likelihood > best:
+            best, lengths, covariance, factor = likelihood, candidate, trial, trial_factor
+    inverse = _inverse(factor)
+    residual_z = (inverse @ value) / np.sqrt(np.diagonal(inverse))
     outlier = residual_z > _OUTLIER_SD
     if outlier.any() and outlier.mean() < 0.35:
-        covariance = covariance + np.diag(np.where(outlier, 1e4 * amplitude, 0.0))
-        factor = np.linalg.cholesky(covariance)
-        weights, residual_z = _solve(factor, value)
-    spread = float(np.sqrt(np.mean(np.clip(residual_z, -4, 4) ** 2)))
+        inverse = _inverse(_factor(covariance + np.diag(np.where(outlier, 1e4 * amplitude, 0.0))))
+        residual_z = (inverse @ value) / np.sqrt(np.diagonal(inverse))
     return _Process(
         points=local,
         centre=centre,
         turn=turn,
         scale=scale,
-        lengths=_STRETCHES[best],
+        lengths=lengths,
         amplitude=amplitude,
-        factor=factor,
-        weights=weights,
+        inverse=inverse,
+        weights=inverse @ value,
         mean=mean,
-        structure_sd=spread,
+        structure_sd=float(np.sqrt(np.mean(np.clip(residual_z, -4, 4) ** 2))),
     )
+
+
+def _factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the lower Cholesky factor."""
+    factor, failed = lapack.dpotrf(covariance, lower=1)
+    if failed:
+        raise FilmError("the background around a deposit holds values that cannot be measured")
+    return np.asarray(factor, dtype=np.float64)
+
+
+def _inverse(factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the inverse of the matrix with this lower Cholesky factor."""
+    lower = np.tril(lapack.dpotri(factor, lower=1)[0])
+    return np.asarray(lower + np.tril(lower, -1).T, dtype=np.float64)
 
 
 def _structure_axes(cells: _Cells) -> NDArray[np.float64]:
@@ -217,23 +247,6 @@ def _matern(
     return np.asarray(cv2.exp(-distance) * (1.0 + distance), dtype=np.float32)
 
 
-def _likelihoods(
-    covariances: NDArray[np.float64], value: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    factors = np.linalg.cholesky(covariances)
-    whitened = np.linalg.solve(factors, np.broadcast_to(value[:, None], (len(covariances), len(value), 1)))[..., 0]
-    logarithm = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
-    return -0.5 * (whitened**2).sum(axis=1) - logarithm, factors
-
-
-def _solve(factor: NDArray[np.float64], value: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the weights of the process and each cell's leave-one-out residual in standard deviations."""
-    inverse_factor = np.linalg.inv(factor)
-    inverse = inverse_factor.T @ inverse_factor
-    weights = inverse @ value
-    return weights, weights / np.sqrt(np.diagonal(inverse))
-
-
 def _predict(
     process: _Process, target: NDArray[np.bool_], ring: NDArray[np.bool_], size: int, noise_sd: float
 ) -> Background:
@@ -259,9 +272,9 @@ def _predict(
     if inside.size:
         sample = local[inside[:: max(1, inside.size // 16)]]
         cross = _covariance(sample, process.points, process.lengths, process.amplitude)
-        solved = np.linalg.solve(process.factor, cross.T)
+        explained = ((cross @ process.inverse) * cross).sum(axis=1)
         prior = process.amplitude * (1.0 + _TREND_VARIANCE * (1.0 + (sample**2).sum(axis=1)))
-        se = float(np.sqrt(np.maximum(prior - (solved**2).sum(axis=0), 0.0).mean()))
+        se = float(np.sqrt(np.maximum(prior - explained, 0.0).mean()))
     return Background(
         values=values, noise_sd=noise_sd, structure_sd=process.structure_sd, prediction_se=se * process.structure_sd
     )

@@ -1,8 +1,9 @@
 """From an edge's description to the distance between the reference contour and the edge of the shadow.
 
-A small network, fitted to simulated deposits by `training/area.py` and kept as readable numbers in
-`area_calibration.json`, gives for one edge the mean distance to the footprint's edge, its standard error, and the part
-of that error that another film of the same deposit would not share.
+Small networks, fitted to simulated deposits by `training/area.py` and kept as readable numbers in
+`area_calibration.json`, give for one edge the mean distance to the footprint's edge, its standard error, and the part
+of that error that another film of the same deposit would not share; and for two films of one deposit (`pair`) how the
+difference of the two descriptions tells the ratio of the areas.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from calcimeasure.measurement.edge import DESCRIPTOR_NAMES, Edge
 CALIBRATION_FILE = "area_calibration.json"
 SMALLEST_SHARE = 0.1
 LARGEST_SHIFT_PX = 14.0
+LOWEST_LOG_SE, HIGHEST_LOG_SE = -6.0, 2.0
 # Sums of many products differ in their last digits from one machine load to the next; areas are cut well above that.
 AREA_DECIMALS = 3
 
@@ -67,7 +69,8 @@ class Calibration:
     lowest, highest
         Standardised descriptors are kept within these.
     networks
-        For ``shift`` (pixels), ``log_se`` and ``log_se_repeat`` (log pixels) the layers, tanh between them.
+        The layers, tanh between them, for ``shift`` (pixels), ``log_se`` and ``log_se_repeat`` (log pixels) of one
+        film, ``pair_weights`` and ``pair_log_se`` (log of a log ratio) of two.
     """
 
     centre: NDArray[np.float64]
@@ -80,13 +83,13 @@ class Calibration:
         """Return descriptors as the networks take them."""
         return np.clip((descriptors - self.centre) / self.scale, self.lowest, self.highest)
 
-    def output(self, name: str, standardised: NDArray[np.float64]) -> float:
-        """Return one network's answer for one deposit."""
+    def output(self, name: str, standardised: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return one network's answers for one deposit."""
         *hidden, last = self.networks[name]
         values = standardised
         for layer in hidden:
             values = np.tanh(layer(values))
-        return float(last(values)[0])
+        return last(values)
 
 
 @cache
@@ -128,15 +131,18 @@ def estimate_area(edge: Edge, calibration: Calibration | None = None) -> AreaEst
     """
     calibration = load_calibration() if calibration is None else calibration
     standardised = calibration.standardised(edge.descriptors)
-    shift = float(np.clip(calibration.output("shift", standardised), -LARGEST_SHIFT_PX, LARGEST_SHIFT_PX))
+    shift = float(np.clip(calibration.output("shift", standardised)[0], -LARGEST_SHIFT_PX, LARGEST_SHIFT_PX))
     area = edge.contour_area_px + edge.contour_length_px * shift
     area = max(area, SMALLEST_SHARE * edge.contour_area_px, 0.1)
-    se = edge.contour_length_px * float(np.exp(np.clip(calibration.output("log_se", standardised), -6.0, 2.0)))
-    repeat = edge.contour_length_px * float(
-        np.exp(np.clip(calibration.output("log_se_repeat", standardised), -6.0, 2.0))
-    )
+    se = edge.contour_length_px * bounded_exp(calibration.output("log_se", standardised)[0])
+    repeat = edge.contour_length_px * bounded_exp(calibration.output("log_se_repeat", standardised)[0])
     return AreaEstimate(
         area_px=round(area, AREA_DECIMALS),
         se_px=round(se, AREA_DECIMALS),
         se_repeat_px=round(min(repeat, se), AREA_DECIMALS),
     )
+
+
+def bounded_exp(value: float) -> float:
+    """Return the exponential of a logarithm of a standard error, kept within what was ever seen in training."""
+    return float(np.exp(np.clip(value, LOWEST_LOG_SE, HIGHEST_LOG_SE)))

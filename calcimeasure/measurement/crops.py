@@ -55,7 +55,7 @@ def deposit_crops(film: Radiograph, image: NDArray[np.uint16], wanted: frozenset
         Which deposits.
     """
     for number, box in enumerate(ndimage.find_objects(image), start=1):
-        if box is None or number not in wanted:
+        if number not in wanted or box is None:
             continue
         own = image[box] == number
         aspect = film.spacing.pixel_aspect

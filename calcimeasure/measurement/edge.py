@@ -14,38 +14,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calcimeasure.anatomy.filters import blur, disc, grown, shrunk, square
 from calcimeasure.measurement.background import Background
 
 FINE_SIGMA_PX = 1.0
 COARSE_SIGMA_PX = 2.0
 LOCAL_RADIUS_PX = 4
+LOCAL_SIGMA_PX = 2.0
+# The local plateau is never taken below this share of the whole deposit's, nor below so many standard deviations of
+# the noise: specks of noise are not pieces of deposit.
 LOWEST_LOCAL_SHARE = 0.35
 NOISE_FLOOR_SD = 6.0
+SLOPE_FLOOR = 0.02
 DISTANCE_EDGES = np.array([-9.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.5])
 LEVELS = (0.3, 0.4, 0.6, 0.75)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Edge:
-    """One deposit's contour and the description of its edge.
-
-    Attributes
-    ----------
-    contour_area_px
-        Area inside the reference contour.
-    contour_length_px
-        Length of the reference contour.
-    inside
-        True inside the contour.
-    descriptors
-        What the calibration takes; see `DESCRIPTOR_NAMES`.
-    """
-
-    contour_area_px: float
-    contour_length_px: float
-    inside: NDArray[np.bool_]
-    descriptors: NDArray[np.float64]
-
+# A hollow inside the contour is the deposit's own where it is fuller than blur alone would leave it.
+HOLLOW_SHARE = 0.12
+HOLLOW_NOISE_SD = 3.0
+HOLLOW_BLUR_PX = 1.6
+SMALLEST_AREA_PX = 0.3
 
 DESCRIPTOR_NAMES: tuple[str, ...] = (
     *(f"profile_{low:+.0f}" for low in DISTANCE_EDGES[:-1]),
@@ -67,8 +54,53 @@ DESCRIPTOR_NAMES: tuple[str, ...] = (
 )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Edge:
+    """One deposit's contour and the description of its edge.
+
+    Attributes
+    ----------
+    contour_area_px
+        Area inside the reference contour.
+    contour_length_px
+        Length of the reference contour.
+    inside
+        True inside the contour.
+    descriptors
+        What the calibration takes, in the order of `DESCRIPTOR_NAMES`: signal over the local plateau in bands of
+        distance from the contour; how far out other levels lie; how far a coarser picture moves the contour; the
+        summed signal; size and shape; noise and background over the plateau.
+    """
+
+    contour_area_px: float
+    contour_length_px: float
+    inside: NDArray[np.bool_]
+    descriptors: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Noise:
+    """Standard deviations of pixel, fine and coarse picture."""
+
+    raw: float
+    fine: float
+    coarse: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _View:
+    """A picture of the signal over the local plateau, with its slope a pixel."""
+
+    ratio: NDArray[np.float32]
+    slope: NDArray[np.float32]
+
+    def share_above(self, level: float) -> NDArray[np.float32]:
+        """Return how much of each pixel lies above a level, taking the picture as a plane within the pixel."""
+        return np.asarray(np.clip(0.5 + (self.ratio - level) / self.slope, 0.0, 1.0), dtype=np.float32)
+
+
 def describe_edge(
-    crop: NDArray[np.float32],
+    signal: NDArray[np.float32],
     background: Background,
     mask: NDArray[np.bool_],
     territory: NDArray[np.bool_],
@@ -78,8 +110,8 @@ def describe_edge(
 
     Parameters
     ----------
-    crop
-        Canonical pixels, square.
+    signal
+        Canonical pixels less their background, on square pixels.
     background
         As predicted for this crop.
     mask
@@ -89,54 +121,55 @@ def describe_edge(
     ring
         True where only background is expected.
     """
-    signal = crop - background.values
-    fine = cv2.GaussianBlur(signal, (0, 0), FINE_SIGMA_PX, borderType=cv2.BORDER_REPLICATE)
-    coarse = cv2.GaussianBlur(signal, (0, 0), COARSE_SIGMA_PX, borderType=cv2.BORDER_REPLICATE)
-    noise_fine, noise_coarse = _spread(fine, ring), _spread(coarse, ring)
-    plateau = _plateau(fine, mask)
-    tiny = 1e-6 * max(abs(plateau), background.noise_sd, 1e-12)
-    plateau = max(plateau, noise_fine, tiny)
-    local = _local_plateau(fine, territory, plateau, noise_fine)
-    ratio = fine / local
-    inside, filled = _inside(ratio, fine, mask, territory, plateau, noise_fine)
-    share = _coverage(ratio, 0.5, inside, territory)
-    area = float(share.sum())
-    length = max(_length(share, territory), 2.0 * np.sqrt(np.pi * max(area, 0.1)) * 0.8)
-    distance = _signed_distance(inside)
-    profile = _profile(signal / local, distance, territory)
-    levels = [_level_shift(ratio, level, inside, distance, territory, area, length) for level in LEVELS]
-    coarse_ratio = coarse / local
-    coarse_shift = _level_shift(coarse_ratio, 0.5, inside, distance, territory, area, length)
-    core = territory & (distance < 5.5)
-    integral = float(signal[core].sum()) / (plateau * max(area, 0.5))
-    pieces = max(cv2.connectedComponents(inside.astype(np.uint8), connectivity=8)[0] - 1, 1)
-    mean_local = float(local[inside].mean()) if inside.any() else plateau
-    coarse_plateau = _plateau(coarse, mask)
+    fine, coarse = blur(signal, FINE_SIGMA_PX), blur(signal, COARSE_SIGMA_PX)
+    noise = _Noise(raw=background.noise_sd, fine=_spread(fine, ring), coarse=_spread(coarse, ring))
+    plateau = max(_plateau(fine, mask), noise.fine, 1e-6 * noise.raw, 1e-9)
+    local = _local_plateau(fine, territory, plateau, noise.fine)
+    view, coarse_view = _view(fine / local), _view(coarse / local)
+    pieces, inside = _pieces(view.ratio, mask, territory)
+    solid = _filled(inside, fine, plateau, noise.fine)
+    share = _coverage(view, solid, territory)
+    area = float(share.sum(dtype=np.float64))
+    round_length = 2.0 * np.sqrt(np.pi * max(area, SMALLEST_AREA_PX))
+    length = max(_length(share, territory), 0.8 * round_length)
+    distance = _signed_distance(solid)
+    near = territory & (distance < DISTANCE_EDGES[-1])
+    shape = [
+        *_profile(signal / local, distance, territory),
+        *_shifts(view, LEVELS, distance, territory, (area, length)),
+        *_shifts(coarse_view, (0.5,), distance, territory, (area, length)),
+        np.clip(float(signal[near].sum(dtype=np.float64)) / (plateau * max(area, 0.5)), 0.0, 4.0),
+    ]
+    size = [
+        np.log(max(area, SMALLEST_AREA_PX) / length),
+        np.log(max(area, SMALLEST_AREA_PX)),
+        2 * np.log(length / round_length),
+        float((solid & ~inside).sum()) / max(area, 1.0),
+        np.log(max(pieces, 1)),
+        float(local[solid].mean()) / plateau if solid.any() else 1.0,
+        np.clip(_plateau(coarse, mask) / plateau, 0.0, 1.5),
+    ]
+    certainty = [noise.raw, noise.fine, noise.coarse, background.prediction_se]
     descriptors = np.array(
         [
-            *profile,
-            *levels,
-            coarse_shift,
-            np.clip(integral, 0.0, 4.0),
-            np.log(max(area, 0.3) / length),
-            np.log(max(area, 0.3)),
-            np.log(length**2 / (4 * np.pi * max(area, 0.3))),
-            filled / max(area, 1.0),
-            np.log(pieces),
-            mean_local / plateau,
-            np.clip(coarse_plateau / plateau, 0.0, 1.5),
-            np.log(max(background.noise_sd, tiny) / plateau),
-            np.log(max(noise_fine, tiny) / plateau),
-            np.log(max(noise_coarse, tiny) / plateau),
-            np.log(max(background.prediction_se, tiny) / plateau),
+            *shape,
+            *size,
+            *(np.log(max(sd / plateau, 1e-6)) for sd in certainty),
             np.log(max(background.structure_sd, 1e-3)),
         ]
     )
-    return Edge(contour_area_px=area, contour_length_px=float(length), inside=inside, descriptors=descriptors)
+    return Edge(contour_area_px=area, contour_length_px=float(length), inside=solid, descriptors=descriptors)
+
+
+def _view(ratio: NDArray[np.float32]) -> _View:
+    padded = cv2.copyMakeBorder(ratio, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    # The sum of both slopes: how much a plane differs between opposite corners of a pixel.
+    slope = 0.5 * (np.abs(padded[2:, 1:-1] - padded[:-2, 1:-1]) + np.abs(padded[1:-1, 2:] - padded[1:-1, :-2]))
+    return _View(ratio=ratio, slope=np.maximum(slope, np.float32(SLOPE_FLOOR)))
 
 
 def _spread(image: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
-    """Return a robust standard deviation about zero."""
+    """Return a robust standard deviation."""
     values = image[where]
     if values.size < 8:
         return 0.0
@@ -144,7 +177,7 @@ def _spread(image: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
 
 
 def _plateau(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
-    """Return the mean of the brighter third of the mask: steady against a mask that is too tight or too loose."""
+    """Return the mean of the bright part of the mask: steady against a mask that is too tight or too loose."""
     values = image[mask]
     if values.size == 0:
         return 0.0
@@ -155,71 +188,64 @@ def _plateau(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
 def _local_plateau(
     fine: NDArray[np.float32], territory: NDArray[np.bool_], plateau: float, noise: float
 ) -> NDArray[np.float32]:
-    size = 2 * LOCAL_RADIUS_PX + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    own = np.where(territory, fine, np.float32(0.0)).astype(np.float32)
-    local = cv2.GaussianBlur(cv2.dilate(own, disc), (0, 0), 2.0, borderType=cv2.BORDER_REPLICATE)
+    own = np.where(territory, fine, np.float32(0.0))
+    local = blur(cv2.dilate(own, disc(LOCAL_RADIUS_PX)), LOCAL_SIGMA_PX)
     lowest = min(max(LOWEST_LOCAL_SHARE * plateau, NOISE_FLOOR_SD * noise), plateau)
     return np.maximum(local, np.float32(lowest))
 
 
-def _inside(
-    ratio: NDArray[np.float32],
-    fine: NDArray[np.float32],
-    mask: NDArray[np.bool_],
-    territory: NDArray[np.bool_],
-    plateau: float,
-    noise: float,
-) -> tuple[NDArray[np.bool_], float]:
-    """Return the pieces above half the local plateau that the mask touches, hollows filled, and how much was filled."""
+def _pieces(
+    ratio: NDArray[np.float32], mask: NDArray[np.bool_], territory: NDArray[np.bool_]
+) -> tuple[int, NDArray[np.bool_]]:
+    """Return the pieces above half the local plateau that the mask touches: how many, and where."""
     above = (ratio > 0.5) & territory
-    count, pieces = cv2.connectedComponents(above.astype(np.uint8), connectivity=8)
+    count, labels = cv2.connectedComponents(above.astype(np.uint8), connectivity=8)
     touched = np.zeros(count, bool)
-    touched[pieces[mask & above]] = True
+    touched[labels[mask & above]] = True
     touched[0] = False
-    inside = touched[pieces]
+    inside = touched[labels]
     if not inside.any():
-        return mask & territory, 0.0
-    filled = 0.0
+        return 1, mask & territory
+    return int(touched.sum()), np.asarray(inside)
+
+
+def _filled(inside: NDArray[np.bool_], fine: NDArray[np.float32], plateau: float, noise: float) -> NDArray[np.bool_]:
+    """Return the pieces with their hollows, but not their holes.
+
+    The rays through a hollow shell's middle still meet its wall, so it belongs to the shadow; a hole that lets rays
+    pass does not.
+    """
     count, holes, stats, _ = cv2.connectedComponentsWithStats((~inside).astype(np.uint8), connectivity=4)
+    if count <= 2:
+        return inside
+    solid = inside.copy()
     for hole in range(1, count):
-        left, top, width, height, size = stats[hole]
+        left, top, width, height, size = (int(value) for value in stats[hole])
         if left == 0 or top == 0 or left + width == inside.shape[1] or top + height == inside.shape[0]:
             continue
         window = (slice(top, top + height), slice(left, left + width))
         here = holes[window] == hole
-        # What blur alone leaves in the middle of an empty hole of this size.
-        radius = np.sqrt(size / np.pi)
-        blurred_in = np.exp(-(radius**2) / (2 * 1.6**2))
-        middle = float(fine[window][here].min())
-        average_noise = noise * 1.5
-        if middle > (0.12 + blurred_in) * plateau and middle > 2.0 * average_noise:
-            inside[window] |= here
-            filled += float(size)
-    return inside, filled
+        blurred_in = float(np.exp(-size / (2 * np.pi * HOLLOW_BLUR_PX**2)))
+        lowest = float(fine[window][here].min())
+        if lowest > (HOLLOW_SHARE + blurred_in) * plateau and lowest > HOLLOW_NOISE_SD * noise:
+            solid[window] |= here
+    return solid
 
 
-def _coverage(
-    ratio: NDArray[np.float32], level: float, inside: NDArray[np.bool_], territory: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return how much of each pixel lies above a level, taking the image as a plane within the pixel."""
-    padded = cv2.copyMakeBorder(ratio, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    slope = 0.5 * (np.abs(padded[2:, 1:-1] - padded[:-2, 1:-1]) + np.abs(padded[1:-1, 2:] - padded[1:-1, :-2]))
-    share = np.clip(0.5 + (ratio - level) / np.maximum(slope, 0.02), 0.0, 1.0).astype(np.float64)
-    kernel = np.ones((3, 3), np.uint8)
-    solid = inside.astype(np.uint8)
-    near = cv2.dilate(solid, kernel).astype(bool)
-    core = cv2.erode(solid, kernel).astype(bool)
-    share[core] = 1.0
-    share[~near | ~territory] = 0.0
+def _coverage(view: _View, solid: NDArray[np.bool_], territory: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return how much of each pixel lies inside the contour."""
+    share = view.share_above(0.5)
+    share[shrunk(solid, square(3), outside=True)] = 1.0
+    share[~grown(solid, square(3)) | ~territory] = 0.0
     return share
 
 
-def _length(share: NDArray[np.float64], territory: NDArray[np.bool_]) -> float:
-    padded = np.pad(share, 1)
+def _length(share: NDArray[np.float32], territory: NDArray[np.bool_]) -> float:
+    """Return the length of the outline, as the total variation of the coverage; the film's border is no outline."""
+    padded = cv2.copyMakeBorder(share, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     rows = 0.5 * (padded[2:, 1:-1] - padded[:-2, 1:-1])
     cols = 0.5 * (padded[1:-1, 2:] - padded[1:-1, :-2])
-    return float(np.hypot(rows, cols)[territory].sum())
+    return float(cv2.magnitude(rows, cols)[territory].sum(dtype=np.float64))
 
 
 def _signed_distance(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -227,13 +253,13 @@ def _signed_distance(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     solid = inside.astype(np.uint8)
     outward = cv2.distanceTransform(1 - solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     inward = cv2.distanceTransform(solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(np.where(inside, 0.5 - inward, outward - 0.5))
+    return np.asarray(np.where(inside, 0.5 - inward, outward - 0.5), dtype=np.float32)
 
 
 def _profile(
     ratio: NDArray[np.float32], distance: NDArray[np.float32], territory: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return the mean signal in bands along the contour; an empty band takes its neighbour's value."""
+    """Return the mean signal in bands along the contour; an empty band follows from its neighbour."""
     bands = len(DISTANCE_EDGES) - 1
     band = np.searchsorted(DISTANCE_EDGES, distance[territory], side="right") - 1
     valid = (band >= 0) & (band < bands)
@@ -250,19 +276,21 @@ def _profile(
     return np.clip(means, -2.0, 3.0)
 
 
-def _level_shift(
-    ratio: NDArray[np.float32],
-    level: float,
-    inside: NDArray[np.bool_],
+def _shifts(
+    view: _View,
+    levels: tuple[float, ...],
     distance: NDArray[np.float32],
     territory: NDArray[np.bool_],
-    area: float,
-    length: float,
-) -> float:
-    """Return how far out, on average, another level lies from the reference contour."""
-    padded = cv2.copyMakeBorder(ratio, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    slope = 0.5 * (np.abs(padded[2:, 1:-1] - padded[:-2, 1:-1]) + np.abs(padded[1:-1, 2:] - padded[1:-1, :-2]))
-    share = np.clip(0.5 + (ratio - level) / np.maximum(slope, 0.02), 0.0, 1.0)
-    share[distance < -4.0] = 1.0
+    contour: tuple[float, float],
+) -> list[float]:
+    """Return how far out, on average, other levels lie from the contour of the given area and length."""
     near = territory & (distance < 3.5)
-    return float(np.clip((share[near].sum() - area) / length, -5.0, 5.0))
+    band = near & (distance >= -4.0)
+    core = float(near.sum() - band.sum())
+    ratio, slope = view.ratio[band], view.slope[band]
+    area, length = contour
+    found = []
+    for level in levels:
+        share = np.clip(0.5 + (ratio - level) / slope, 0.0, 1.0)
+        found.append(float(np.clip((core + share.sum(dtype=np.float64) - area) / length, -5.0, 5.0)))
+    return found

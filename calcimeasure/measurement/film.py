@@ -16,6 +16,7 @@ from calcimeasure.measurement.area import LARGEST_MARGIN_PX, describe_crop
 from calcimeasure.measurement.calibration import AreaEstimate, estimate_area
 from calcimeasure.measurement.contrast import integrated_contrast
 from calcimeasure.measurement.crops import deposit_crops
+from calcimeasure.measurement.edge import Edge
 from calcimeasure.measurement.outline import outline_area
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import Radiograph
@@ -70,6 +71,7 @@ def measure_film(
         total_area_se_mm2=None if pixel is None else total_se * pixel,
         warnings=tuple(dict.fromkeys(warnings)),
         anatomy=anatomy,
+        edges={number: one.edge for number, one in found.items()},
     )
 
 
@@ -147,6 +149,7 @@ class _Found:
     """What the pixels say of one deposit."""
 
     area: AreaEstimate
+    edge: Edge
     contrast: float | None
     over_exposed: bool
     rows: NDArray[np.int64]
@@ -169,6 +172,7 @@ def _found(
         rows, cols = np.nonzero(cut.mask)
         found[cut.label] = _Found(
             area=area,
+            edge=described.edge,
             contrast=integrated_contrast(cut.crop.pixels, described, film.grey),
             over_exposed=bool(clipped.mean() > OVER_EXPOSED_SHARE),
             rows=rows + cut.first_row,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.deposits import AreaMethod, DepositLabels, Finding, Origin
+from calcimeasure.measurement.edge import Edge
 from calcimeasure.radiograph import Radiograph
 
 
@@ -65,6 +67,8 @@ class FilmMeasurement:
         Sentences of the film, the labels and the measurement together, each once.
     anatomy
         The masks it was measured with: pictures blank everything outside the limbs. None where none were made.
+    edges
+        The edge of each deposit by its number, as the pixels show it; what `calcimeasure.measurement.pair` compares.
     """
 
     film: Radiograph
@@ -76,3 +80,4 @@ class FilmMeasurement:
     total_area_se_mm2: float | None
     warnings: tuple[str, ...] = ()
     anatomy: Anatomy | None = None
+    edges: Mapping[int, Edge] = field(default_factory=dict)

@@ -13,8 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
+from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
 from calcimeasure.simulation.deposits import CalciumDeposit, render_thickness
 from calcimeasure.simulation.geometry import coverage
+
+FILM_LEVEL = 1500.0
+FILM_CONTRAST = 400.0
 
 
 class Backdrop(StrEnum):
@@ -89,12 +94,29 @@ class Patch:
         True footprint area in pixels.
     noise_sd
         Standard deviation of the noise in a pixel, before any enhancement.
+    spacing_mm
+        (row, column) spacing.
     """
 
     pixels: NDArray[np.float32]
     coverage: NDArray[np.float32]
     area_px: float
     noise_sd: float
+    spacing_mm: tuple[float, float]
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """True on the pixels of which the footprint covers more than half."""
+        return self.coverage > 0.5
+
+    def film(self) -> Radiograph:
+        """Return the patch as a film of 12-bit-like grey values."""
+        row_mm, col_mm = self.spacing_mm
+        return Radiograph(
+            pixels=np.asarray(FILM_LEVEL + FILM_CONTRAST * self.pixels, dtype=np.float32),
+            spacing=Spacing(row_mm=row_mm, col_mm=col_mm, basis=SpacingBasis.DETECTOR),
+            grey=GreyScale(lowest=0.0, highest=4095.0),
+        )
 
 
 def render_patch(
@@ -129,7 +151,7 @@ def render_patch(
     thickness[where] = part
     relative = thickness / max(float(thickness.max()), 1e-9)
     signal = (1 + settings.hardening) * relative - settings.hardening * relative**2
-    picture = signal + _soft_tissue(shape, settings, behind)
+    picture: NDArray[np.floating] = signal + _soft_tissue(shape, settings, behind)
     if settings.backdrop is not Backdrop.SOFT:
         picture = picture + _bone(shape, settings, float(np.sqrt(deposit.area_mm2)), behind)
     picture = _blur(picture.astype(np.float32), settings)
@@ -144,7 +166,27 @@ def render_patch(
         coverage=share,
         area_px=placed.area_mm2 / (row_mm * col_mm),
         noise_sd=noise_sd,
+        spacing_mm=settings.spacing_mm,
     )
+
+
+def patch_of_kind(
+    kind: DepositKind | str, diameter_mm: float, seed: int, settings: PatchSettings | None = None
+) -> Patch:
+    """Return the patch of a seed with one deposit of a kind and a size.
+
+    Parameters
+    ----------
+    kind, diameter_mm
+        As for `make_deposit`.
+    seed
+        Decides everything else.
+    settings
+        The exposure; the standard one when None.
+    """
+    rng = np.random.default_rng(seed)
+    deposit = make_deposit(kind, diameter_mm=diameter_mm, thickness_mm=1.0, rng=rng)
+    return render_patch(deposit, PatchSettings() if settings is None else settings, rng)
 
 
 def random_settings(
@@ -234,7 +276,7 @@ def _noise(shape: tuple[int, int], correlation_px: float, rng: np.random.Generat
     noise = cv2.GaussianBlur(
         rng.standard_normal(coarse_shape, dtype=np.float32), (0, 0), sigma, borderType=cv2.BORDER_REFLECT
     )
-    noise *= np.float32(1 / _blur_gain(sigma))
+    noise = noise / np.float32(_blur_gain(sigma))
     if step == 1:
         return np.asarray(noise[4 : 4 + shape[0], 4 : 4 + shape[1]])
     enlarged = cv2.resize(noise, None, fx=step, fy=step, interpolation=cv2.INTER_CUBIC)
