@@ -1,0 +1,248 @@
+"""Milliseconds a stage for one pair of 2500 x 2000 films: `python benchmarks/speed.py`.
+
+The pair is simulated (seed 7, seven deposits, 0.115 mm) and written as uncompressed DICOM before the clock starts. The
+stages are those that `calcimeasure.compare` itself names as it goes; reading comes before them, and tables, pictures,
+page and DICOM after them. One warm-up run is not counted; of the repeats the table shows the fastest and the median
+wall time and the least processor time, which a busy machine adds little to.
+
+The floor is what any program has to do with two such films, measured in the same run: decode both, one Gaussian of
+sigma 3 and one connected-component labelling of each, with SciPy and, the harder comparison, with OpenCV. Cold figures
+are whole processes, imports and all; peak memory is that of a process that compares and writes.
+"""
+
+from __future__ import annotations
+
+import sys
+
+sys.path.pop(0)  # this folder holds a statistics.py, which is not the standard library's
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+SHAPE, SPACING_MM, SEED, DEPOSITS = (2500, 2000), 0.115, 7, 7
+AIM_S, AIM_GB, AIM_FLOOR, AIM_COLD_S, AIM_HELP_S, AIM_IMPORT_S = 3.0, 1.0, 8.0, 5.0, 0.4, 0.25
+
+Seconds = dict[str, tuple[float, float]]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    parser.add_argument("--films", type=Path, help="keep the two films in this folder, and use them if they are there")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        films = make_films(arguments.films or Path(scratch))
+        figures = measure(films, Path(scratch), repeats=arguments.repeats)
+    report(figures)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    return 0
+
+
+def make_films(folder: Path) -> tuple[Path, Path]:
+    paths = (folder / "baseline.dcm", folder / "followup.dcm")
+    if not all(path.exists() for path in paths):
+        from calcimeasure.simulation import ChangePlan, FilmFormat, simulate_pair, write_dicom
+
+        folder.mkdir(parents=True, exist_ok=True)
+        pair = simulate_pair(
+            np.random.default_rng(SEED),
+            plan=ChangePlan(area_ratio=1.2, spread=0.1, touched=0.5, new=1),
+            deposits=DEPOSITS,
+            film_format=FilmFormat(shape=SHAPE, spacing_mm=(SPACING_MM, SPACING_MM)),
+        )
+        for film, path in zip((pair.baseline, pair.followup), paths, strict=True):
+            write_dicom(film, path)
+    return paths
+
+
+def measure(films: tuple[Path, Path], scratch: Path, *, repeats: int) -> dict[str, Any]:
+    runs = [one_run(films, scratch / f"run{number}") for number in range(repeats + 1)][1:]
+    floors = [floor(films) for _ in range(repeats + 1)][1:]
+    stages = {
+        name: {
+            "fastest_ms": 1000 * min(run[name][0] for run in runs),
+            "median_ms": 1000 * statistics.median(run[name][0] for run in runs),
+            "processor_ms": 1000 * min(run[name][1] for run in runs),
+        }
+        for name in runs[0]
+    }
+    return {
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "stages": stages,
+        "floor_ms": 1000 * min(cv for cv, _ in floors),
+        "floor_scipy_ms": 1000 * min(scipy for _, scipy in floors),
+        "self_check_ms": self_check_ms(films),
+        **cold(films, scratch),
+    }
+
+
+class Clock:
+    """Wall and processor seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: Seconds = {}
+        self._open: tuple[str, float, float] | None = None
+
+    def begin(self, stage: str | None) -> None:
+        """End the stage that runs, and begin the next."""
+        wall, processor = time.perf_counter(), time.process_time()
+        if self._open is not None:
+            name, wall_0, processor_0 = self._open
+            before = self.seconds.get(name, (0.0, 0.0))
+            self.seconds[name] = (before[0] + wall - wall_0, before[1] + processor - processor_0)
+        self._open = None if stage is None else (stage, wall, processor)
+
+
+@contextmanager
+def clocked() -> Iterator[Clock]:
+    clock = Clock()
+    yield clock
+    clock.begin(None)
+
+
+def one_run(films: tuple[Path, Path], folder: Path) -> Seconds:
+    """Return the seconds of each stage of one comparison, from the files to the folder."""
+    from calcimeasure.comparison import compare
+    from calcimeasure.films import read_film
+    from calcimeasure.results.dicom import write_comparison_dicom
+    from calcimeasure.results.display import anatomy_of
+    from calcimeasure.results.label_images import labels_tiff
+    from calcimeasure.results.marks import pair_marks
+    from calcimeasure.results.overlay import overlay_png
+    from calcimeasure.results.records import comparison_record, record_text
+    from calcimeasure.results.report.page import report_html
+    from calcimeasure.results.tables import comparison_deposits_csv, links_csv
+
+    folder.mkdir(parents=True)
+    with clocked() as clock:
+        clock.begin("Reading")
+        baseline, followup = (read_film(path) for path in films)
+        comparison = compare(baseline, followup, progress=clock.begin)
+        clock.begin("Tables and label images")
+        record = comparison_record(comparison)
+        (folder / "comparison.json").write_text(record_text(record))
+        (folder / "deposits.csv").write_text(comparison_deposits_csv(comparison))
+        (folder / "links.csv").write_text(links_csv(comparison))
+        sides = {"baseline": comparison.baseline, "followup": comparison.followup}
+        for name, side in sides.items():
+            (folder / f"{name}.tif").write_bytes(labels_tiff(side.labels, side.film.spacing))
+        clock.begin("Pictures (overlay.png)")
+        for (name, side), marks in zip(sides.items(), pair_marks(comparison), strict=True):
+            (folder / f"{name}.png").write_bytes(overlay_png(side.film, anatomy_of(side), marks, side.labels.image))
+        clock.begin("HTML")
+        (folder / "report.html").write_text(report_html(comparison, record))
+        clock.begin("DICOM (--dicom)")
+        write_comparison_dicom(comparison, folder)
+    return clock.seconds
+
+
+def self_check_ms(films: tuple[Path, Path]) -> float:
+    """Return what --self-check adds to a comparison; it is not part of the usual run."""
+    from calcimeasure.comparison import compare
+    from calcimeasure.films import read_film
+
+    pair = [read_film(path) for path in films]
+    took = []
+    for check in (False, True):
+        start = time.perf_counter()
+        compare(*pair, self_check=check)
+        took.append(time.perf_counter() - start)
+    return 1000 * (took[1] - took[0])
+
+
+def floor(films: tuple[Path, Path]) -> tuple[float, float]:
+    """Return the seconds of decoding, blurring and labelling both films, with OpenCV and with SciPy."""
+    import pydicom
+
+    def decoded() -> list[np.ndarray]:
+        return [pydicom.dcmread(path).pixel_array.astype(np.float32) for path in films]
+
+    def with_opencv() -> None:
+        for pixels in decoded():
+            smooth = cv2.GaussianBlur(pixels, (0, 0), 3.0)
+            cv2.connectedComponents((smooth > pixels.mean()).astype(np.uint8))
+
+    def with_scipy() -> None:
+        for pixels in decoded():
+            smooth = ndimage.gaussian_filter(pixels, 3.0)
+            ndimage.label(smooth > pixels.mean())
+
+    return wall(with_opencv), wall(with_scipy)
+
+
+def wall(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def cold(films: tuple[Path, Path], scratch: Path) -> dict[str, Any]:
+    """Return seconds and memory of whole processes."""
+    python = [sys.executable]
+    out = iter(range(100))
+
+    def compare_once() -> object:
+        command = [*python, "-m", "calcimeasure", "compare", *map(str, films), "--quiet"]
+        return subprocess.run([*command, "--out", str(scratch / f"cold{next(out)}")], check=False, capture_output=True)
+
+    def run(*words: str) -> Callable[[], object]:
+        return lambda: subprocess.run([*python, *words], check=True, capture_output=True)
+
+    def fastest(work: Callable[[], object], times: int) -> float:
+        return min(wall(work) for _ in range(times))
+
+    numpy_s = fastest(run("-c", "import numpy"), 5)
+    figures: dict[str, Any] = {
+        "cold_compare_s": fastest(compare_once, 3),
+        "peak_gb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9,
+        "help_s": fastest(run("-m", "calcimeasure", "--help"), 5),
+        "import_s": fastest(run("-c", "import numpy, calcimeasure"), 5) - numpy_s,
+        "import_numpy_s": numpy_s,
+    }
+    return figures
+
+
+def report(figures: dict[str, Any]) -> None:
+    stages = figures["stages"]
+    usual = [name for name in stages if not name.startswith("DICOM")]
+    print(f"one pair of {SHAPE[0]} x {SHAPE[1]} films, warm, {figures['cores']} cores\n")
+    print(f"{'stage':34}{'fastest ms':>12}{'median ms':>12}{'processor ms':>14}")
+    for name, row in stages.items():
+        print(f"{name:34}{row['fastest_ms']:12.0f}{row['median_ms']:12.0f}{row['processor_ms']:14.0f}")
+    print(f"{'Self-check (--self-check)':34}{figures['self_check_ms']:12.0f}")
+    columns = (("fastest_ms", 12), ("median_ms", 12), ("processor_ms", 14))
+    total = {key: sum(stages[name][key] for name in usual) for key, _ in columns}
+    print("-" * 72)
+    print(f"{'all but DICOM and self-check':34}" + "".join(f"{total[key]:{width}.0f}" for key, width in columns))
+    print(f"{'floor, SciPy / OpenCV':34}{figures['floor_scipy_ms']:12.0f}{figures['floor_ms']:12.0f}\n")
+    for name, value, aim, unit in (
+        ("a pair, warm", total["fastest_ms"] / 1000, AIM_S, "s"),
+        ("times the floor (SciPy)", total["fastest_ms"] / figures["floor_scipy_ms"], AIM_FLOOR, ""),
+        ("times the floor (OpenCV)", total["fastest_ms"] / figures["floor_ms"], AIM_FLOOR, ""),
+        ("peak memory of a process", figures["peak_gb"], AIM_GB, "GB"),
+        ("calcimeasure compare, cold", figures["cold_compare_s"], AIM_COLD_S, "s"),
+        ("calcimeasure --help", figures["help_s"], AIM_HELP_S, "s"),
+        ("import beyond numpy's", figures["import_s"], AIM_IMPORT_S, "s"),
+    ):
+        met = "met" if value <= aim else "MISSED"
+        print(f"{name:34}{value:10.2f} {unit:3} aim {aim:g} {unit:3} {met}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
