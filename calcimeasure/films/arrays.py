@@ -31,7 +31,7 @@ def film_from_array(
     ----------
     array
         Shape (rows, columns), or (rows, columns, 3) with equal channels; whole or floating-point numbers, bone
-        larger than air. The film holds a copy.
+        larger than air: where the picture says otherwise, that is warned of and not changed. The film holds a copy.
     spacing_mm
         Distance between pixels: one number, or (row, column).
     invert
@@ -55,7 +55,8 @@ def film_from_array(
     pixels = _picture(np.asarray(array))
     lowest, highest = value_range(pixels)
     spacing = choose_spacing(SpacingTags(), user_mm=options.spacing_mm)
-    return make_film(FilmParts(pixels=pixels, lowest=lowest, highest=highest, spacing=spacing), options)
+    parts = FilmParts(pixels=pixels, lowest=lowest, highest=highest, spacing=spacing, direction_is_given=True)
+    return make_film(parts, options)
 
 
 def _picture(array: NDArray[Any]) -> NDArray[Any]:

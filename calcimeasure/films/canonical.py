@@ -59,12 +59,16 @@ def _decide_direction(
         return not parts.bone_is_low
     verdict = judge_polarity(pixels, padding) if parts.shows_a_limb else Polarity.UNSURE
     seen_low = {Polarity.BONE_HIGH: False, Polarity.BONE_LOW: True}.get(verdict, parts.bone_is_low)
-    if seen_low != parts.bone_is_low:
-        shown = "dark" if seen_low else "bright"
-        parts.warnings.append(
-            f"The file's grey direction disagrees with the picture, in which bone has {shown} stored values; "
-            "the picture was believed. Use --invert if bone comes out dark."
-        )
+    if seen_low == parts.bone_is_low:
+        return seen_low
+    shown = "dark" if seen_low else "bright"
+    if parts.direction_is_given:
+        parts.warnings.append(f"In the picture bone seems to have {shown} values, against what was given; see invert.")
+        return parts.bone_is_low
+    parts.warnings.append(
+        f"The file's grey direction disagrees with the picture, in which bone has {shown} stored values; "
+        "the picture was believed. Use --invert if bone comes out dark."
+    )
     return seen_low
 
 

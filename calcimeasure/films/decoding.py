@@ -29,6 +29,7 @@ _NATIVE = {
 }
 _RLE = "1.2.840.10008.1.2.5"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_USUAL = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
 # Beyond this many pixels a compressed film must show some bytes for them.
 _LARGE_PIXELS = 50_000_000
 _PIXELS_A_BYTE = 1000
@@ -166,6 +167,10 @@ def _decode_with_pydicom(header: Header, syntax: str, name: str, where: str) -> 
         raise DecoderError(f"{coding}, which no decoder is known for", where=where, remedy=remedy) from None
     if not decoder.is_available:
         raise DecoderError(f"{coding}, which no installed decoder reads", where=where, remedy=remedy)
+    for keyword, usual in _USUAL.items():
+        # Decoders insist on these; a film without them can only be of the usual kind.
+        if header.raw(keyword) is None:
+            setattr(header.dataset, keyword, usual)
     try:
         pixels, _ = decoder.as_array(header.dataset, index=header.frame, raw=False)
     except BaseException as error:

@@ -33,6 +33,8 @@ class FilmParts:
         Whether the file declares that small values are shown white.
     padding
         True where no picture was recorded.
+    direction_is_given
+        Whether a person answers for `bone_is_low`: the picture is then asked, but does not decide.
     shows_a_limb
         False where the file says that it shows something else: the picture is not asked which way grey runs.
     frame
@@ -51,6 +53,7 @@ class FilmParts:
     relationship: GreyRelationship = GreyRelationship.UNKNOWN
     processing_intent: str | None = None
     padding: NDArray[np.bool_] | None = None
+    direction_is_given: bool = False
     shows_a_limb: bool = True
     frame: int | None = None
     warnings: list[str] = field(default_factory=list)

@@ -250,6 +250,16 @@ def test_compressed_films_equal_the_uncompressed(tmp_path, film_dataset, ramp, s
     np.testing.assert_array_equal(read_film(path).pixels, ramp(64, 48, top=4095))
 
 
+def test_a_compressed_film_without_its_usual_attributes(tmp_path, film_dataset, ramp):
+    dataset = film_dataset(ramp(64, 48, top=4095), BitsStored=12, HighBit=11)
+    dataset.compress(JPEGLSLossless)
+    for keyword in ("SamplesPerPixel", "PhotometricInterpretation", "PixelRepresentation"):
+        delattr(dataset, keyword)
+    path = tmp_path / "film"
+    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+    np.testing.assert_array_equal(read_film(path).pixels, ramp(64, 48, top=4095))
+
+
 def test_a_file_without_meta_header(tmp_path, film_dataset, ramp):
     dataset = film_dataset(ramp())
     del dataset.file_meta
