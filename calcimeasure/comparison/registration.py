@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.comparison.alignment import grid_nodes, inverse
 from calcimeasure.comparison.articulation import Matches, match_windows
-from calcimeasure.comparison.displacement import blend, polish
+from calcimeasure.comparison.bone_scale import BoneScale, applies, measure_bone_scale
+from calcimeasure.comparison.displacement import Polished, blend, polish, standard_error
 from calcimeasure.comparison.patches import sample
 from calcimeasure.comparison.records import Alignment, Registration
 from calcimeasure.comparison.reduced import Reduced, reduce_film
@@ -43,19 +44,21 @@ class Fit:
     ----------
     alignment
         First film to second.
-    matches
-        The windows it rests on.
     share
         Share of the limb's windows inside both fields that fit.
     correlation
         Median correlation over the limb's bone after alignment.
+    rms_px
+        Residual at bone in pixels of the first film: the mapping against the windows, each matched by itself.
+    bone_scale
+        Size of the second film's bones over the first's, in mm or pixels; None where too little bone fits.
     """
 
     alignment: Alignment
-    matches: Matches
     share: float
     correlation: float
     rms_px: float
+    bone_scale: BoneScale | None
 
     @property
     def quality(self) -> float:
@@ -115,7 +118,7 @@ def register(
     if fit is None or not fit.good:
         return Registration(status="failed", reason=_why(fit)), None
     alignment = inverse(fit.alignment, second.shape) if swapped else fit.alignment
-    return _registration(fit, alignment, baseline, swapped=swapped), alignment
+    return _registration(fit, alignment, baseline, followup, swapped=swapped), alignment
 
 
 def fit_films(
@@ -126,32 +129,69 @@ def fit_films(
     picture_1 = reduce_film(first, first_anatomy, in_mm=in_mm)
     picture_2 = reduce_film(second, second_anatomy, in_mm=in_mm)
     turned = picture_2.mirrored() if flip else picture_2
-    scales = SCALES_WITH_SPACING if in_mm else SCALES_WITHOUT_SPACING
-    matches = _best_matches(picture_1, turned, scales)
+    matches = _best_matches(picture_1, turned, SCALES_WITH_SPACING if in_mm else SCALES_WITHOUT_SPACING)
     if matches is None or int(matches.good.sum()) < LEAST_WINDOWS:
         return None
     step = max(1, round(GRID_CELLS * picture_1.cell[1]))
     nodes_film = grid_nodes(first.shape, step)
     nodes = picture_1.from_film(nodes_film)
-    mapped = blend(matches, nodes.reshape(-1, 2)).reshape(nodes.shape)
+    blended = blend(matches, nodes.reshape(-1, 2)).reshape(nodes.shape)
     reach = cv2.dilate((picture_1.limbs > 0).astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
-    mapped, correlation = polish(picture_1, turned, nodes, mapped, reach)
+    polished = polish(picture_1, turned, nodes, blended, reach)
+    bone = _over_bone(picture_1, nodes) & (polished.correlation != 0)
+    target = polished.mapped.copy()
     if flip:
-        mapped[..., 1] = picture_2.image.shape[1] - 1 - mapped[..., 1]
-    target = picture_2.to_film(mapped)
-    matrix = _similarity(matches, picture_1, picture_2, first, second, flip=flip)
+        target[..., 1] = turned.image.shape[1] - 1 - target[..., 1]
+    target = picture_2.to_film(target)
+    matrix = _similarity(nodes_film, target, bone, (first, second), flip=flip)
     affine = nodes_film @ matrix[:, :2].T + matrix[:, 2]
-    over = sample((picture_1.bone & (picture_1.limbs > 0)).astype(np.float32), nodes) > 0.5
-    inner = np.asarray(cv2.erode(picture_1.field, np.ones((9, 9), np.uint8)), np.float32)
-    over &= sample(inner, nodes) > 0.5
-    alignment = Alignment(matrix=matrix, residual=(target - affine).astype(np.float32), step=step, flipped=flip)
+    cell_px = float(np.sqrt(picture_1.cell[0] * picture_1.cell[1]))
+    uncertainty = standard_error(matches, polished, turned, nodes) * cell_px
     return Fit(
-        alignment=alignment,
-        matches=matches,
+        alignment=Alignment(
+            matrix=matrix,
+            residual=(target - affine).astype(np.float32),
+            step=step,
+            flipped=flip,
+            uncertainty=uncertainty.astype(np.float32),
+        ),
         share=float(matches.good[matches.seen].mean()) if matches.seen.any() else 0.0,
-        correlation=float(np.median(correlation[over])) if over.any() else 0.0,
-        rms_px=0.0,
+        correlation=float(np.median(polished.correlation[bone])) if bone.any() else 0.0,
+        rms_px=_residual(matches, picture_1, nodes, polished) * cell_px,
+        bone_scale=_film_scale(measure_bone_scale(picture_1, turned, matches), (picture_1, picture_2), (first, second)),
     )
+
+
+def _residual(matches: Matches, picture: Reduced, nodes: NDArray[np.float64], polished: Polished) -> float:
+    """Return how far the windows over bone, each matched by itself, lie from the mapping: rms in cells, 5 % trimmed."""
+    over = matches.good & (sample(picture.bone.astype(np.float32), matches.first) > 0.5)
+    if not over.any():
+        return 0.0
+    at = (matches.first[over] - nodes[0, 0]) / (nodes[-1, -1] - nodes[0, 0]) * (np.array(nodes.shape[:2]) - 1)
+    mapped = np.stack([sample(polished.mapped[..., axis].astype(np.float32), at) for axis in (0, 1)], axis=1)
+    apart = np.sort(((mapped - matches.second[over]) ** 2).sum(axis=1))
+    return float(np.sqrt(apart[: max(1, int(0.95 * len(apart)))].mean())) / matches.scale
+
+
+def _over_bone(picture: Reduced, nodes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which nodes lie over the limbs' bone and well inside the field."""
+    bone = sample((picture.bone & (picture.limbs > 0)).astype(np.float32), nodes) > 0.5
+    inner = np.asarray(cv2.erode(picture.field, np.ones((9, 9), np.uint8)), np.float32)
+    return np.asarray(bone & (sample(inner, nodes) > 0.5), np.bool_)
+
+
+def _film_scale(
+    scale: BoneScale | None, pictures: tuple[Reduced, Reduced], films: tuple[Radiograph, Radiograph]
+) -> BoneScale | None:
+    """Return the bones' scale in mm where both films have a spacing, else in pixels."""
+    if scale is None:
+        return None
+    in_mm = all(film.spacing.known for film in films)
+    sizes = []
+    for picture, film in zip(pictures, films, strict=True):
+        area = picture.cell[0] * picture.cell[1] * ((film.spacing.pixel_area_mm2 or 1.0) if in_mm else 1.0)
+        sizes.append(0.5 * float(np.log(area)))
+    return replace(scale, log_scale=scale.log_scale + sizes[1] - sizes[0])
 
 
 def _mirror_wins(fit: Fit | None, other: Fit | None) -> bool:
@@ -176,18 +216,18 @@ def _best_matches(first: Reduced, second: Reduced, scales: tuple[float, ...]) ->
 
 
 def _similarity(
-    matches: Matches, picture_1: Reduced, picture_2: Reduced, first: Radiograph, second: Radiograph, *, flip: bool
+    nodes: NDArray[np.float64],
+    target: NDArray[np.float64],
+    bone: NDArray[np.bool_],
+    films: tuple[Radiograph, Radiograph],
+    *,
+    flip: bool,
 ) -> NDArray[np.float64]:
     """Return the (2, 3) matrix between the films' pixels that is a similarity in mm (in square pixels without)."""
-    place_2 = matches.second[matches.good].copy()
-    if flip:
-        place_2[:, 1] = picture_2.image.shape[1] - 1 - place_2[:, 1]
-    size_1, size_2 = pixel_size(first), pixel_size(second)
-    from_1 = picture_1.to_film(matches.first[matches.good]) * size_1
-    to_2 = picture_2.to_film(place_2) * size_2
-    linear, shift = fit_similarity(from_1, to_2, flip=flip)
-    matrix = np.column_stack([linear * size_1, shift]) / size_2[:, None]
-    return np.asarray(matrix, np.float64)
+    chosen = bone if bone.any() else np.ones_like(bone)
+    size_1, size_2 = (np.asarray(film.spacing.mm or (film.spacing.pixel_aspect, 1.0)) for film in films)
+    linear, shift = fit_similarity(nodes[chosen] * size_1, target[chosen] * size_2, flip=flip)
+    return np.asarray(np.column_stack([linear * size_1, shift]) / size_2[:, None], np.float64)
 
 
 def fit_similarity(
@@ -221,11 +261,6 @@ def fit_similarity(
     return linear, shift
 
 
-def pixel_size(film: Radiograph) -> NDArray[np.float64]:
-    """Return (row, column) size of a pixel: mm, or columns where no mm are known."""
-    return np.asarray(film.spacing.mm or (film.spacing.pixel_aspect, 1.0))
-
-
 def _same_film(film: Radiograph) -> tuple[Registration, Alignment]:
     identity = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     rms_mm = 0.0 if film.spacing.known else None
@@ -233,15 +268,26 @@ def _same_film(film: Radiograph) -> tuple[Registration, Alignment]:
     return registration, Alignment(matrix=identity)
 
 
-def _registration(fit: Fit, alignment: Alignment, baseline: Radiograph, *, swapped: bool) -> Registration:
+def _registration(
+    fit: Fit, alignment: Alignment, baseline: Radiograph, followup: Radiograph, *, swapped: bool
+) -> Registration:
+    """Return the record of a good fit, told from the baseline's side."""
     matrix = alignment.matrix
-    rotation = float(np.rad2deg(np.arctan2(matrix[1, 0], matrix[0, 0])))
-    del swapped
-    mean_spacing = float(np.sqrt(baseline.spacing.pixel_area_mm2 or 0.0))
-    return replace(
-        Registration(status="ok", rotation_deg=rotation, rms_px=fit.rms_px),
-        rms_mm=fit.rms_px * mean_spacing if baseline.spacing.known else None,
+    rms_px = fit.rms_px
+    if swapped:
+        rms_px /= float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    pixel_mm2 = baseline.spacing.pixel_area_mm2
+    told = Registration(
+        status="ok",
+        rms_px=rms_px,
+        rms_mm=None if pixel_mm2 is None else rms_px * float(np.sqrt(pixel_mm2)),
+        rotation_deg=float(np.rad2deg(np.arctan2(matrix[1, 0], matrix[0, 0]))),
     )
+    if fit.bone_scale is None:
+        return told
+    scale = float(np.exp(-fit.bone_scale.log_scale if swapped else fit.bone_scale.log_scale))
+    log_se = fit.bone_scale.log_se
+    return replace(told, scale=scale, scale_se=scale * log_se, scale_applied=applies(baseline, followup, log_se))
 
 
 def _why(fit: Fit | None) -> str:
