@@ -382,6 +382,9 @@ def background_of(overlap: float) -> str:
 def outlines_px(deposit: CalciumDeposit, spacing: tuple[float, float]) -> tuple[tuple[tuple[float, float], ...], ...]:
     """Return the polygons of a deposit's pieces as (row, column) pixel positions."""
     return tuple(
-        tuple((float(y / spacing[0] - 0.5), float(x / spacing[1] - 0.5)) for x, y in outline[::OUTLINE_STEP])
+        tuple(
+            (round(float(y / spacing[0] - 0.5), 2), round(float(x / spacing[1] - 0.5), 2))
+            for x, y in outline[::OUTLINE_STEP]
+        )
         for outline in deposit.outlines
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.simulation.bones import Bone, BoneStyle, make_forearm_bone, make_long_bone, make_short_bone
-from calcimeasure.simulation.limb import Knot, Limb, Pad, Pose, Segment
+from calcimeasure.simulation.limb import Knot, Limb, Pad, Pose, Segment, centred
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -312,12 +312,14 @@ def draw_hand_pose(rng: np.random.Generator, limb: Limb, *, near: Pose | None = 
     turns["metacarpal_1"] = sign * float(rng.normal(0, 5))
     turns["metacarpal_5"] = sign * float(rng.normal(0, 1.5))
     turns["radius"] = sign * float(rng.normal(-3, 6))
-    return Pose(
+    pose = Pose(
         turns_deg={name: turn for name, turn in turns.items() if name in limb.segments},
         flexions_deg={name: turn for name, turn in flexions.items() if name in limb.segments},
         rotation_deg=float(np.clip(rng.normal(0, 8), -20, 20)),
         tilt_deg=float(abs(np.clip(rng.normal(0, 5), -15, 15))),
         tilt_axis_deg=float(rng.uniform(0, 360)),
-        shift_mm=(float(rng.normal(0, 6)), float(rng.normal(-42, 6))),
+        shift_mm=(0.0, float(rng.normal(-42, 6))),
         height_mm=float(rng.uniform(12, 24)),
     )
+    pose = centred(limb, pose, without=("radius", "ulna"))
+    return replace(pose, shift_mm=(pose.shift_mm[0] + float(rng.normal(0, 6)), pose.shift_mm[1]))

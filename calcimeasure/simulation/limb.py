@@ -6,7 +6,7 @@ frame has y along it. Angles turn from y towards x.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from calcimeasure.simulation.bones import Bone
     from calcimeasure.simulation.geometry import Points
+
+
+PARALLEL_MM = 1_000_000.0  # so far a source that the beam is parallel
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -211,6 +214,24 @@ def place(limb: Limb, pose: Pose, *, film_mm: tuple[float, float], source_distan
             source_distance_mm,
         )
     return placements
+
+
+def centred(limb: Limb, pose: Pose, *, without: tuple[str, ...] = ()) -> Pose:
+    """Return the pose shifted across the film so that the limb's bones lie evenly about its middle.
+
+    Parameters
+    ----------
+    without
+        Beginnings of the names of bones that do not count.
+    """
+    placed = place(limb, pose, film_mm=(0.0, 0.0), source_distance_mm=PARALLEL_MM)
+    across = [
+        placed[name].apply(segment.bone.outline_mm)[:, 0]
+        for name, segment in limb.segments.items()
+        if not name.startswith(without)
+    ]
+    middle = (min(x.min() for x in across) + max(x.max() for x in across)) / 2
+    return replace(pose, shift_mm=(pose.shift_mm[0] - float(middle), pose.shift_mm[1]))
 
 
 def _project(

@@ -37,6 +37,7 @@ KIND_WEIGHTS = {
     DepositKind.CLUSTER: 0.2, DepositKind.SHEET: 0.08, DepositKind.STIPPLE: 0.08, DepositKind.SHELL: 0.03,
     DepositKind.ULCERATED: 0.07,
 }  # fmt: skip
+THICKEST_MM = {DepositKind.SLAB: 1.3, DepositKind.SHEET: 2.0}
 TRIES = 40
 
 
@@ -197,7 +198,8 @@ def _draw_one(
     if diameter < 1.5:
         kind = DepositKind.NODULE if rng.random() < 0.5 else DepositKind.LOBULATED
     thickness = 0.62 * diameter**0.55 * float(np.exp(rng.normal(0, 0.5))) * thickness_scale
-    shape = make_deposit(kind, diameter_mm=diameter, thickness_mm=float(np.clip(thickness, 0.15, 4.0)), rng=rng)
+    thickest = THICKEST_MM.get(kind, min(0.6 * diameter + 0.2, 4.0))
+    shape = make_deposit(kind, diameter_mm=diameter, thickness_mm=float(np.clip(thickness, 0.15, thickest)), rng=rng)
     # What matters for the room it needs is its reach, which for a stipple is far more than its area's diameter.
     reach = float(np.hypot(*shape.points_mm.T).max())
     narrow = 2 * shape.area_mm2 / (np.pi * reach)

@@ -16,6 +16,7 @@ from calcimeasure.simulation.exposure import Exposure, draw_exposure
 from calcimeasure.simulation.film import FilmFormat, Sitting, render_film
 from calcimeasure.simulation.furniture import Furniture
 from calcimeasure.simulation.hand import HandTraits, draw_hand_pose, make_hand
+from calcimeasure.simulation.limb import centred
 from calcimeasure.simulation.pair import FOLLOWUP_DATE, SimulatedPair, pair_of, without_collisions
 from calcimeasure.simulation.placing import draw_deposits, site_of
 from calcimeasure.simulation.processing import Processing
@@ -58,8 +59,8 @@ class Sample:
 
 
 SAMPLES = {
-    "unchanged": Sample(seed=7, side="R", monochrome1=False, deposits=6),
-    "grown": Sample(seed=5, side="L", monochrome1=True, deposits=5, grown_ratio=2.0, new=1),
+    "unchanged": Sample(seed=3, side="R", monochrome1=False, deposits=6),
+    "grown": Sample(seed=5, side="L", monochrome1=True, deposits=5, grown_ratio=1.8, new=1),
 }
 
 
@@ -115,9 +116,10 @@ def sample_pair(name: str) -> SimulatedPair:
 
 def _pose(rng: np.random.Generator, limb: Limb, *, near: Pose | None = None) -> Pose:
     pose = draw_hand_pose(rng, limb, near=near)
-    shift = (pose.shift_mm[0] * 0.4, WRIST_BELOW_MIDDLE_MM + float(rng.normal(0, 1.5)))
     turns = {name: 0.75 * turn for name, turn in pose.turns_deg.items()}
-    return replace(pose, shift_mm=shift, turns_deg=turns, rotation_deg=pose.rotation_deg * 0.4)
+    pose = replace(pose, turns_deg=turns, rotation_deg=pose.rotation_deg * 0.4)
+    pose = centred(limb, pose, without=("radius", "ulna"))
+    return replace(pose, shift_mm=(pose.shift_mm[0], WRIST_BELOW_MIDDLE_MM + float(rng.normal(0, 1.5))))
 
 
 def _visits(rng: np.random.Generator, limb: Limb, sample: Sample) -> tuple[tuple[HeldDeposit, ...], Visits]:

@@ -58,6 +58,11 @@ def correlated_noise(
 def signed_distance(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return the distance to the edge in pixels, positive inside; half a pixel at the pixels beside it."""
     mask = inside.astype(np.uint8)
-    within = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    beyond = cv2.distanceTransform(1 - mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    within, beyond = _exact_distance(mask), _exact_distance(1 - mask)
     return np.asarray(np.where(inside, within - 0.5, 0.5 - beyond), np.float32)
+
+
+def _exact_distance(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
+    # OpenCV's last digit depends on the number of threads; squared distances on a grid are whole numbers.
+    distance = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(np.sqrt(np.rint(np.square(distance, dtype=np.float64))))

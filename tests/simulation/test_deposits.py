@@ -67,19 +67,16 @@ def test_kinds_have_the_area_asked_for_and_render_all_their_thickness(kind, diam
 
 
 @pytest.mark.parametrize("kind", [DepositKind.CLUSTER, DepositKind.STIPPLE])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_pieces_of_one_deposit_are_within_two_millimetres_of_another(kind, seed):
-    deposit = make_deposit(kind, diameter_mm=6.0, thickness_mm=0.5, rng=np.random.default_rng(seed))
-    reached, waiting = {0}, set(range(1, len(deposit.pieces)))
-    while waiting:
-        near = {
-            there
-            for there in waiting
-            if any(outline_gap(deposit.outlines[here], deposit.outlines[there]) <= 2.0 for here in reached)
-        }
-        assert near, "a piece lies apart from all others"
-        reached |= near
-        waiting -= near
+    deposit = make_deposit(kind, diameter_mm=5.0, thickness_mm=0.5, rng=np.random.default_rng(seed))
+    outlines = [outline[::12] for outline in deposit.outlines]
+    reached, waiting = [0], set(range(1, len(outlines)))
+    for here in reached:
+        near = [there for there in sorted(waiting) if outline_gap(outlines[here], outlines[there]) <= 1.9]
+        reached += near
+        waiting -= set(near)
+    assert not waiting, "a piece lies apart from all others"
 
 
 def test_growing_multiplies_the_area_exactly_and_keeps_the_place():
