@@ -1,0 +1,202 @@
+"""`calcimeasure study init | run | status | export`: many films, from a folder to tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from calcimeasure.study.runner import Progress, StudyState
+
+FILMS_FAILED_STATUS = 5
+MOST_LINES = 20
+
+
+@click.group()
+def study() -> None:
+    r"""Measure a whole study: many subjects, films and visits.
+
+    \b
+    calcimeasure study init FOLDER     propose films.csv and study.toml from a folder of films
+    calcimeasure study run STUDY       read every film, compare every pair
+    calcimeasure study status STUDY    what is done, what failed, what is missing
+    calcimeasure study export STUDY    tables as CSV and Parquet, with a data dictionary
+    """
+
+
+@study.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the study's files.  [default: FOLDER]")
+@click.option("--title", default="", help="Title of the study.")
+@click.option("--keep-ids", is_flag=True, help="Patient identifiers are pseudonyms already: keep them.")
+@click.option("--update", is_flag=True, help="Add films that are new since; rows that are there stay as they are.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--verbose", is_flag=True, help="Print errors in full.")
+def init(folder: Path, out: Path | None, title: str, **options: Any) -> None:
+    """Walk FOLDER, read headers, propose films.csv and study.toml to be looked over.
+
+    Subjects get pseudonyms; their key is private/subject_key.csv, which no result contains.
+    """
+    from calcimeasure.study.init import init_study
+    from calcimeasure.study.series import gaps
+
+    with _counting("Reading headers", quiet=options["quiet"]) as count:
+        proposal = init_study(
+            folder, out, title=title, update=options["update"], keep_ids=options["keep_ids"], progress=count
+        )
+    if options["quiet"]:
+        return
+    where = out or folder
+    taking_part = [film for film in proposal.films if film.include]
+    visits = ", ".join(proposal.settings.visit_names)
+    click.echo(f"{len(taking_part)} films of {proposal.subjects} subjects; visits: {visits}.")
+    _tell("left out as copies", [f"{f.path}: {f.note}" for f in proposal.films if not f.include])
+    _tell("no films", [f"{path}: {reason}" for path, reason in proposal.left_out])
+    unsaid = [f"{film.path}: {film.note}" for film in taking_part if film.note]
+    _tell("with something the header does not say", unsaid)
+    incomplete = [film for film in taking_part if not (film.visit and film.side)]
+    _tell("to be completed before a run (visit, side)", [film.path for film in incomplete])
+    _tell("gaps", list(gaps(proposal.films, proposal.settings)))
+    click.echo(f"Look over {where / 'films.csv'} and {where / 'study.toml'}, then: calcimeasure study run {where}")
+
+
+@study.command()
+@click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes on this machine.  [default: its cores]")
+@click.option("--scheduler", help="Address of a dask scheduler, e.g. tcp://host:8786.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--wait", is_flag=True, help="Wait while another run of this study is under way.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--verbose", is_flag=True, help="Print a line for each film and pair, and errors in full.")
+def run(study_folder: Path, workers: int | None, scheduler: str | None, **options: Any) -> int:
+    """Read every film and compare every pair of STUDY that is not finished, then write the tables.
+
+    A run that was interrupted, however, goes on where it stopped.
+    """
+    from calcimeasure.study.export import export_study
+    from calcimeasure.study.runner import Study, run_study
+
+    if options["dry_run"]:
+        _tell_plan(Study(study_folder).state())
+        return 0
+    with _progress(quiet=options["quiet"], verbose=options["verbose"]) as progress:
+        state = run_study(
+            study_folder, workers=workers, scheduler=scheduler, wait_for_lock=options["wait"], progress=progress
+        )
+    export_study(study_folder, state)
+    if not options["quiet"]:
+        _summarise(state)
+    return FILMS_FAILED_STATUS if state.failed_films or state.failed_pairs else 0
+
+
+@study.command()
+@click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
+@click.option("--verbose", is_flag=True, help="Print errors in full.")
+def status(study_folder: Path, **_options: Any) -> int:
+    """Say what of STUDY is done, what failed and why, and which films are missing."""
+    from calcimeasure.study.runner import Study
+
+    state = Study(study_folder).state()
+    _summarise(state)
+    return FILMS_FAILED_STATUS if state.failed_films or state.failed_pairs else 0
+
+
+@study.command()
+@click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the tables.  [default: STUDY/results/tables]")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--verbose", is_flag=True, help="Print errors in full.")
+def export(study_folder: Path, out: Path | None, **options: Any) -> None:
+    """Write films, deposits, links, pairs and subjects of STUDY as CSV and Parquet, with a data dictionary."""
+    from calcimeasure.study.export import export_study
+    from calcimeasure.study.runner import Study
+
+    folder = export_study(study_folder, Study(study_folder).state(), folder=out)
+    if not options["quiet"]:
+        click.echo(f"Tables: {folder}")
+
+
+def _summarise(state: StudyState) -> None:
+    from collections import Counter
+
+    from calcimeasure.study.series import CHANGE, gaps
+
+    films = [film for film in state.films if film.include]
+    read = sum(
+        outcome["status"] == "ok" for mark in state.readings.values() if mark for outcome in mark["films"].values()
+    )
+    click.echo(f"{state.settings.title}: {read} of {len(films)} films read.")
+    changes = [mark for mark in state.pairs.values() if mark and mark["kind"] == CHANGE and mark["status"] == "ok"]
+    verdicts = Counter(mark["verdict"] for mark in changes)
+    told = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in sorted(verdicts.items()))
+    click.echo(f"{len(changes)} visits compared with baseline{': ' + told if told else ''}.")
+    waiting = sum(mark is None for mark in (*state.readings.values(), *state.pairs.values()))
+    if waiting:
+        click.echo(f"{waiting} pieces of work are not done yet.")
+    _tell("failed films", [f"{name}: {reason}" for name, reason in state.failed_films.items()])
+    _tell("failed pairs", [f"{name}: {reason}" for name, reason in state.failed_pairs.items()])
+    unfit = [f"{m['followup']}: {' '.join(m['reasons'])}" for m in changes if m["verdict"] == "not_comparable"]
+    _tell("not comparable", unfit)
+    _tell("gaps", list(gaps(state.films, state.settings)))
+
+
+def _tell_plan(state: StudyState) -> None:
+    todo = [series for series in state.series if state.readings[series.name] is None]
+    pairs = sum(mark is None for mark in state.pairs.values())
+    films = sum(len(series.films) for series in todo)
+    click.echo(f"To do: {films} films of {len(todo)} limbs to be read, with their pairs; {pairs} other pairs.")
+
+
+def _tell(what: str, lines: list[str]) -> None:
+    if not lines:
+        return
+    click.echo(f"{len(lines)} {what}:")
+    for line in lines[:MOST_LINES]:
+        click.echo(f"  {line}")
+    if len(lines) > MOST_LINES:
+        click.echo(f"  ... and {len(lines) - MOST_LINES} more")
+
+
+@contextmanager
+def _counting(title: str, *, quiet: bool) -> Iterator[Any]:
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc=title, unit=" files", delay=1.0, leave=False) as bar:
+        yield lambda _path: bar.update()
+
+
+@contextmanager
+def _progress(*, quiet: bool, verbose: bool) -> Iterator[Progress]:
+    """Show a bar with the time left on a terminal, a line each piece of work with --verbose."""
+    from calcimeasure.study.runner import Progress
+
+    if verbose:
+        yield Progress(done=lambda _units, line: click.echo(line, err=True) if line else None)
+        return
+    if quiet or not sys.stderr.isatty():
+        yield Progress()
+        return
+    from tqdm import tqdm
+
+    with tqdm(
+        total=0, unit="", leave=False, bar_format="{desc}{bar:24} {n}/{total} {elapsed}, {remaining} left"
+    ) as bar:
+
+        def begin(total: int, finished: int) -> None:
+            bar.total = total + finished
+            bar.initial = finished
+            bar.n = finished
+            bar.refresh()
+
+        def done(units: int, _line: str) -> None:
+            bar.update(units)
+
+        yield Progress(begin=begin, done=done)

@@ -1,0 +1,355 @@
+"""`films.csv`: a row a film, plain CSV that a person edits in a spreadsheet. Read, checked, written here.
+
+Every mistake is told with file, row (as a spreadsheet counts them, the header being row 1), column and remedy; all
+mistakes of a file are told at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from calcimeasure.errors import StudyError
+
+FILMS_CSV = "films.csv"
+COLUMNS = (
+    "film_id",
+    "subject",
+    "visit",
+    "date",
+    "body_part",
+    "side",
+    "view",
+    "repeat",
+    "path",
+    "frame",
+    "row_spacing_mm",
+    "col_spacing_mm",
+    "spacing_basis",
+    "include",
+    "note",
+)
+REQUIRED = ("subject", "visit", "body_part", "side", "view", "path")
+MOST_TOLD = 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}")
+
+FilmKey = tuple[str, str, str, str, str, int]
+SeriesKey = tuple[str, str, str, str]
+Tell = Callable[[str, str, str], None]
+"""Told the column, the problem and the remedy."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FilmRow:
+    """One film of a study.
+
+    Attributes
+    ----------
+    film_id
+        Start of the file's hash when the row was proposed; empty where a person wrote the row.
+    subject, visit, body_part, side, view, repeat
+        The key.
+    date
+        ISO date of the exposure, or empty.
+    path
+        The file, relative to the study's folder or absolute.
+    frame
+        Of a multi-frame file, counted from 1; None for a single frame.
+    spacing_mm
+        (row, column); applied only where `spacing_basis` is ``user``, else for the person's eyes.
+    include
+        Whether the film takes part; a film left out keeps its row, with the reason in `note`.
+    """
+
+    film_id: str = ""
+    subject: str
+    visit: str
+    date: str = ""
+    body_part: str
+    side: str
+    view: str
+    repeat: int = 1
+    path: str
+    frame: int | None = None
+    spacing_mm: tuple[float, float] | None = None
+    spacing_basis: str = ""
+    include: bool = True
+    note: str = ""
+
+    @property
+    def key(self) -> FilmKey:
+        """What names the film in the study."""
+        return (self.subject, self.visit, self.body_part, self.side, self.view, self.repeat)
+
+    @property
+    def series(self) -> SeriesKey:
+        """What its visits have in common: the films of one limb in one view."""
+        return (self.subject, self.body_part, self.side, self.view)
+
+    @property
+    def user_spacing_mm(self) -> tuple[float, float] | None:
+        """The spacing that a person gave, to be applied."""
+        return self.spacing_mm if self.spacing_basis == "user" else None
+
+    @property
+    def name(self) -> str:
+        """The key as one word, for folders and messages."""
+        parts = (self.subject, self.visit, self.body_part, self.side, self.view, str(self.repeat))
+        return "_".join(part.replace(" ", "-") for part in parts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One mistake in a table."""
+
+    row: int
+    column: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"row {self.row}, column {self.column}: {self.problem}. {self.remedy}"
+
+
+def read_manifest(path: Path, *, visits: Sequence[str] | None = None) -> tuple[FilmRow, ...]:
+    """Read `films.csv`, in its order.
+
+    Parameters
+    ----------
+    path
+        The file.
+    visits
+        Names of visits that the study knows; None to accept any.
+
+    Raises
+    ------
+    StudyError
+        Naming every row and column that is wrong, the first twenty in full.
+    """
+    rows = _read_rows(path)
+    films: list[FilmRow] = []
+    numbers: list[int] = []
+    problems: list[Problem] = []
+    for number, row in rows:
+        film, wrong = _film_of(row, number, visits)
+        problems += wrong
+        if film is not None:
+            films.append(film)
+            numbers.append(number)
+    problems += _repeated(films, numbers)
+    raise_problems(path.name, problems)
+    return tuple(films)
+
+
+def valid_name(word: str) -> bool:
+    """Return whether a word can name a folder on every system."""
+    return _NAME.fullmatch(word) is not None and not word.endswith((".", " "))
+
+
+def raise_problems(name: str, problems: Sequence[Problem]) -> None:
+    """Raise one error that tells all problems; nothing where there are none.
+
+    Raises
+    ------
+    StudyError
+        With the first twenty in full and the number of the rest.
+    """
+    if not problems:
+        return
+    told = [str(problem) for problem in sorted(problems, key=lambda p: p.row)]
+    rest = len(told) - MOST_TOLD
+    lines = told[:MOST_TOLD] + ([f"... and {rest} more"] if rest > 0 else [])
+    count = "a mistake" if len(told) == 1 else f"{len(told)} mistakes"
+    raise StudyError(f"{count}:\n  " + "\n  ".join(lines), where=name)
+
+
+def write_manifest(path: Path, films: Iterable[FilmRow]) -> None:
+    """Write `films.csv`; the same films give the same bytes."""
+    path.write_text(manifest_text(films), encoding="utf-8", newline="")
+
+
+def manifest_text(films: Iterable[FilmRow]) -> str:
+    """Return the text of `films.csv`."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for film in films:
+        row, col = film.spacing_mm or ("", "")
+        writer.writerow(
+            {
+                "film_id": film.film_id,
+                "subject": film.subject,
+                "visit": film.visit,
+                "date": film.date,
+                "body_part": film.body_part,
+                "side": film.side,
+                "view": film.view,
+                "repeat": film.repeat,
+                "path": film.path,
+                "frame": "" if film.frame is None else film.frame,
+                "row_spacing_mm": row,
+                "col_spacing_mm": col,
+                "spacing_basis": film.spacing_basis,
+                "include": "yes" if film.include else "no",
+                "note": film.note,
+            }
+        )
+    return text.getvalue()
+
+
+def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Return (spreadsheet row, cells) of every row that holds anything."""
+    try:
+        # Spreadsheets write a byte-order mark, and some a semicolon for a comma.
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise StudyError(
+            "there is no manifest", where=str(path), remedy="Make one with `calcimeasure study init FOLDER`."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise StudyError("is not UTF-8 text", where=path.name, remedy="Save it as CSV (UTF-8).") from error
+    first_line = text.split("\n", 1)[0]
+    delimiter = ";" if first_line.count(";") > first_line.count(",") else ","
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    names = [(name or "").strip() for name in reader.fieldnames or []]
+    missing = [column for column in REQUIRED if column not in names]
+    if missing:
+        raise StudyError(
+            f"row 1: there is no column {', '.join(missing)}",
+            where=path.name,
+            remedy=f"The columns are {', '.join(COLUMNS)}.",
+        )
+    doubled = [name for name, count in Counter(names).items() if count > 1 and name]
+    if doubled:
+        raise StudyError(f"row 1: column {doubled[0]} is there twice", where=path.name, remedy="Keep one of them.")
+    rows = []
+    for number, cells in enumerate(reader, start=2):
+        row = {(name or "").strip(): (value or "").strip() for name, value in cells.items() if isinstance(value, str)}
+        if any(row.values()):
+            rows.append((number, row))
+    return rows
+
+
+def _film_of(row: Mapping[str, str], number: int, visits: Sequence[str] | None) -> tuple[FilmRow | None, list[Problem]]:
+    """Return the film of a row, or what is wrong with it. A row that is left out is not asked for its key."""
+    problems: list[Problem] = []
+
+    def wrong(column: str, problem: str, remedy: str) -> None:
+        problems.append(Problem(row=number, column=column, problem=problem, remedy=remedy))
+
+    include = row.get("include", "").lower()
+    if include not in ("", "yes", "no", "y", "n", "true", "false", "1", "0"):
+        wrong("include", f"'{include}' is neither yes nor no", "Write yes or no.")
+    included = include not in ("no", "n", "false", "0")
+    for column in REQUIRED:
+        if included and not row.get(column):
+            wrong(column, "is empty", "Fill it in, or write no under include.")
+    _check_words(row, wrong)
+    if included and visits is not None and row.get("visit") and row["visit"] not in visits:
+        wrong("visit", f"'{row['visit']}' is no visit of study.toml", f"The visits are {', '.join(visits)}.")
+    repeat = _whole_number(row.get("repeat") or "1")
+    if repeat is None or repeat < 1:
+        wrong("repeat", f"'{row.get('repeat')}' is not a whole number from 1", "Number repeat exposures 1, 2, ...")
+    frame = _whole_number(row["frame"]) if row.get("frame") else None
+    if row.get("frame") and (frame is None or frame < 1):
+        wrong("frame", f"'{row['frame']}' is not a frame", "Frames are counted from 1; leave it empty for one frame.")
+    spacing = _spacing_of(row, wrong)
+    if problems:
+        return None, problems
+    film = FilmRow(
+        film_id=row.get("film_id", "").lower(),
+        subject=row.get("subject", ""),
+        visit=row.get("visit", ""),
+        date=row.get("date", ""),
+        body_part=row.get("body_part", "").upper(),
+        side=row.get("side", "").upper(),
+        view=row.get("view", "").upper(),
+        repeat=repeat or 1,
+        path=row.get("path", ""),
+        frame=frame,
+        spacing_mm=spacing,
+        spacing_basis=row.get("spacing_basis", "").lower(),
+        include=included,
+        note=row.get("note", ""),
+    )
+    return film, []
+
+
+def _check_words(row: Mapping[str, str], tell: Tell) -> None:
+    side = row.get("side", "").upper()
+    if side and side not in ("L", "R", "B"):
+        tell("side", f"'{row['side']}' is not a side", "Write L, R, or B for both limbs on one film.")
+    for column in ("subject", "visit", "body_part", "view"):
+        word = row.get(column, "")
+        if word and not valid_name(word):
+            tell(column, f"'{word}' cannot name a folder", "Use letters, digits, blanks and . _ + - only.")
+    day = row.get("date", "")
+    if day:
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            tell("date", f"'{day}' is not a date", "Write it as 2026-01-31.")
+
+
+def _spacing_of(row: Mapping[str, str], tell: Tell) -> tuple[float, float] | None:
+    texts = (row.get("row_spacing_mm", ""), row.get("col_spacing_mm", ""))
+    if not any(texts):
+        if row.get("spacing_basis", "").lower() == "user":
+            tell("row_spacing_mm", "is empty, and the basis is 'user'", "Give the spacing, or another basis.")
+        return None
+    numbers = []
+    for column, text in zip(("row_spacing_mm", "col_spacing_mm"), texts, strict=True):
+        try:
+            number = float(text.replace(",", "."))
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and 0.0 < number < 100.0):
+            tell(column, f"'{text}' is not a length", "Give millimetres a pixel, e.g. 0.15.")
+        numbers.append(number)
+    return (numbers[0], numbers[1])
+
+
+def _whole_number(text: str) -> int | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return int(number) if number == int(number) else None
+
+
+def _repeated(films: Sequence[FilmRow], numbers: Sequence[int]) -> list[Problem]:
+    """Return the rows that name a film or a file that another row names already."""
+    problems = []
+    keys: dict[FilmKey, int] = {}
+    files: dict[tuple[str, int | None], int] = {}
+    for film, number in zip(films, numbers, strict=True):
+        if not film.include:
+            continue
+        first = keys.setdefault(film.key, number)
+        if first != number:
+            problems.append(
+                Problem(
+                    row=number,
+                    column="repeat",
+                    problem=f"is the same film as row {first} (subject, visit, body part, side, view, repeat)",
+                    remedy="Number repeat exposures 1, 2, ..., or write no under include.",
+                )
+            )
+        first = files.setdefault((film.path, film.frame), number)
+        if first != number:
+            problems.append(
+                Problem(
+                    row=number,
+                    column="path",
+                    problem=f"is the file of row {first} again",
+                    remedy="Keep one row, or write no under include.",
+                )
+            )
+    return problems

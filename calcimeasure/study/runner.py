@@ -1,0 +1,356 @@
+"""`study run`: every series read, every pair compared, finished work never done twice, failures kept and told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from calcimeasure.errors import CalciMeasureError
+from calcimeasure.study.executors import cluster, default_workers, process_pool
+from calcimeasure.study.manifest import FILMS_CSV, FilmRow, read_manifest
+from calcimeasure.study.series import PairOf, Series, pairs_of, series_of
+from calcimeasure.study.settings import STUDY_TOML, StudySettings, read_settings
+from calcimeasure.study.store import Hashes, Store, key_of, read_mark
+from calcimeasure.study.work import FAILED, OK, FilmWork, PairWork, ReadWork, do_pair, do_reading, give_up
+
+MOST_ATTEMPTS = 3
+AHEAD = 4
+"""Pieces of work handed out ahead of each worker: enough to keep it busy, few enough to keep memory flat."""
+
+Mark = dict[str, Any]
+Work = ReadWork | PairWork
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyState:
+    """A study as its files describe it, and what of it is finished.
+
+    Attributes
+    ----------
+    readings
+        The mark of each series, by its name; None where the reading is still to be done.
+    pairs
+        The mark of each pair of the series that are read, by the pair's name; None where it is still to be done.
+    """
+
+    settings: StudySettings
+    films: tuple[FilmRow, ...]
+    series: tuple[Series, ...]
+    readings: Mapping[str, Mark | None]
+    pairs: Mapping[str, Mark | None]
+
+    @property
+    def failed_films(self) -> dict[str, str]:
+        """Reason by film of what could not be read."""
+        return {
+            name: outcome["reason"]
+            for mark in self.readings.values()
+            if mark is not None
+            for name, outcome in mark["films"].items()
+            if outcome["status"] == FAILED
+        }
+
+    @property
+    def failed_pairs(self) -> dict[str, str]:
+        """Reason by pair of what could not be compared for a fault (a pair that is not comparable is no failure)."""
+        return {name: mark["reason"] for name, mark in self.pairs.items() if mark and mark["status"] == FAILED}
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """What a run tells as it goes on; the command line shows it.
+
+    Attributes
+    ----------
+    begin
+        Told how many films and pairs are to be done, and how many are finished already.
+    done
+        Told the number of units and a line, each time a piece of work ends: a unit is a film read or a pair compared.
+    """
+
+    begin: Callable[[int, int], None] = field(default=lambda _total, _finished: None)
+    done: Callable[[int, str], None] = field(default=lambda _units, _line: None)
+
+
+class Study:
+    """A study on disk: its manifest and settings read, its work described.
+
+    Parameters
+    ----------
+    folder
+        That of `study.toml` and `films.csv`.
+
+    Raises
+    ------
+    StudyError
+        When either is missing or wrong.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(folder)
+        self.settings = read_settings(self.store.study / STUDY_TOML)
+        self.films = read_manifest(self.store.study / FILMS_CSV, visits=self.settings.visit_names)
+        self.series = series_of(self.films, self.settings)
+        self._hashes = Hashes(self.store.root / "cache" / "hashes.csv")
+
+    def reading_work(self, series: Series) -> ReadWork:
+        """Return what reading a series takes, with its key."""
+        films = tuple(self._film_work(film) for film in series.films)
+        key = key_of(
+            {
+                "kind": "reading",
+                "settings": self.settings.reading(),
+                "films": [
+                    [
+                        film.row.name,
+                        film.sha256,
+                        film.row.frame,
+                        list(film.row.user_spacing_mm or ()),
+                        None if film.reading is None else self._hashes.of(film.reading),
+                    ]
+                    for film in films
+                ],
+            }
+        )
+        mark = self.store.reading_mark(series)
+        return ReadWork(key=key, mark=mark, films=films, settings=self.settings.reading())
+
+    def pair_works(self, reading: ReadWork, mark: Mark) -> list[PairWork]:
+        """Return the pairs of a series that was read, with their keys."""
+        by_name = {one.row.name: one for one in reading.films}
+        readable = [one.row for one in reading.films if mark["films"][one.row.name]["status"] == OK]
+        return [self._pair_work(pair, by_name, reading.key) for pair in pairs_of(readable, self.settings)]
+
+    def state(self) -> StudyState:
+        """Return what is finished and what is not, without doing any work."""
+        readings: dict[str, Mark | None] = {}
+        pairs: dict[str, Mark | None] = {}
+        for series in self.series:
+            work = self.reading_work(series)
+            mark = read_mark(work.mark, work.key)
+            readings[series.name] = mark
+            if mark is not None:
+                pairs |= {pair.pair.name: read_mark(pair.mark, pair.key) for pair in self.pair_works(work, mark)}
+        self.save_hashes()
+        return StudyState(settings=self.settings, films=self.films, series=self.series, readings=readings, pairs=pairs)
+
+    def save_hashes(self) -> None:
+        """Remember the hashes of files for the next run."""
+        self._hashes.save()
+
+    def _film_work(self, row: FilmRow) -> FilmWork:
+        path = Path(row.path)
+        path = path if path.is_absolute() else self.store.study / path
+        return FilmWork(
+            row=row,
+            path=path,
+            sha256=self._hashes.of(path),
+            reading=self._reading_of(row),
+            folder=self.store.film_folder(row),
+        )
+
+    def _reading_of(self, row: FilmRow) -> Path | None:
+        """Return a person's reading of a film: a label image or SEG named after it in `readings/`."""
+        for suffix in (".tif", ".dcm"):
+            path = self.store.study / "readings" / f"{row.name}{suffix}"
+            if path.exists():
+                return path
+        return None
+
+    def _pair_work(self, pair: PairOf, films: Mapping[str, FilmWork], reading_key: str) -> PairWork:
+        measuring = self.settings.measuring()
+        key = key_of(
+            {
+                "kind": "pair",
+                "reading": reading_key,
+                "settings": measuring,
+                "pair": [pair.kind, pair.baseline.name, pair.followup.name],
+            }
+        )
+        return PairWork(
+            key=key,
+            mark=self.store.pair_mark(pair),
+            folder=self.store.pair_folder(pair),
+            pair=pair,
+            baseline=films[pair.baseline.name],
+            followup=films[pair.followup.name],
+            settings=measuring,
+        )
+
+
+def run_study(
+    folder: Path,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    wait_for_lock: bool = False,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> StudyState:
+    """Do what is not finished of a study.
+
+    Parameters
+    ----------
+    folder
+        The study.
+    workers
+        Processes on this machine; its cores where not given.
+    scheduler
+        Address of a dask scheduler, whose workers do the work instead.
+    wait_for_lock
+        Wait while another run of the study is under way, instead of refusing.
+    progress
+        Told as work ends.
+    executor
+        In place of both, for those who bring their own.
+
+    Returns
+    -------
+    StudyState
+        With everything finished, failures among it.
+
+    Raises
+    ------
+    StudyError
+        When the manifest or the settings are wrong, or another run is under way.
+    """
+    study = Study(folder)
+    count = workers or default_workers()
+    told = progress or Progress()
+    with study.store.locked(wait=wait_for_lock):
+        run = _Run(study, told)
+        if executor is not None:
+            run.work_with(executor, count)
+        elif scheduler is not None:
+            with cluster(scheduler) as remote:
+                run.work_with(remote, 64)
+        else:
+            run.work_with_pools(lambda: process_pool(count, study.store.root), count)
+        study.save_hashes()
+    return study.state()
+
+
+class _Run:
+    """One run: what is still to be done, handed out a little ahead of the workers, dead workers replaced."""
+
+    def __init__(self, study: Study, progress: Progress) -> None:
+        self.study = study
+        self.progress = progress
+        self.attempts: Counter[str] = Counter()
+        self.again: list[Work] = []
+        self.readings = {work.key: work for work in map(study.reading_work, study.series)}
+        study.save_hashes()
+        self.todo = self._unfinished()
+
+    def _unfinished(self) -> Iterator[Work]:
+        """Give every piece of work that is not finished; failed ones are tried again."""
+        finished = 0
+        todo: list[Work] = []
+        for work in self.readings.values():
+            mark = read_mark(work.mark, work.key)
+            if mark is None or any(one["status"] == FAILED for one in mark["films"].values()):
+                todo.append(work)
+                continue
+            finished += len(work.films)
+            for pair in self.study.pair_works(work, mark):
+                done = read_mark(pair.mark, pair.key)
+                if done is None or done["status"] == FAILED:
+                    todo.append(pair)
+                else:
+                    finished += 1
+        units = sum(len(work.films) * 2 - 1 if isinstance(work, ReadWork) else 1 for work in todo)
+        self.progress.begin(units, finished)
+        return iter(todo)
+
+    def work_with_pools(self, make: Callable[[], AbstractContextManager[Executor]], workers: int) -> None:
+        """Work until all is done, with a fresh pool whenever a worker died."""
+        ended = False
+        while not ended:
+            with make() as pool:
+                ended = self.work_with(pool, workers)
+
+    def work_with(self, executor: Executor, workers: int) -> bool:
+        """Work until all is done; False when a worker died and took the executor with it."""
+        under_way: dict[Future[Mark], Work] = {}
+        try:
+            while self._hand_out(executor, under_way, workers * AHEAD):
+                finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    self._settle(future, under_way[future])
+                    del under_way[future]
+        except BrokenExecutor:
+            self._after_a_death(under_way)
+            return False
+        return True
+
+    def _hand_out(self, executor: Executor, under_way: dict[Future[Mark], Work], most: int) -> bool:
+        while len(under_way) < most:
+            if any(self.attempts[work.key] for work in under_way.values()):
+                break
+            work = self.again.pop() if self.again else next(self.todo, None)
+            if work is None:
+                break
+            if self.attempts[work.key] and under_way:
+                # A worker died while it was at this, perhaps because of it: it is tried again by itself.
+                self.again.append(work)
+                break
+            if isinstance(work, ReadWork):
+                under_way[executor.submit(do_reading, work)] = work
+            else:
+                under_way[executor.submit(do_pair, work)] = work
+        return bool(under_way)
+
+    def _settle(self, future: Future[Mark], work: Work) -> None:
+        """Take a result; work that failed with a fault of its process is tried again, then given up.
+
+        Raises
+        ------
+        CalciMeasureError
+            When results cannot be written (a full disk): then the run ends.
+        """
+        error = future.exception()
+        if error is None:
+            self._take(future.result(), work)
+        elif isinstance(error, BrokenExecutor | CalciMeasureError):
+            raise error
+        else:
+            self._try_again(work)
+
+    def _try_again(self, work: Work) -> None:
+        self.attempts[work.key] += 1
+        if self.attempts[work.key] < MOST_ATTEMPTS:
+            self.again.append(work)
+        else:
+            self._take(give_up(work), work)
+
+    def _take(self, mark: Mark, work: Work) -> None:
+        """Take what a piece of work gave; a reading's pairs come next."""
+        if isinstance(work, PairWork):
+            self.progress.done(1, f"{mark['followup']}: {mark.get('verdict') or mark['reason']}")
+            return
+        for name, outcome in mark["films"].items():
+            self.progress.done(1, f"{name}: {outcome.get('reason') or 'read'}")
+        pairs = self.study.pair_works(work, mark)
+        self.again += reversed([pair for pair in pairs if not _finished(pair)])
+        # Pairs that are finished, or cannot be made because a film failed, leave the bar as if done.
+        missing = len(work.films) - 1 - len(pairs) + sum(1 for pair in pairs if _finished(pair))
+        if missing > 0:
+            self.progress.done(missing, "")
+
+    def _after_a_death(self, under_way: dict[Future[Mark], Work]) -> None:
+        """Hand out again what was under way when a worker died."""
+        for future, work in under_way.items():
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._take(future.result(), work)
+            else:
+                self._try_again(work)
+
+
+def _finished(pair: PairWork) -> bool:
+    mark = read_mark(pair.mark, pair.key)
+    return mark is not None and mark["status"] == OK
