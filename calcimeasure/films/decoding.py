@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,7 +173,8 @@ def _decode_with_pydicom(header: Header, syntax: str, name: str, where: str) -> 
         if header.raw(keyword) is None:
             setattr(header.dataset, keyword, usual)
     try:
-        pixels, _ = decoder.as_array(header.dataset, index=header.frame, raw=False)
+        with jpeg.silent_stderr() if syntax == _RLE else nullcontext():
+            pixels, _ = decoder.as_array(header.dataset, index=header.frame, raw=False)
     except BaseException as error:
         # Each decoder lets out kinds of its own, which say what was tried and not what is wrong. The one for RLE is
         # written in Rust, whose panics are not even Exceptions.

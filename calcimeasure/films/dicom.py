@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,11 @@ _NOT_A_LIMB = {
     "CHEST", "ABDOMEN", "PELVIS", "SKULL", "HEAD", "BREAST", "NECK", "SPINE", "CSPINE", "TSPINE", "LSPINE", "SSPINE",
     "HEART", "THORAX", "RIB", "JAW", "TEETH", "SINUS", "BRAIN", "LUNG", "CTSPINE", "TLSPINE", "LSSPINE",
 }  # fmt: skip
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+# Where the file meta header starts: its first element is its length.
+_META_START = 132
+_INFLATED_BYTES = 64 * 1024**2
+_INFLATED_RATIO = 50
 # Conventionally shown with bone dark, and declared MONOCHROME2 all the same.
 _FLUOROSCOPY = {"XA", "RF", "DF", "DS"}
 
@@ -100,6 +106,7 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
 def _parse(data: bytes, where: str) -> Dataset:
     import pydicom
 
+    _check_inflated_size(data, where)
     try:
         dataset = pydicom.dcmread(BytesIO(data), force=True)
         if "Rows" not in dataset and _header_alone(data):
@@ -114,6 +121,20 @@ def _parse(data: bytes, where: str) -> Dataset:
     if "Rows" not in dataset and "SOPClassUID" not in dataset:
         raise FilmError("this is not a DICOM film", where=where, remedy="Give the DICOM file of one radiograph.")
     return dataset
+
+
+def _check_inflated_size(data: bytes, where: str) -> None:
+    """Refuse a deflated file that would grow beyond what any film needs: pydicom inflates it whole."""
+    if _DEFLATED not in data[: _META_START + 1000]:
+        return
+    start = _META_START + 12 + int.from_bytes(data[_META_START + 8 : _META_START + 12], "little")
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflater.decompress(data[start:], max(_INFLATED_BYTES, _INFLATED_RATIO * len(data)))
+    except zlib.error:
+        raise FilmError("the deflated data is damaged", where=where, remedy="Copy or export the film again.") from None
+    if inflater.unconsumed_tail:
+        raise FilmError("the deflated data is larger than any film", where=where, remedy="Export the film again.")
 
 
 def _header_alone(data: bytes) -> bool:

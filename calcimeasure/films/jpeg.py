@@ -104,7 +104,7 @@ def decode_extended(stream: bytes, rows: int, columns: int) -> NDArray[Any] | No
     image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.MONOCHROME2))
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(JPEG_EXTENDED)))
     image.SetPixelFormat(gdcm.PixelFormat(1, 16, 12, 11, 0))
-    with _silent_stderr():
+    with silent_stderr():
         text = image.GetBuffer()
     # SWIG hands the bytes over as text.
     data = b"" if text is None else text.encode("utf-8", "surrogateescape")
@@ -115,8 +115,11 @@ def decode_extended(stream: bytes, rows: int, columns: int) -> NDArray[Any] | No
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Keep GDCM quiet: it tries its 8-bit decoder first, whose complaint goes straight to the terminal."""
+def silent_stderr() -> Iterator[None]:
+    """Keep a decoder quiet that writes straight to the terminal.
+
+    GDCM tries its 8-bit decoder on 12-bit streams first, and the RLE decoder prints its own crash.
+    """
     try:
         saved = os.dup(2)
     except OSError:

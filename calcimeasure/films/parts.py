@@ -116,8 +116,9 @@ def grey_from_colour(pixels: NDArray[Any], where: str) -> NDArray[Any]:
         The file, for the message.
     """
     spread = pixels.max(axis=2).astype(np.float32) - pixels.min(axis=2)
-    scale = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind in "iu" else float(np.ptp(pixels)) or 1.0
-    if float(np.mean(spread <= _RGB_TOLERANCE * scale)) < _GREY_FRACTION:
+    # Against the values that are there: 12 bits in a 16-bit file are small beside what the type allows.
+    scale = float(np.nanmax(pixels)) if pixels.dtype.kind == "f" else float(pixels.max())
+    if float(np.mean(~(spread > _RGB_TOLERANCE * scale))) < _GREY_FRACTION:
         raise FilmError(
             "this is a colour picture, not a radiograph",
             where=where,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
 
 import numpy as np
 import pydicom
@@ -11,6 +12,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -250,6 +252,27 @@ def test_compressed_films_equal_the_uncompressed(tmp_path, film_dataset, ramp, s
     np.testing.assert_array_equal(read_film(path).pixels, ramp(64, 48, top=4095))
 
 
+def test_a_deflated_film(tmp_path, film_dataset, ramp):
+    path = tmp_path / "film.dcm"
+    pydicom.dcmwrite(path, film_dataset(ramp(), syntax=DeflatedExplicitVRLittleEndian), enforce_file_format=True)
+    np.testing.assert_array_equal(read_film(path).pixels, ramp())
+    data = path.read_bytes()
+    path.write_bytes(data[:-200])
+    with pytest.raises(FilmError):
+        read_film(path)
+
+
+def test_a_deflated_file_that_would_fill_the_memory(tmp_path, film_dataset, ramp):
+    path = tmp_path / "film.dcm"
+    pydicom.dcmwrite(path, film_dataset(ramp(), syntax=DeflatedExplicitVRLittleEndian), enforce_file_format=True)
+    data = path.read_bytes()
+    start = 144 + int.from_bytes(data[140:144], "little")
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    path.write_bytes(data[:start] + deflate.compress(bytes(80_000_000)) + deflate.flush())
+    with pytest.raises(FilmError, match="larger than any film"):
+        read_film(path)
+
+
 def test_a_compressed_film_without_its_usual_attributes(tmp_path, film_dataset, ramp):
     dataset = film_dataset(ramp(64, 48, top=4095), BitsStored=12, HighBit=11)
     dataset.compress(JPEGLSLossless)
@@ -397,6 +420,18 @@ def test_a_stream_that_no_decoder_can_read_is_a_decoder_error(tmp_path, film_dat
     pydicom.dcmwrite(path, dataset, enforce_file_format=True)
     with pytest.raises(DecoderError, match="could make a picture"):
         read_film(path)
+
+
+def test_run_lengths_of_another_size_than_the_header(tmp_path, film_dataset, ramp, capfd):
+    """The decoder crashes on them; the reader does not, and keeps the crash off the terminal."""
+    dataset = film_dataset(ramp())
+    dataset.compress(RLELossless)
+    dataset.Rows = 20
+    path = tmp_path / "film.dcm"
+    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+    with pytest.raises(DecoderError, match="RLE Lossless"):
+        read_film(path)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

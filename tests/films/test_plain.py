@@ -154,6 +154,13 @@ def test_colour_photographs_are_refused(tmp_path, suffix, grey8):
         read_film(path)
 
 
+def test_colour_of_12_bits_in_16_is_refused(tmp_path, grey16):
+    path = tmp_path / "film.png"
+    cv2.imwrite(str(path), np.dstack([grey16 >> 4, np.full_like(grey16, 1000), grey16 >> 5]) // 4)
+    with pytest.raises(FilmError, match="colour picture"):
+        read_film(path)
+
+
 def test_bits_are_refused(tmp_path):
     path = tmp_path / "film.png"
     Image.fromarray(np.eye(300, dtype=bool)).save(path)
