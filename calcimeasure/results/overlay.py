@@ -22,6 +22,8 @@ Points = NDArray[np.float64]
 
 LONGEST_SIDE = 1600
 _SHIFT = 4
+# What is left free around a deposit too small for an outline, in units of a thousandth of the picture.
+_CLEAR = 3.0
 # On noisy greys a higher level takes twice as long and comes out larger.
 _PNG_LEVEL = 3
 
@@ -74,11 +76,31 @@ def draw_outline(image: Colour, mark: Mark, view: Viewport, unit: float) -> None
     width = max(round(2.0 * unit), 1)
     halo = width + max(round(2.0 * unit), 2)
     lines = [view.to_picture(np.vstack([outline, outline[:1]])) for outline in mark.outlines]
+    lines = ring_around(lines, _CLEAR * unit) or lines
     for colour, thickness in (((255, 255, 255), halo), (_rgb(mark.colour), width)):
         for line in lines:
             for stroke in dashed(line, tuple(length * 2.0 * unit for length in mark.dashes)):
                 points = np.round((stroke - 0.5) * (1 << _SHIFT)).astype(np.int32)
                 cv2.polylines(image, [points], False, colour, thickness, cv2.LINE_AA, _SHIFT)
+
+
+def ring_around(lines: Sequence[Points], clear: float) -> list[Points] | None:
+    """Return a line around a deposit so small that its own outline would hide it; None for one that is large enough.
+
+    Parameters
+    ----------
+    lines
+        The outline, as (x, y) places in the picture.
+    clear
+        Picture pixels that are left free around the deposit.
+    """
+    points = np.vstack(lines)
+    low, high = points.min(axis=0), points.max(axis=0)
+    reach = float((high - low).max()) / 2.0
+    if reach > 2.5 * clear:
+        return None
+    turn = np.linspace(0.0, 2.0 * np.pi, 25)
+    return [(low + high) / 2.0 + (reach + clear) * np.column_stack([np.cos(turn), np.sin(turn)])]
 
 
 def dashed(line: Points, dashes: tuple[float, ...]) -> list[Points]:
@@ -99,11 +121,22 @@ def dashed(line: Points, dashes: tuple[float, ...]) -> list[Points]:
     return strokes
 
 
-def tag_places(marks: Sequence[Mark], view: Viewport, *, unit: float, letter: float) -> list[Tag]:
-    """Return where each mark's number stands; `letter` is the width of a figure."""
+def tag_places(marks: Sequence[Mark], view: Viewport, *, unit: float, letter: float, clear: float) -> list[Tag]:
+    """Return where each mark's number stands.
+
+    Parameters
+    ----------
+    marks, view
+        What is numbered, and in which picture.
+    unit, letter
+        Picture pixels of a unit of distance and of a figure's width.
+    clear
+        As for `ring_around`: numbers keep off the rings.
+    """
     boxes: list[Box] = []
     for mark in marks:
-        points = np.vstack([view.to_picture(outline) for outline in mark.outlines])
+        lines = [view.to_picture(outline) for outline in mark.outlines]
+        points = np.vstack(ring_around(lines, clear) or lines)
         (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
         boxes.append((float(x0), float(y0), float(x1), float(y1)))
     sizes = [(letter * (len(mark.text) + 1.1), letter * 2.2) for mark in marks]
@@ -124,7 +157,9 @@ def _draw_tags(image: Image.Image, marks: Sequence[Mark], view: Viewport, unit: 
     letter = 9.0 * max(unit, 1.0)
     font = ImageFont.load_default(size=letter * 1.7)
     draw = ImageDraw.Draw(image)
-    for mark, tag in zip(numbered, tag_places(numbered, view, unit=unit, letter=letter), strict=True):
+    for mark, tag in zip(
+        numbered, tag_places(numbered, view, unit=unit, letter=letter, clear=_CLEAR * unit), strict=True
+    ):
         if tag.leader is not None:
             draw.line(tag.leader, fill=mark.colour, width=max(round(1.2 * unit), 1))
         box = (tag.x, tag.y, tag.x + tag.width, tag.y + tag.height)

@@ -14,6 +14,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import fields
 from enum import Enum
+from functools import cache
 from importlib import metadata, resources
 from pathlib import PurePath
 from typing import Any
@@ -165,6 +166,11 @@ def load_schema(name: str) -> Record:
 
 def library_versions() -> dict[str, str]:
     """Return the versions of what the numbers were computed with."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
     versions = {"python": platform.python_version()}
     for name, distributions in _LIBRARIES.items():
         for distribution in distributions:
@@ -173,7 +179,7 @@ def library_versions() -> dict[str, str]:
                 break
             except metadata.PackageNotFoundError:
                 continue
-    return versions
+    return tuple(versions.items())
 
 
 def plain_settings(settings: Mapping[str, object] | None, *, include_paths: bool = False) -> Record:

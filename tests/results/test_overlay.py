@@ -11,7 +11,7 @@ from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Spacing, SpacingBasis
 from calcimeasure.results.display import viewport
 from calcimeasure.results.marks import film_marks
-from calcimeasure.results.overlay import BASIS_WORDS, LONGEST_SIDE, dashed, overlay_png, scale_bar
+from calcimeasure.results.overlay import BASIS_WORDS, LONGEST_SIDE, dashed, overlay_png, ring_around, scale_bar
 
 
 def drawn(measurement: FilmMeasurement) -> np.ndarray:
@@ -86,3 +86,11 @@ def test_dashes_cover_their_share() -> None:
     assert length == pytest.approx(240.0)
     (whole,) = dashed(square, ())
     np.testing.assert_array_equal(whole, square)
+
+
+def test_a_ring_leaves_a_small_deposit_free() -> None:
+    square = np.array([[10.0, 10.0], [14.0, 10.0], [14.0, 14.0], [10.0, 14.0]])
+    found = ring_around([square], 3.0)
+    assert found is not None
+    assert np.hypot(*(found[0] - 12.0).T) == pytest.approx(5.0)
+    assert ring_around([square * 10], 3.0) is None

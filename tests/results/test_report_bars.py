@@ -23,7 +23,7 @@ def test_everything_is_on_the_axis(pair: Comparison) -> None:
     for link in pair.links:
         bar = make_bar(axis, link.area_change_percent, link.ci95_percent)
         if bar is not None:
-            assert 0 < bar.low < bar.point < bar.high < ROW_WIDTH
+            assert 0 < bar.low <= bar.point <= bar.high < ROW_WIDTH
             assert not bar.off_low
             assert not bar.off_high
 

@@ -12,7 +12,7 @@ ROW_WIDTH = 320.0
 HEADLINE_WIDTH = 1040.0
 _PAD = 14.0
 _TICKS = (-90, -80, -67, -50, -33, -20, 0, 25, 50, 100, 200, 400, 900)
-_NARROWEST, _WIDEST = math.log(1.6), math.log(10.0)
+_NARROWEST, _WIDEST = math.log(1.6), math.log(6.0)
 _APART = 34.0
 
 
@@ -71,10 +71,19 @@ class Bar:
 
 
 def make_axis(comparison: Comparison, *, width: float = ROW_WIDTH, links: bool = True) -> Axis:
-    """Return the axis that holds the margin, the total and (with `links`) what it can of the links."""
+    """Return the axis that holds the margin, the total and (with `links`) every link's change.
+
+    The interval of a link that changed is held too. That of another may run off, with an arrow: one speck that nothing
+    can be said of would else press all others together.
+    """
     logs = [1.25 * abs(math.log(ratio)) for ratio in comparison.margin_ratio]
-    intervals = [comparison.ci95_percent, *(link.ci95_percent for link in comparison.links if links)]
-    logs += [abs(math.log(max(1.0 + end / 100.0, 1e-3))) for interval in intervals for end in interval or ()]
+    ends: list[float] = [*(comparison.ci95_percent or ())]
+    for number, link in enumerate(comparison.links if links else (), start=1):
+        if link.area_change_percent is not None:
+            ends.append(link.area_change_percent)
+        if number in comparison.changed_links:
+            ends.extend(link.ci95_percent or ())
+    logs += [abs(math.log(max(1.0 + end / 100.0, 1e-3))) for end in ends]
     return Axis(reach=min(max(max(logs) * 1.06, _NARROWEST), _WIDEST), margin=comparison.margin_ratio, width=width)
 
 

@@ -16,7 +16,7 @@ from calcimeasure.errors import OutputError
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.results.display import Viewport, anatomy_of, limb_mask, picture, viewport
 from calcimeasure.results.marks import Mark, film_marks, pair_marks
-from calcimeasure.results.overlay import scale_bar, tag_places
+from calcimeasure.results.overlay import ring_around, scale_bar, tag_places
 from calcimeasure.results.placing import Box, Tag
 
 Grey = NDArray[np.uint8]
@@ -27,6 +27,8 @@ _JPEG_QUALITY = 82
 _GRID = 16
 # Width of a figure of the numbers beside the outlines, as a share of the picture's longer side.
 _LETTER = 1 / 100
+# What is left free around a small deposit, in figures' widths.
+_CLEAR = 0.4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,12 +39,15 @@ class Shape:
     ----------
     path
         The outline, as the ``d`` of an SVG path.
+    ring
+        A circle around it, where the outline would hide so small a deposit; empty where not.
     centre, reach
         Middle and half size of its box.
     """
 
     mark: Mark
     path: str
+    ring: str
     centre: tuple[float, float]
     reach: float
     tag: Tag | None
@@ -114,7 +119,7 @@ def film_picture(
     tags = dict(
         zip(
             (mark.label for mark in numbered),
-            tag_places(numbered, view, unit=letter / 10.0, letter=letter),
+            tag_places(numbered, view, unit=letter / 10.0, letter=letter, clear=_CLEAR * letter),
             strict=True,
         )
     )
@@ -124,7 +129,8 @@ def film_picture(
         grey=grey,
         data=jpeg_address(grey),
         shapes=tuple(
-            _shape(mark, [view.to_picture(line) for line in mark.outlines], tags.get(mark.label)) for mark in marks
+            _shape(mark, [view.to_picture(line) for line in mark.outlines], tags.get(mark.label), letter)
+            for mark in marks
         ),
         mm_per_pixel=None if film.spacing.mm is None else film.spacing.mm[1] / view.scale_col,
         bar=bar,
@@ -242,16 +248,17 @@ def _shapes_on_baseline(
     back = inverse(alignment, comparison.followup.film.shape)
     mapped = np.asarray(map_points(back, np.vstack(lines)), dtype=np.float64)
     parts = iter(np.split(baseline.view.to_picture(mapped), np.cumsum([len(line) for line in lines])[:-1]))
-    return tuple(_shape(mark, [next(parts) for _ in mark.outlines], None) for mark in marks)
+    return tuple(_shape(mark, [next(parts) for _ in mark.outlines], None, baseline.letter) for mark in marks)
 
 
-def _shape(mark: Mark, lines: Sequence[Points], tag: Tag | None) -> Shape:
+def _shape(mark: Mark, lines: Sequence[Points], tag: Tag | None, letter: float) -> Shape:
     low = np.min([line.min(axis=0) for line in lines], axis=0)
     high = np.max([line.max(axis=0) for line in lines], axis=0)
     centre = (low + high) / 2.0
     return Shape(
         mark=mark,
         path="".join(_path(line) for line in lines),
+        ring="".join(_path(line[:-1]) for line in ring_around(lines, _CLEAR * letter) or ()),
         centre=(float(centre[0]), float(centre[1])),
         reach=float((high - low).max() / 2.0),
         tag=tag,
