@@ -56,6 +56,7 @@ class _Limb:
     before: float
     after: float
     se: float | None
+    in_mm: bool = True
 
 
 def subject_changes(
@@ -95,14 +96,15 @@ def _change(
         missing = reason or "No limb has films at both visits."
         return SubjectChange(verdict="not_evaluable", reason=missing, **head)  # type: ignore[arg-type]
     before, after = math.fsum(limb.before for limb in limbs), math.fsum(limb.after for limb in limbs)
+    in_mm = all(limb.in_mm for limb in limbs)
     ratio = _ratio(limbs, before, after)
     decision = _decide(ratio, before, after, settings)
     change = percent(ratio.value) if ratio else None
     return SubjectChange(
         **head,  # type: ignore[arg-type]
-        baseline_area_mm2=before,
-        followup_area_mm2=after,
-        area_change_mm2=after - before,
+        baseline_area_mm2=before if in_mm else None,
+        followup_area_mm2=after if in_mm else None,
+        area_change_mm2=after - before if in_mm else None,
         log_ratio=ratio.value if ratio else None,
         log_ratio_se=ratio.se if ratio else None,
         area_change_percent=change,
@@ -134,9 +136,19 @@ def _evaluable(marks: Sequence[Mark], rows: Mapping[str, FilmRow]) -> tuple[list
                 left_out.append(f"{name} is left out: its films have no common millimetres.")
                 continue
             left_out.append("The change is in percent alone: the films have no millimetres.")
-            before, after = mark["baseline_common_area_px"], mark["followup_common_area_px"]
+            pixels = (mark["baseline_common_area_px"], mark["followup_common_area_px"])
+            # The ratio of pixel areas, with the scale of the bones: moved wholly into the second.
+            limbs.append(
+                _Limb(name=name, before=pixels[0], after=_scaled(mark, *pixels), se=mark["log_ratio_se"], in_mm=False)
+            )
+            continue
         limbs.append(_Limb(name=name, before=before, after=after, se=mark["log_ratio_se"]))
     return limbs, left_out
+
+
+def _scaled(mark: Mark, before: float, after: float) -> float:
+    """Return the second film's area in the first film's pixels, as the pair's own ratio has it."""
+    return after if mark["log_ratio"] is None else before * math.exp(mark["log_ratio"])
 
 
 def _ratio(limbs: Sequence[_Limb], before: float, after: float) -> LogRatio | None:

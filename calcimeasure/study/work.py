@@ -6,6 +6,8 @@ knows of the runner, so that the same functions serve a process pool and a clust
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +73,34 @@ class PairWork:
 
 def do_reading(work: ReadWork) -> dict[str, Any]:
     """Read a series: every film measured and written, or its reason for failing; then the mark."""
+    with _one_thread():
+        mark = _read(work)
+    write_mark(work.mark, mark)
+    return mark
+
+
+def do_pair(work: PairWork) -> dict[str, Any]:
+    """Compare a pair whose films were read; results written, then the mark."""
+    with _one_thread():
+        mark = _compare(work)
+    write_mark(work.mark, mark)
+    return mark
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep OpenCV to one thread: some of its results differ in the last digit with their number."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _read(work: ReadWork) -> dict[str, Any]:
     outcomes: dict[str, dict[str, Any]] = {}
     films: list[tuple[FilmWork, Radiograph]] = []
     for one in work.films:
@@ -86,16 +116,10 @@ def do_reading(work: ReadWork) -> dict[str, Any]:
         # One film must not take its whole series with it: each is then tried by itself.
         for pair in films:
             outcomes[pair[0].row.name] = _read_alone(pair, work.settings)
-    mark = {
-        "key": work.key,
-        "films": {one.row.name: outcomes[one.row.name] for one in work.films},
-    }
-    write_mark(work.mark, mark)
-    return mark
+    return {"key": work.key, "films": {one.row.name: outcomes[one.row.name] for one in work.films}}
 
 
-def do_pair(work: PairWork) -> dict[str, Any]:
-    """Compare a pair whose films were read; results written, then the mark."""
+def _compare(work: PairWork) -> dict[str, Any]:
     from calcimeasure.comparison import compare
     from calcimeasure.results import read_labels, write_comparison
 
@@ -116,15 +140,13 @@ def do_pair(work: PairWork) -> dict[str, Any]:
     except Exception as error:
         # One pair's failure never stops a study; the reason is kept and told.
         outcome = {"status": FAILED, "reason": reason_of(error, work.followup)}
-    mark = {
+    return {
         "key": work.key,
         "kind": work.pair.kind,
         "baseline": work.pair.baseline.name,
         "followup": work.pair.followup.name,
         **outcome,
     }
-    write_mark(work.mark, mark)
-    return mark
 
 
 def open_film(one: FilmWork, settings: dict[str, Any]) -> Radiograph:
