@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.measurement.background import predict_background
+from calcimeasure.measurement.distances import exact_distance
 from calcimeasure.measurement.edge import Edge, describe_edge
 
 BLUR_REACH_PX = 4.0
@@ -87,8 +87,7 @@ def margin_px(half_width: float) -> int:
 
 def half_width_px(mask: NDArray[np.bool_]) -> float:
     """Return the largest distance of a pixel of the mask from its edge."""
-    padded = np.pad(mask.astype(np.uint8), 1)
-    return float(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max())
+    return float(exact_distance(np.pad(mask, 1)).max())
 
 
 def describe_crop(crop: Crop) -> CropEdge:
@@ -103,8 +102,8 @@ def describe_crop(crop: Crop) -> CropEdge:
 def _pass(crop: Crop, mask: NDArray[np.bool_], *, first_look: bool) -> CropEdge:
     half_width = half_width_px(mask)
     reach = reach_px(half_width)
-    own = _distance_from(mask)
-    other = _distance_from(crop.others) if crop.others.any() else np.full(mask.shape, np.inf, np.float32)
+    own = exact_distance(~mask)
+    other = exact_distance(~crop.others) if crop.others.any() else np.full(mask.shape, np.inf, np.float32)
     territory = (own <= reach) & (own <= other) & crop.valid
     ring = (own > reach) & (own <= reach + ring_px(half_width)) & (other > NEIGHBOUR_REACH_PX) & crop.valid
     background = predict_background(crop.pixels, ring, territory, half_width + reach, first_look=first_look)
@@ -116,7 +115,3 @@ def _pass(crop: Crop, mask: NDArray[np.bool_], *, first_look: bool) -> CropEdge:
         footprint=territory,
         background=background.values,
     )
-
-
-def _distance_from(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE))

@@ -25,6 +25,7 @@ FEWEST_CELLS = 6
 _STRETCHES = ((0.35, 0.35), (1.2, 1.2), (0.2, 1.5), (0.2, 6.0), (0.6, 6.0))
 _STRETCHES_FIRST_LOOK = ((1.2, 1.2), (0.2, 6.0))
 _OUTLIER_SD = 4.0
+KEPT_BITS = 20
 _TREND_VARIANCE = 100.0
 
 
@@ -160,7 +161,7 @@ def _fit(cells: _Cells, length: float, noise_sd: float, stretches: tuple[tuple[f
     scale = float(max(length, 2.0))
     mean = float(np.median(cells.value))
     value = cells.value - mean
-    local = (points - centre) @ turn / scale
+    local = _turned(points - centre, turn) / scale
     amplitude = float(max(_detrended_variance(local, value), (0.3 * noise_sd) ** 2, 1e-12))
     # Neighbouring pixels share noise, so a cell's mean is noisier than its count says.
     nugget = np.maximum((1.6 * noise_sd) ** 2 / cells.count, 1e-4 * amplitude)
@@ -217,9 +218,14 @@ def _structure_axes(cells: _Cells) -> NDArray[np.float64]:
         return np.eye(2)
     weight = (cells.value[first] - cells.value[second]) / squared[first, second]
     rows, cols = row_gap[first, second] * weight, col_gap[first, second] * weight
-    tensor = np.array([[rows @ rows, rows @ cols], [rows @ cols, cols @ cols]])
-    _, vectors = np.linalg.eigh(tensor)
-    return np.asarray(vectors[:, ::-1], dtype=np.float64)
+    steep_rows, steep_cols, both = float((rows**2).sum()), float((cols**2).sum()), float((rows * cols).sum())
+    across = 0.5 * np.arctan2(2 * both, steep_rows - steep_cols)
+    return np.array([[np.cos(across), -np.sin(across)], [np.sin(across), np.cos(across)]])
+
+
+def _turned(points: NDArray[np.float64], turn: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points in the axes of a turn; written out, because a product of matrices rounds as memory lies."""
+    return np.asarray(points[:, :1] * turn[0] + points[:, 1:] * turn[1])
 
 
 def _detrended_variance(local: NDArray[np.float64], value: NDArray[np.float64]) -> float:
@@ -243,8 +249,11 @@ def _matern(
     """Return Matérn 3/2 correlations; single precision is plenty and twice as fast."""
     stretch = np.sqrt(3.0) / np.array(lengths)
     near, far = (first * stretch).astype(np.float32), (second * stretch).astype(np.float32)
-    distance = cv2.magnitude(np.subtract.outer(near[:, 0], far[:, 0]), np.subtract.outer(near[:, 1], far[:, 1]))
-    return np.asarray(cv2.exp(-distance) * (1.0 + distance), dtype=np.float32)
+    across = np.subtract.outer(near[:, 0], far[:, 0])
+    along = np.subtract.outer(near[:, 1], far[:, 1])
+    # NumPy's exp, not OpenCV's: the latter's last digit depends on where in memory the array lies.
+    distance = np.sqrt(across * across + along * along)
+    return np.asarray(np.exp(-distance) * (1.0 + distance), dtype=np.float32)
 
 
 def _predict(
@@ -258,14 +267,14 @@ def _predict(
     at_row, at_col = np.minimum(rows, target.shape[0] - 1), np.minimum(cols, target.shape[1] - 1)
     chosen = np.flatnonzero(wanted[np.ix_(at_row, at_col)])
     grid = np.column_stack([rows[chosen // cols.size], cols[chosen % cols.size]]).astype(np.float64)
-    local = (grid - process.centre) @ process.turn / process.scale
+    local = _turned(grid - process.centre, process.turn) / process.scale
     rough = _matern(local, process.points, process.lengths)
     trend_weights = (
         process.amplitude * _TREND_VARIANCE * np.array([process.weights.sum(), *(process.weights @ process.points)])
     )
     predicted = process.amplitude * (rough @ process.weights) + trend_weights[0] + local @ trend_weights[1:]
     coarse = np.full(rows.size * cols.size, process.mean, np.float32)
-    coarse[chosen] = predicted + process.mean
+    coarse[chosen] = _cut(predicted, float(np.sqrt(process.amplitude))) + process.mean
     values = _enlarged(coarse.reshape(rows.size, cols.size), step, target.shape)
     inside = np.flatnonzero(target[np.ix_(at_row, at_col)].ravel()[chosen])
     se = noise_sd
@@ -276,8 +285,17 @@ def _predict(
         prior = process.amplitude * (1.0 + _TREND_VARIANCE * (1.0 + (sample**2).sum(axis=1)))
         se = float(np.sqrt(np.maximum(prior - explained, 0.0).mean()))
     return Background(
-        values=values, noise_sd=noise_sd, structure_sd=process.structure_sd, prediction_se=se * process.structure_sd
+        values=values,
+        noise_sd=noise_sd,
+        structure_sd=float(_cut(process.structure_sd, 1.0)),
+        prediction_se=float(_cut(se * process.structure_sd, float(np.sqrt(process.amplitude)))),
     )
+
+
+def _cut(values: NDArray[np.float64] | float, size: float) -> NDArray[np.float64]:
+    """Return values cut far above the digits that change with the number of threads of the linear algebra."""
+    quantum = 2.0 ** (np.floor(np.log2(size)) - KEPT_BITS)
+    return np.asarray(np.round(np.asarray(values) / quantum) * quantum)
 
 
 def _enlarged(coarse: NDArray[np.float32], step: int, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy.filters import blur, disc, grown, shrunk, square
 from calcimeasure.measurement.background import Background
+from calcimeasure.measurement.distances import exact_distance
 
 FINE_SIGMA_PX = 1.0
 COARSE_SIGMA_PX = 2.0
@@ -245,14 +246,12 @@ def _length(share: NDArray[np.float32], territory: NDArray[np.bool_]) -> float:
     padded = cv2.copyMakeBorder(share, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     rows = 0.5 * (padded[2:, 1:-1] - padded[:-2, 1:-1])
     cols = 0.5 * (padded[1:-1, 2:] - padded[1:-1, :-2])
-    return float(cv2.magnitude(rows, cols)[territory].sum(dtype=np.float64))
+    return float(np.sqrt(rows * rows + cols * cols)[territory].sum(dtype=np.float64))
 
 
 def _signed_distance(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return the distance from the contour, negative inside."""
-    solid = inside.astype(np.uint8)
-    outward = cv2.distanceTransform(1 - solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    inward = cv2.distanceTransform(solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    inward, outward = exact_distance(inside), exact_distance(~inside)
     return np.asarray(np.where(inside, 0.5 - inward, outward - 0.5), dtype=np.float32)
 
 
