@@ -157,3 +157,15 @@ def test_films_without_masks_are_masked_anew(pair: Comparison, tmp_path: Path, m
     folder = write_measurement(replace(pair.baseline, anatomy=None), tmp_path / "out")
     assert asked == [pair.baseline.film]
     assert (folder / "overlay.png").stat().st_size > 1000
+
+
+def test_dicom_is_written_and_read_back(pair: Comparison, tmp_path: Path) -> None:
+    folder = write_measurement(pair.baseline, tmp_path / "out", dicom=True)
+    record = json.loads((folder / "measurement.json").read_text("utf-8"))
+    jsonschema.validate(record, load_schema(record["schema"]))
+    assert "segmentation.dcm" in record["dicom"]["written"]
+    assert all((folder / name).is_file() for name in record["dicom"]["written"])
+    labels = read_labels(folder / "segmentation.dcm", pair.baseline.film)
+    assert (labels.image == pair.baseline.labels.image).all()
+    write_measurement(pair.baseline, folder, overwrite=True)
+    assert set(files(folder)) == FILM_FILES

@@ -28,7 +28,7 @@ _GRID = 16
 # Width of a figure of the numbers beside the outlines, as a share of the picture's longer side.
 _LETTER = 1 / 100
 # What is left free around a small deposit, in figures' widths.
-_CLEAR = 0.4
+_CLEAR = 0.55
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
