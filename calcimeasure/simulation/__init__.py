@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from calcimeasure.simulation.changes import ChangePlan, draw_plan
     from calcimeasure.simulation.dicom import write_dicom
-    from calcimeasure.simulation.film import FilmFormat, SimulatedFilm, simulate_film
+    from calcimeasure.simulation.film import SimulatedFilm, simulate_film
+    from calcimeasure.simulation.formats import FilmFormat
     from calcimeasure.simulation.images import write_image
     from calcimeasure.simulation.pair import SimulatedPair, simulate_pair
     from calcimeasure.simulation.truth import truth_record, write_truth
 
 _HOMES = {
     "ChangePlan": "changes",
-    "FilmFormat": "film",
+    "FilmFormat": "formats",
     "SimulatedFilm": "film",
     "SimulatedPair": "pair",
     "draw_plan": "changes",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calcimeasure.deposits import DepositLabels, Origin, from_label_image
 from calcimeasure.radiograph import GreyRelationship, GreyScale, Identity, Radiograph, Spacing, SpacingBasis
-from calcimeasure.simulation.deposits import render_thickness
+from calcimeasure.simulation.description import add_calcium, describe, true_labels
 from calcimeasure.simulation.exposure import Exposure, draw_exposure, expose
+from calcimeasure.simulation.formats import FilmFormat, format_at
 from calcimeasure.simulation.furniture import (
     Furniture,
     burn_text,
@@ -19,58 +19,27 @@ from calcimeasure.simulation.furniture import (
     field_corners,
     lead_marker,
 )
-from calcimeasure.simulation.geometry import coverage, inside, union_area
+from calcimeasure.simulation.geometry import inside, union_area
 from calcimeasure.simulation.limb import Limb, Pose, place
 from calcimeasure.simulation.parts import part_named
 from calcimeasure.simulation.placing import HeldDeposit, draw_deposits, shown, site_of
 from calcimeasure.simulation.processing import Processing, draw_processing, process
 from calcimeasure.simulation.rays import trace_limb
-from calcimeasure.simulation.truth import DepositTruth, FilmTruth
+from calcimeasure.simulation.truth import FilmTruth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from calcimeasure.deposits import DepositLabels
     from calcimeasure.simulation.deposits import CalciumDeposit
     from calcimeasure.simulation.rays import Grid
 
-OVER_BONE = 0.5
-TOUCHING_BONE = 0.005
-OUTLINE_STEP = 4  # every fourth vertex goes into the truth's outlines: 90 a piece
 SUBJECT_AGE_YEARS = 52
 COARSE_MM = 1.0
-USUAL_SPACING_MM = 0.115
 WITHIN_LIMB = 0.9
 SHUTTER_LEAK = 0.012  # what of the beam comes through the collimator and around it
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilmFormat:
-    """The pixel grid.
-
-    Attributes
-    ----------
-    shape
-        (rows, columns).
-    spacing_mm
-        (row, column) at the detector.
-    """
-
-    shape: tuple[int, int] = (2500, 2048)
-    spacing_mm: tuple[float, float] = (0.115, 0.115)
-
-    @property
-    def size_mm(self) -> tuple[float, float]:
-        """(height, width) of the film."""
-        return (self.shape[0] * self.spacing_mm[0], self.shape[1] * self.spacing_mm[1])
-
-
-def format_at(spacing_mm: float | None, *, part: str = "hand") -> FilmFormat:
-    """Return the usual film of a part at a pixel pitch; 0.115 mm when None."""
-    pitch = USUAL_SPACING_MM if spacing_mm is None else spacing_mm
-    height, width = part_named(part).film_mm
-    return FilmFormat(shape=(round(height / pitch), round(width / pitch)), spacing_mm=(pitch, pitch))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -247,7 +216,7 @@ def render_film(sitting: Sitting, rng: np.random.Generator) -> SimulatedFilm:
     )
     rays = trace_limb(sitting.limb, placed, grid, rng)
     on_film = [shown(held, placed[held.bone]) for held in sitting.deposits]
-    calcium, peaks = _calcium(on_film, grid)
+    calcium, peaks = add_calcium(on_film, grid)
     thickness = {"muscle": rays.muscle, "fat": rays.fat, "bone": rays.mineral}
     if on_film:
         thickness["hydroxyapatite"] = calcium
@@ -299,20 +268,10 @@ def finish(
     return SimulatedFilm(
         stored=stored,
         film=film,
-        labels=from_label_image(labels, origin=Origin.DRAWN, method="truth", film_sha256=film.sha256),
+        labels=true_labels(labels, len(truth.deposits), film.sha256),
         truth=truth,
         processing=processing,
     )
-
-
-def _calcium(deposits: Sequence[CalciumDeposit], grid: Grid) -> tuple[NDArray[np.float32], list[float]]:
-    total = np.zeros(grid[0], np.float32)
-    peaks = []
-    for deposit in deposits:
-        patch, where = render_thickness(deposit, shape=grid[0], spacing_mm=grid[1])
-        total[where] += patch
-        peaks.append(float(patch.max(initial=0.0)))
-    return total, peaks
 
 
 def _truth(
@@ -322,69 +281,30 @@ def _truth(
     bone: NDArray[np.bool_],
     collimation: NDArray[np.bool_],
 ) -> tuple[NDArray[np.uint16], FilmTruth]:
-    shape, spacing = sitting.film_format.shape, sitting.film_format.spacing_mm
-    pixel = spacing[0] * spacing[1]
-    labels = np.zeros(shape, np.uint16)
-    most = np.zeros(shape, np.float32)
-    records = []
-    for label, (held, deposit, peak) in enumerate(zip(sitting.deposits, on_film, peaks, strict=True), start=1):
-        share = coverage(deposit.outlines, shape=shape, spacing_mm=spacing)
-        # What is finer than a pixel still gets its best pixels, so that no deposit is without a label.
-        mine = share > min(0.5, 0.7 * float(share.max(initial=0.0)))
-        labels[mine & (share > most)] = label
-        np.maximum(most, share, out=most)
-        inside = max(float(share.sum()), 1e-9)
-        overlap = float(share[bone].sum()) / inside
-        area = deposit.area_mm2
-        x, y = deposit.centroid_mm
-        records.append(
-            DepositTruth(
-                label=label,
-                identity=held.identity,
-                kind=held.shape.kind,
-                background=background_of(overlap),
-                area_mm2=area,
-                area_px=area / pixel,
-                area_common_mm2=held.shape.area_mm2,
-                centroid_row=y / spacing[0] - 0.5,
-                centroid_col=x / spacing[1] - 0.5,
-                outlines_px=outlines_px(deposit, spacing),
-                bone_overlap=overlap,
-                volume_mm3=held.shape.volume_mm3,
-                thickness_mm=peak,
-                in_field=min(float(share[collimation].sum()) * pixel / area, 1.0),
-            )
-        )
+    film_format = sitting.film_format
+    common = [held.shape for held in sitting.deposits]
+    identities = [held.identity for held in sitting.deposits]
+    labels, records = describe(
+        common,
+        on_film,
+        identities=identities,
+        peaks=peaks,
+        bone=bone,
+        field=collimation,
+        film_format=film_format,
+    )
     total = union_area([outline for deposit in on_film for outline in deposit.outlines])
     truth = FilmTruth(
         body_part=sitting.limb.part,
         side=sitting.limb.side,
-        shape=shape,
-        pixel_spacing_mm=spacing,
+        shape=film_format.shape,
+        pixel_spacing_mm=film_format.spacing_mm,
         total_area_mm2=total,
-        total_area_px=total / pixel,
-        total_area_common_mm2=sum(held.shape.area_mm2 for held in sitting.deposits),
-        deposits=tuple(records),
+        total_area_px=total / film_format.pixel_mm2,
+        total_area_common_mm2=sum(shape.area_mm2 for shape in common),
+        deposits=records,
         pose=asdict(sitting.pose),
         exposure=asdict(sitting.exposure),
         processing=asdict(sitting.processing),
     )
     return labels, truth
-
-
-def background_of(overlap: float) -> str:
-    """Return what a deposit lies on, from the share of its footprint over bone."""
-    if overlap >= OVER_BONE:
-        return "over_bone"
-    return "touching_bone" if overlap > TOUCHING_BONE else "soft_tissue"
-
-
-def outlines_px(deposit: CalciumDeposit, spacing: tuple[float, float]) -> tuple[tuple[tuple[float, float], ...], ...]:
-    """Return the polygons of a deposit's pieces as (row, column) pixel positions."""
-    return tuple(
-        tuple(
-            (round(float(y / spacing[0] - 0.5), 2), round(float(x / spacing[1] - 0.5), 2))
-            for x, y in outline[::OUTLINE_STEP]
-        )
-        for outline in deposit.outlines
-    )

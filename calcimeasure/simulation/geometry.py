@@ -131,32 +131,40 @@ def coverage(
     ndarray
         float32; its sum times the area of a pixel is the area of the union within the grid.
     """
-    rows, cols = shape
     result = np.zeros(shape, np.float32)
-    if not polygons:
-        return result
+    patch, where = coverage_patch(polygons, shape=shape, spacing_mm=spacing_mm)
+    result[where] = patch
+    return result
+
+
+def coverage_patch(
+    polygons: Sequence[Points], *, shape: tuple[int, int], spacing_mm: tuple[float, float]
+) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
+    """Return what `coverage` returns, cut to where the polygons lie, and where in the grid that is."""
     row_mm, col_mm = spacing_mm
-    low = max(int(np.floor(min(p[:, 1].min() for p in polygons) / row_mm)), 0)
-    high = min(int(np.ceil(max(p[:, 1].max() for p in polygons) / row_mm)), rows)
-    if high <= low:
-        return result
+    points = np.concatenate(polygons) if len(polygons) else np.zeros((1, 2))
+    top = max(int(np.floor(points[:, 1].min() / row_mm)), 0)
+    bottom = min(int(np.ceil(points[:, 1].max() / row_mm)), shape[0])
+    left = max(int(np.floor(points[:, 0].min() / col_mm)), 0)
+    right = min(int(np.ceil(points[:, 0].max() / col_mm)), shape[1])
+    if bottom <= top or right <= left or not len(polygons):
+        return np.zeros((0, 0), np.float32), (slice(0, 0), slice(0, 0))
     per_pixel = COVERAGE_LINES_PER_PIXEL
     step = row_mm / per_pixel
     line, start, stop = union_spans(
-        polygons, first_y=low * row_mm + step / 2, step_y=step, lines=(high - low) * per_pixel
+        polygons, first_y=top * row_mm + step / 2, step_y=step, lines=(bottom - top) * per_pixel
     )
-    row = line // per_pixel
-    left = np.clip(start / col_mm, 0, cols)
-    right = np.clip(stop / col_mm, 0, cols)
+    row, cols = line // per_pixel, right - left
     # A span adds its ramp at both ends to a difference array; the running sum along the row fills between.
-    difference = np.zeros((high - low, cols + 2))
-    for position, sign in ((left, 1.0), (right, -1.0)):
-        cell = np.minimum(position.astype(np.int64), cols)
-        share = position - cell
+    difference = np.zeros((bottom - top, cols + 2))
+    for position, sign in ((start, 1.0), (stop, -1.0)):
+        place = np.clip(position / col_mm - left, 0, cols)
+        cell = place.astype(np.int64)
+        share = place - cell
         np.add.at(difference, (row, cell), sign * (1 - share))
         np.add.at(difference, (row, cell + 1), sign * share)
-    result[low:high] = np.cumsum(difference, axis=1)[:, :cols] / per_pixel
-    return np.clip(result, 0, 1)
+    patch = np.cumsum(difference, axis=1)[:, :cols] / per_pixel
+    return np.clip(patch, 0, 1).astype(np.float32), (slice(top, bottom), slice(left, right))
 
 
 def outline_gap(first: Points, second: Points) -> float:

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from calcimeasure.simulation.changes import UNCHANGED, ChangePlan, Visits, apply_plan
 from calcimeasure.simulation.exposure import draw_exposure
 from calcimeasure.simulation.film import (
-    FilmFormat,
     SimulatedFilm,
     Sitting,
     draw_sitting,
-    format_at,
     placed_deposits,
     render_film,
     shown_whole,
 )
+from calcimeasure.simulation.formats import FilmFormat, format_at
 from calcimeasure.simulation.furniture import draw_furniture
 from calcimeasure.simulation.geometry import outline_gap
 from calcimeasure.simulation.parts import part_named

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from calcimeasure.simulation.geometry import Points
     from calcimeasure.simulation.limb import Limb, Placement
 
-SOFT_GRID_MM = 0.3
+SOFT_GRID_MM = 0.3  # on films; on the coarse grids that only find places, half the pixel
 KNOT_STEP_MM = 0.8
 SILHOUETTE_SMOOTHING_MM = 0.9
 WEB_CLOSING_MM = 3.0

@@ -13,7 +13,8 @@ import numpy as np
 from calcimeasure.simulation.changes import Visits
 from calcimeasure.simulation.dicom import write_dicom
 from calcimeasure.simulation.exposure import Exposure, draw_exposure
-from calcimeasure.simulation.film import FilmFormat, Sitting, render_film
+from calcimeasure.simulation.film import Sitting, render_film
+from calcimeasure.simulation.formats import FilmFormat
 from calcimeasure.simulation.furniture import Furniture
 from calcimeasure.simulation.hand import HandTraits, draw_hand_pose, make_hand
 from calcimeasure.simulation.limb import centred

@@ -12,7 +12,8 @@ import numpy as np
 from calcimeasure.simulation.changes import ChangePlan, apply_plan
 from calcimeasure.simulation.dicom import write_dicom
 from calcimeasure.simulation.exposure import draw_exposure
-from calcimeasure.simulation.film import Sitting, draw_sitting, format_at, render_film, shown_whole
+from calcimeasure.simulation.film import Sitting, draw_sitting, render_film, shown_whole
+from calcimeasure.simulation.formats import format_at
 from calcimeasure.simulation.furniture import draw_furniture
 from calcimeasure.simulation.pair import colliding
 from calcimeasure.simulation.parts import part_named

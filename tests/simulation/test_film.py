@@ -13,7 +13,8 @@ from calcimeasure.errors import OutputError, UsageError
 from calcimeasure.films import read_film
 from calcimeasure.radiograph import SpacingBasis
 from calcimeasure.simulation import FilmFormat, simulate_film, write_dicom, write_image, write_truth
-from calcimeasure.simulation.film import background_of, draw_sitting, placed_deposits, render_film
+from calcimeasure.simulation.description import background_of
+from calcimeasure.simulation.film import draw_sitting, placed_deposits, render_film
 from calcimeasure.simulation.images import write_labels
 
 COARSE = FilmFormat(shape=(640, 520), spacing_mm=(0.45, 0.45))
