@@ -30,6 +30,8 @@ _FRAME_SUPPORT = 0.75
 _SHORTEST_EDGE_FRACTION = 0.12  # of the short side: a connected edge as long as this beyond a line is anatomy
 _LINE_MARGIN_CELLS = 5.0
 _FRAME_WIDTH_CELLS = 9.0
+_AIR_PERCENTILES = (1, 25)
+_AIR_LIKE = 0.015
 _MOST_DETAIL = 0.004  # share of cells beyond a blade that may look like anatomy
 _MOST_DETAIL_FRAMED = 0.015  # the same where a frame stands square to it: outside it there is often text
 
@@ -167,7 +169,7 @@ def _inside_blades(smooth: NDArray[np.float32], field: NDArray[np.bool_]) -> NDA
         frame, sides = _own_frame(line, lines)
         most_detail = _MOST_DETAIL_FRAMED if sides >= 2 else _MOST_DETAIL
         outside = _outside_of_blade(line, detail & inner & ~frame, kept, most_detail)
-        if outside is not None:
+        if outside is not None and not _is_more_air(smooth, outside, line, kept):
             kept &= ~outside
     return kept
 
@@ -250,3 +252,18 @@ def _outside_of_blade(
         if (detail & beyond).sum() <= most_detail * beyond.sum() and (detail & inside).sum() > 0.02 * inside.sum():
             return np.asarray(line.distance * side > -1.5)
     return None
+
+
+def _is_more_air(
+    smooth: NDArray[np.float32], outside: NDArray[np.bool_], line: _Line, field: NDArray[np.bool_]
+) -> bool:
+    """Return whether a line is the limb's own edge: air beyond it and elsewhere, but none along its inside."""
+    apart = np.abs(line.distance)
+    beyond = smooth[outside & field & (apart > _LINE_MARGIN_CELLS)]
+    inside = ~outside & field & (apart > _LINE_MARGIN_CELLS)
+    along = smooth[inside & (apart < 3 * _LINE_MARGIN_CELLS)]
+    if not beyond.size or not along.size:
+        return False
+    darkest, dark = np.percentile(smooth[inside], _AIR_PERCENTILES)
+    looks_like_air = darkest - _AIR_LIKE < float(np.median(beyond)) < dark + _AIR_LIKE
+    return bool(looks_like_air and float(np.percentile(along, 20)) > dark + _AIR_LIKE)

@@ -44,6 +44,7 @@ _LARGEST_HOLE_SHARE = 0.02  # of the film: what is larger is air between limbs o
 _BAND_CELLS = 72
 _NECK_RATIO = 0.3  # a neck this narrow beside both parts' girth joins two limbs that touch
 _EVEN_SHARE = 0.35
+_VALLEY_SHARE = 0.12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,6 +93,8 @@ def find_limbs(film: ReducedFilm, field: NDArray[np.bool_], *, expected: int | N
     if not parts:
         return nothing
     parts = _part_touching(parts, expected)
+    if len(parts) == 1 and expected == 2:
+        parts = _part_along_valley(smooth, parts[0])
     parts.sort(key=lambda part: float(np.nonzero(part)[1].mean()))
     labels = np.zeros(field.shape, np.uint8)
     for number, part in enumerate(parts, start=1):
@@ -262,6 +265,18 @@ def _part_touching(parts: list[NDArray[np.bool_]], expected: int | None) -> list
         if share >= _EVEN_SHARE and (expected == 2 or erosion < _NECK_RATIO * girth):
             return halves
     return parts
+
+
+def _part_along_valley(smooth: NDArray[np.float32], whole: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """Part two limbs that lie side by side where it is darkest between them."""
+    for level in np.percentile(smooth[whole], np.arange(4, 64, 4)):
+        labels, stats = components(whole & (smooth > level), connectivity=4)
+        large = np.flatnonzero(stats[:, 4] >= _VALLEY_SHARE * whole.sum()) + 1
+        if len(large) == 2:
+            halves = _nearer_of([labels == large[0], labels == large[1]], whole)
+            if min(float(half.sum()) for half in halves) >= _EVEN_SHARE * float(whole.sum()):
+                return halves
+    return [whole]
 
 
 def _nearer_of(cores: list[NDArray[np.bool_]], whole: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:

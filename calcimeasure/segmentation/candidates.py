@@ -8,7 +8,7 @@ several levels; nested cuts stay, and the classifier chooses between them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -24,6 +24,8 @@ _CELLS_A_LINE = 21
 _COARSEST_CUT_MM = 0.4
 _LEAST_SNR = 3.0
 _LEAST_PEAK_SNR = 4.5
+_LEAST_TOTAL_SNR = 12.0
+_SAME_SHARE = 0.88
 _SMALLEST_CELLS = 3
 _LARGEST_EXTENT = 1.5
 _BEYOND_SKIN_MM = 2.0
@@ -39,8 +41,10 @@ class Cut:
         Grey less the background of this size.
     labels
         int32; 0 is none, n is the n-th candidate of this cut.
-    count
-        How many candidates it holds.
+    where, member
+        The candidates' cells, as flat indices, and the number of each one's candidate counted from 0.
+    boxes
+        int32, a row a candidate: left, top, width, height.
     length_mm, level
         The size and the level.
     coarse
@@ -49,10 +53,33 @@ class Cut:
 
     residual: NDArray[np.float32]
     labels: NDArray[np.int32]
-    count: int
+    where: NDArray[np.intp]
+    member: NDArray[np.int32]
+    boxes: NDArray[np.int32]
     length_mm: float
     level: float
     coarse: int
+
+    @property
+    def count(self) -> int:
+        """How many candidates it holds."""
+        return len(self.boxes)
+
+    def box(self, number: int) -> tuple[slice, slice]:
+        """Return where candidate `number`, counted from 1, lies."""
+        left, top, width, height = (int(value) for value in self.boxes[number - 1])
+        return slice(top, top + height), slice(left, left + width)
+
+    def only(self, numbers: list[int]) -> Cut:
+        """Return the cut with a few of its candidates, renumbered from 1."""
+        position = np.full(self.count, -1, dtype=np.int32)
+        position[np.array(numbers, dtype=np.intp) - 1] = np.arange(len(numbers), dtype=np.int32)
+        kept = position[self.member] >= 0
+        where, member = self.where[kept], position[self.member[kept]]
+        labels = np.zeros_like(self.labels)
+        labels.ravel()[where] = member + 1
+        boxes = self.boxes[np.array(numbers, dtype=np.intp) - 1]
+        return replace(self, labels=labels, where=where, member=member, boxes=boxes)
 
 
 def find_cuts(
@@ -88,7 +115,12 @@ def find_cuts(
             coarse=coarse,
             cell_mm=working.pitch_mm * coarse,
         )
-        cuts += [cut for level in levels if (cut := _cut(rise, level)) is not None]
+        inner: Cut | None = None
+        for level in sorted(levels, reverse=True):
+            cut = _cut(rise, level, inner)
+            if cut is not None:
+                cuts.append(cut)
+                inner = cut
     return cuts
 
 
@@ -138,24 +170,48 @@ def _shrunk(image: NDArray[np.float32], coarse: int) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(image, shape, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
-def _cut(rise: _Rise, level: float) -> Cut | None:
-    labels, stats = components(rise.searched & (rise.residual > np.maximum(level, _LEAST_SNR * rise.noise)))
+def _cut(rise: _Rise, level: float, inner: Cut | None) -> Cut | None:
+    """Return the candidates at a level; those that `inner`, the next higher level, holds almost whole are left out."""
+    above = rise.searched & (rise.residual > np.maximum(level, _LEAST_SNR * rise.noise))
+    labels, stats = components(above)
     if not len(stats):
         return None
-    where = np.flatnonzero(labels)
-    peak = np.zeros(len(stats) + 1)
-    np.maximum.at(peak, labels.ravel()[where], rise.residual.ravel()[where] / rise.noise.ravel()[where])
+    where = np.flatnonzero(above)
+    member = labels.ravel()[where] - 1
+    snr = rise.residual.ravel()[where] / rise.noise.ravel()[where]
+    peak = np.zeros(len(stats))
+    np.maximum.at(peak, member, snr)
+    area = stats[:, 4].astype(np.float64)
+    total = np.bincount(member, snr, len(stats)) / np.sqrt(area)
     extent_mm = stats[:, 2:4].max(axis=1) * rise.cell_mm
-    keep = (stats[:, 4] >= _SMALLEST_CELLS) & (extent_mm <= _LARGEST_EXTENT * rise.length_mm)
-    keep &= peak[1:] >= _LEAST_PEAK_SNR
+    keep = (area >= _SMALLEST_CELLS) & (extent_mm <= _LARGEST_EXTENT * rise.length_mm)
+    keep &= (peak >= _LEAST_PEAK_SNR) & (total >= _LEAST_TOTAL_SNR)
+    if inner is not None:
+        held = np.bincount(labels.ravel()[inner.where] - 1, minlength=len(stats))
+        keep &= held < _SAME_SHARE * area
     if not keep.any():
         return None
-    renumber = np.concatenate(([0], np.cumsum(keep) * keep)).astype(np.int32)
+    number = np.cumsum(keep).astype(np.int32)
+    kept = keep[member]
+    where, member = where[kept], number[member[kept]] - 1
+    labels = np.zeros(labels.shape, dtype=np.int32)
+    labels.ravel()[where] = member + 1
     return Cut(
         residual=rise.residual,
-        labels=renumber[labels],
-        count=int(keep.sum()),
+        labels=labels,
+        where=where,
+        member=member,
+        boxes=stats[keep, :4],
         length_mm=rise.length_mm,
         level=level,
         coarse=rise.coarse,
     )
+
+
+def place_on_film(
+    working: WorkingFilm, cut: Cut, box: tuple[slice, slice]
+) -> tuple[tuple[int, int], tuple[float, float]]:
+    """Return a box's first cell on the cut's grid over the whole film, and (rows, columns) film pixels a cell of it."""
+    corner = tuple(side.start + first // cut.coarse for side, first in zip(box, working.origin, strict=True))
+    factor = tuple(pixels * cut.coarse for pixels in working.factor)
+    return (corner[0], corner[1]), (factor[0], factor[1])

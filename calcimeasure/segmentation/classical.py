@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.deposits import DepositLabels
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.candidates import Cut, find_cuts
+from calcimeasure.segmentation.candidates import Cut, find_cuts, place_on_film
 from calcimeasure.segmentation.features import describe_cuts
 from calcimeasure.segmentation.grouping import accept, group_within_px
 from calcimeasure.segmentation.protocol import Proposals
@@ -85,26 +84,16 @@ def select(working: WorkingFilm, cuts: list[Cut], probabilities: list[NDArray[np
         if value >= _LEAST_PROBABILITY
     ]
     taken = np.zeros(working.grey.shape, dtype=np.bool_)
-    boxes: dict[int, list[tuple[slice, ...]]] = {}
     regions = []
     for negative, which, number in sorted(order):
         cut = cuts[which]
-        if which not in boxes:
-            boxes[which] = ndimage.find_objects(cut.labels)
-        box = boxes[which][number - 1]
+        box = cut.box(number)
         mask = cut.labels[box] == number
         view = taken[tuple(slice(side.start * cut.coarse, side.stop * cut.coarse) for side in box)]
         fine = mask if cut.coarse == 1 else np.repeat(np.repeat(mask, cut.coarse, 0), cut.coarse, 1)
-        fine = fine[: view.shape[0], : view.shape[1]]
         if (view & fine).sum() > _MOST_OVERLAP * fine.sum():
             continue
         view |= fine
-        factor = tuple(size / cells for size, cells in zip(_film_shape(working), cut.labels.shape, strict=True))
-        corner = (box[0].start, box[1].start)
-        regions.append(Region(mask=mask, corner=corner, probability=-negative, factor=(factor[0], factor[1])))
+        corner, factor = place_on_film(working, cut, box)
+        regions.append(Region(mask=mask, corner=corner, probability=-negative, factor=factor))
     return regions
-
-
-def _film_shape(working: WorkingFilm) -> tuple[float, float]:
-    rows, cols = working.grey.shape
-    return (rows * working.factor[0], cols * working.factor[1])

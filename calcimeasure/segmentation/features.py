@@ -158,8 +158,7 @@ class _Pixels:
 
 
 def _describe(cut: Cut, layers: _Layers, roughness: NDArray[np.float32]) -> Values:
-    where = np.flatnonzero(cut.labels)
-    member = cut.labels.ravel()[where] - 1
+    where, member = cut.where, cut.member
     area = np.bincount(member, minlength=cut.count).astype(np.float64)
     pixels = _Pixels(where=where, member=member, count=cut.count, area=area)
     columns = cut.labels.shape[1]

@@ -58,7 +58,7 @@ def segment_points(
     read_points : The points from a CSV file.
     """
     clicks = _checked_clicks(film, points)
-    numbers = list(deposits) if deposits is not None else [None] * len(clicks)
+    numbers: list[int | None] = list(deposits) if deposits is not None else [None for _ in clicks]
     if len(numbers) != len(clicks):
         raise UsageError(f"there are {len(clicks)} points and {len(numbers)} deposit numbers")
     masks = find_anatomy(film) if anatomy is None else anatomy
@@ -107,7 +107,7 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
         return _Pieces(image=image, numbers=(), warnings=())
     if len(clicks) > LARGEST_LABEL:
         raise UsageError(f"{len(clicks)} points on one film are more than the {LARGEST_LABEL} that a label image holds")
-    working, scorer = make_working(film, anatomy), load_scorer()
+    working, scorer = make_working(film, anatomy, everywhere=True), load_scorer()
     for click, number in zip(clicks, numbers, strict=True):
         at = (round(click.row), round(click.col))
         there = int(image[at])
@@ -118,7 +118,7 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
             for other, its in zip(clicks, numbers, strict=True)
             if other is not click and (number is None or its != number)
         ]
-        region = region_under(working, click, foreign, scorer, film.shape)
+        region = region_under(working, click, foreign, scorer)
         if region is None:
             warnings.append(
                 f"Nothing stands out at row {at[0]}, column {at[1]}: no deposit was drawn there. "

@@ -69,6 +69,7 @@ class BoostedScorer:
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._threshold = float(settings["threshold"])
+        self._calibration = np.array(settings.get("calibration", [[0.0, 0.0], [1.0, 1.0]]), dtype=np.float64)
 
     @property
     def threshold(self) -> float:
@@ -81,7 +82,8 @@ class BoostedScorer:
             return np.zeros(0)
         inputs = {self._session.get_inputs()[0].name: features.astype(np.float32)}
         outputs = self._session.run(None, inputs)
-        return np.asarray(outputs[-1][:, 1], dtype=np.float64)
+        raw = np.asarray(outputs[0][:, 0], dtype=np.float64)
+        return np.asarray(np.interp(raw, self._calibration[:, 0], self._calibration[:, 1]))
 
 
 @lru_cache(maxsize=1)

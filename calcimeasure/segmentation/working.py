@@ -7,6 +7,7 @@ where the film has millimetres; without them the limb is taken to be of a usual 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,9 @@ ASSUMED_LONG_SIDE_MM = 230.0
 _LARGEST_CELLS = 6_000_000
 _GREY_BINS = 24
 _LAPLACIAN_GAIN = 6.0
+_MARGIN_MM = 6.0
+_FAR_MM = 100.0
+COARSEST = 4  # working cells a cell of the coarsest grid that candidates are cut on, or a multiple of it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,6 +46,8 @@ class WorkingFilm:
         True where the film is at its brightest value.
     factor
         (rows, columns) film pixels a cell.
+    origin
+        Row and column of the first cell among all cells of the film: only the limbs' surroundings are kept.
     pitch_mm
         Millimetres a cell; assumed where the film has no spacing.
     level, scale
@@ -56,6 +62,7 @@ class WorkingFilm:
     noise: NDArray[np.float32]
     clipped: NDArray[np.bool_]
     factor: tuple[float, float]
+    origin: tuple[int, int]
     pitch_mm: float
     level: float
     scale: float
@@ -72,8 +79,16 @@ def film_pixels_a_mm(film: Radiograph, anatomy: Anatomy) -> tuple[float, float]:
     return (a_mm / film.spacing.pixel_aspect, a_mm)
 
 
-def make_working(film: Radiograph, anatomy: Anatomy) -> WorkingFilm:
-    """Return the film on the working grid."""
+def make_working(film: Radiograph, anatomy: Anatomy, *, everywhere: bool = False) -> WorkingFilm:
+    """Return the film on the working grid.
+
+    Parameters
+    ----------
+    film, anatomy
+        The film and its masks.
+    everywhere
+        Keep the whole film, not only the limbs' surroundings.
+    """
     rows_a_mm, cols_a_mm = film_pixels_a_mm(film, anatomy)
     pitch = PITCH_MM
     cells = film.shape[0] / (rows_a_mm * pitch) * film.shape[1] / (cols_a_mm * pitch)
@@ -83,29 +98,56 @@ def make_working(film: Radiograph, anatomy: Anatomy) -> WorkingFilm:
         max(1, round(film.shape[0] / (rows_a_mm * pitch))),
         max(1, round(film.shape[1] / (cols_a_mm * pitch))),
     )
-    grey = _resized(film.pixels, shape)
-    limb = _enlarged(anatomy, anatomy.limbs > 0, shape)
-    bone = _enlarged(anatomy, anatomy.bone, shape)
+    box = _around_limbs(anatomy, shape, pitch, everywhere=everywhere)
+    limb = _enlarged(anatomy, anatomy.limbs > 0, shape)[box]
+    bone = _enlarged(anatomy, anatomy.bone, shape)[box]
+    grey = _resized(film.pixels, shape)[box]
     level, scale = grey_scale(grey, limb, bone)
-    grey = ((grey - level) / scale).astype(np.float32)
+    grey = _to_multiple((grey - level) / np.float32(scale))
+    limb, bone = _to_multiple(limb), _to_multiple(bone)
     brightest = min(film.grey.highest, float(film.pixels.max(initial=-np.inf)))
     return WorkingFilm(
         grey=grey,
         limb=limb,
         bone=bone,
-        skin_depth_mm=depth_inside(limb) * pitch,
-        bone_distance_mm=(distance_to(bone) - depth_inside(bone)) * np.float32(pitch) if bone.any() else _far(shape),
+        skin_depth_mm=depth_inside(limb) * np.float32(pitch),
+        bone_distance_mm=_bone_distance(bone, pitch),
         noise=noise_map(grey, limb),
         clipped=np.asarray(grey >= (brightest - level) / scale - 1e-3),
         factor=(film.shape[0] / shape[0], film.shape[1] / shape[1]),
+        origin=(box[0].start, box[1].start),
         pitch_mm=pitch,
         level=level,
         scale=scale,
     )
 
 
-def _far(shape: tuple[int, int]) -> NDArray[np.float32]:
-    return np.full(shape, 100.0, dtype=np.float32)
+def _around_limbs(
+    anatomy: Anatomy, shape: tuple[int, int], pitch_mm: float, *, everywhere: bool
+) -> tuple[slice, slice]:
+    """Return the cells around the limbs, from a multiple of the coarsest step on; all cells where there is no limb."""
+    places = np.argwhere(anatomy.limbs > 0)
+    if everywhere or not len(places):
+        return slice(0, shape[0]), slice(0, shape[1])
+    cells = np.array(shape) / np.array(anatomy.shape) * anatomy.step
+    margin = _MARGIN_MM / pitch_mm
+    first = np.maximum(places.min(axis=0) * cells - margin, 0) // COARSEST * COARSEST
+    last = np.minimum((places.max(axis=0) + 1) * cells + margin, shape)
+    return slice(int(first[0]), int(last[0])), slice(int(first[1]), int(last[1]))
+
+
+def _to_multiple(image: NDArray[Any]) -> NDArray[Any]:
+    """Return the image with its last rows and columns repeated up to a multiple of the coarsest step."""
+    rows, cols = image.shape
+    if rows % COARSEST == 0 and cols % COARSEST == 0:
+        return np.ascontiguousarray(image)
+    return np.pad(image, ((0, -rows % COARSEST), (0, -cols % COARSEST)), mode="edge")
+
+
+def _bone_distance(bone: NDArray[np.bool_], pitch_mm: float) -> NDArray[np.float32]:
+    if not bone.any():
+        return np.full(bone.shape, _FAR_MM, dtype=np.float32)
+    return np.asarray((distance_to(bone) - depth_inside(bone)) * np.float32(pitch_mm), dtype=np.float32)
 
 
 def _resized(pixels: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
