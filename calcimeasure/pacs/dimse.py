@@ -1,0 +1,299 @@
+"""An archive behind DIMSE: C-ECHO, C-FIND, C-GET or C-MOVE, C-STORE (PS3.4, PS3.7)."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE, build_role, evt
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+    Verification,
+)
+
+from calcimeasure.errors import PacsError
+from calcimeasure.pacs.records import Instance, Query, Series
+from calcimeasure.pacs.trying import PassingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from pynetdicom.association import Association
+
+    from calcimeasure.pacs.profiles import DimseProfile, Patience
+
+# What films, their results and our own objects are stored as.
+STORED_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.1",  # CR
+    "1.2.840.10008.5.1.4.1.1.1.1",  # DX for presentation
+    "1.2.840.10008.5.1.4.1.1.1.1.1",  # DX for processing
+    "1.2.840.10008.5.1.4.1.1.1.2",  # MG for presentation
+    "1.2.840.10008.5.1.4.1.1.1.2.1",  # MG for processing
+    "1.2.840.10008.5.1.4.1.1.7",  # Secondary Capture
+    "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation
+    "1.2.840.10008.5.1.4.1.1.88.22",  # Enhanced SR
+    "1.2.840.10008.5.1.4.1.1.88.33",  # Comprehensive SR
+    "1.2.840.10008.5.1.4.1.1.88.34",  # Comprehensive 3D SR
+    "1.2.840.10008.5.1.4.1.1.104.1",  # Encapsulated PDF
+)
+# In the order in which they are asked for; an archive takes the first that it knows.
+TRANSFER_SYNTAXES = (
+    "1.2.840.10008.1.2.4.90",  # JPEG 2000 lossless
+    "1.2.840.10008.1.2.4.70",  # JPEG lossless
+    "1.2.840.10008.1.2.4.80",  # JPEG-LS lossless
+    "1.2.840.10008.1.2.5",  # RLE
+    "1.2.840.10008.1.2.4.50",  # JPEG baseline
+    "1.2.840.10008.1.2.4.51",  # JPEG extended
+    "1.2.840.10008.1.2.4.91",  # JPEG 2000
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+_SUCCESS, _PENDING = 0x0000, (0xFF00, 0xFF01)
+_WARNINGS = (0xB000, 0xB006, 0xB007)
+_STORE_REASONS = {
+    0x0122: "objects of this kind are not taken",
+    0x0124: "not authorized",
+    0x0111: "it has an object of the same UID",
+    0xA700: "out of resources",
+    0xA900: "the object does not fit its class",
+    0xC000: "the object cannot be understood",
+}
+
+
+class DimseArchive:
+    """An archive reached by DICOM's own protocol; each call opens an association and closes it."""
+
+    def __init__(self, profile: DimseProfile) -> None:
+        self._profile = profile
+        patience = profile.patience
+        self._entity = AE(ae_title=profile.calling_ae)
+        self._entity.connection_timeout = patience.connect_s
+        self._entity.acse_timeout = patience.answer_s
+        self._entity.dimse_timeout = patience.answer_s
+        self._entity.network_timeout = patience.answer_s
+
+    @property
+    def patience(self) -> Patience:
+        """How long is waited, and how often is tried."""
+        return self._profile.patience
+
+    def __enter__(self) -> DimseArchive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entity.shutdown()
+
+    def check(self) -> str:
+        """Ask for an echo."""
+        with self._association([build_context(Verification)]) as association:
+            self._status_of(association.send_c_echo(), "the echo")
+        return f"{self._profile.name}: the archive answers over DIMSE"
+
+    def find_series(self, query: Query) -> list[Series]:
+        """Match the studies, then the series of each."""
+        study = _identifier("STUDY", StudyInstanceUID=query.study_uid, PatientID=query.patient_id)
+        study.StudyDate = query.date_range or ""
+        study.ModalitiesInStudy = query.modality or ""
+        found = []
+        for answer in self._find(study):
+            series = _identifier("SERIES", StudyInstanceUID=answer.StudyInstanceUID, SeriesInstanceUID=query.series_uid)
+            series.Modality = query.modality or ""
+            series.BodyPartExamined = query.body_part or ""
+            series.NumberOfSeriesRelatedInstances = None
+            found += [self._series(answer, match, query) for match in self._find(series)]
+        return [series for series in found if series.fits(query)]
+
+    def _series(self, study: Dataset, match: Dataset, query: Query) -> Series:
+        count = match.get("NumberOfSeriesRelatedInstances")
+        return Series(
+            patient_id=str(study.get("PatientID", "") or query.patient_id or "").strip(),
+            study_uid=str(study.StudyInstanceUID),
+            series_uid=str(match.SeriesInstanceUID),
+            study_date=str(study.get("StudyDate", "") or ""),
+            modality=str(match.get("Modality", "") or ""),
+            # An archive that does not return the body part has still matched on it.
+            body_part=str(match.get("BodyPartExamined", "") or query.body_part or ""),
+            instance_count=None if count in (None, "") else int(str(count)),
+        )
+
+    def list_instances(self, series: Series) -> list[Instance]:
+        """Match the objects of a series."""
+        asked = _identifier("IMAGE", StudyInstanceUID=series.study_uid, SeriesInstanceUID=series.series_uid)
+        asked.SOPInstanceUID = asked.SOPClassUID = ""
+        return [
+            Instance(
+                series=series,
+                sop_instance_uid=str(match.SOPInstanceUID),
+                sop_class_uid=str(match.get("SOPClassUID", "") or ""),
+            )
+            for match in self._find(asked)
+        ]
+
+    def _find(self, identifier: Dataset) -> list[Dataset]:
+        model = StudyRootQueryRetrieveInformationModelFind
+        found = []
+        with self._association([build_context(model)]) as association:
+            for status, match in association.send_c_find(identifier, model):
+                if self._status_of(status, "the search") and match is not None:
+                    found.append(match)
+        return found
+
+    def retrieve(self, instance: Instance) -> Dataset:
+        """Retrieve one object by C-GET, or by C-MOVE to ourselves where the profile names a port for it."""
+        identifier = _identifier(
+            "IMAGE",
+            StudyInstanceUID=instance.series.study_uid,
+            SeriesInstanceUID=instance.series.series_uid,
+            SOPInstanceUID=instance.sop_instance_uid,
+        )
+        received = self._get(identifier, instance) if self._profile.move_port is None else self._move(identifier)
+        if not received:
+            raise PacsError("the archive sent nothing", where=self._profile.name)
+        return received[0]
+
+    def _get(self, identifier: Dataset, instance: Instance) -> list[Dataset]:
+        received: list[Dataset] = []
+        model = StudyRootQueryRetrieveInformationModelGet
+        kinds = [instance.sop_class_uid] if instance.sop_class_uid else list(STORED_CLASSES)
+        contexts = [build_context(model)]
+        # One transfer syntax a context: the archive then chooses the one in which the object is stored.
+        contexts += [build_context(kind, syntax) for kind in kinds for syntax in _syntaxes(len(kinds))]
+        roles = [build_role(UID(kind), scp_role=True) for kind in kinds]
+        with self._association(contexts, roles=roles, keep=received.append) as association:
+            for status, _ in association.send_c_get(identifier, model):
+                self._status_of(status, "fetching")
+        return received
+
+    def _move(self, identifier: Dataset) -> list[Dataset]:
+        received: list[Dataset] = []
+        listener = AE(ae_title=self._profile.calling_ae)
+        for kind in STORED_CLASSES:
+            listener.add_supported_context(kind, list(TRANSFER_SYNTAXES))
+        model = StudyRootQueryRetrieveInformationModelMove
+        try:
+            server = listener.start_server(
+                ("", self._profile.move_port or 0), block=False, evt_handlers=[_keeping(received.append)]
+            )
+        except OSError as error:
+            raise PacsError(
+                f"port {self._profile.move_port} is in use", where=self._profile.name, remedy="Change move_port."
+            ) from error
+        try:
+            with self._association([build_context(model)]) as association:
+                for status, _ in association.send_c_move(identifier, self._profile.calling_ae, model):
+                    self._status_of(status, "fetching")
+        finally:
+            server.shutdown()  # type: ignore[union-attr]
+        return received
+
+    def store(self, dataset: Dataset) -> None:
+        """Store one object in the transfer syntax that it has."""
+        syntax = dataset.file_meta.TransferSyntaxUID
+        context = build_context(dataset.SOPClassUID, syntax)
+        with self._association([context]) as association:
+            self._status_of(association.send_c_store(dataset), "storing", _STORE_REASONS)
+
+    @contextmanager
+    def _association(
+        self,
+        contexts: list[Any],
+        *,
+        roles: list[Any] | None = None,
+        keep: Callable[[Dataset], None] | None = None,
+    ) -> Iterator[Association]:
+        profile = self._profile
+        association = self._entity.associate(
+            profile.host,
+            profile.port,
+            contexts=contexts,
+            ae_title=profile.called_ae,
+            ext_neg=roles,
+            evt_handlers=None if keep is None else [_keeping(keep)],
+            tls_args=self._tls(),
+        )
+        if not association.is_established:
+            raise self._not_established(association)
+        wanted = {context.abstract_syntax for context in contexts[:1]}
+        taken = {context.abstract_syntax for context in association.accepted_contexts}
+        try:
+            if not wanted & taken:
+                raise PacsError("the archive does not offer what is asked for", where=profile.name)
+            yield association
+        finally:
+            if association.is_established:
+                association.release()
+
+    def _not_established(self, association: Association) -> PacsError:
+        profile = self._profile
+        if association.is_rejected:
+            return PacsError(
+                "the archive rejects the association",
+                where=profile.name,
+                remedy="Its administrator has to know the calling title, and the called title must be its own.",
+            )
+        return PassingError(
+            "there is no connection to the archive, or it was dropped",
+            where=profile.name,
+            remedy="Check host, port and network.",
+        )
+
+    def _tls(self) -> tuple[ssl.SSLContext, str] | None:
+        profile = self._profile
+        if not profile.tls:
+            return None
+        bundle = None if profile.ca_bundle is None else str(profile.ca_bundle)
+        return (ssl.create_default_context(cafile=bundle), profile.host)
+
+    def _status_of(self, status: Dataset, doing: str, reasons: dict[int, str] | None = None) -> bool:
+        """Return whether a match came with this answer; raise where it says that something went wrong."""
+        where = self._profile.name
+        if "Status" not in status:
+            raise PassingError(f"the archive broke off during {doing}, or did not answer in time", where=where)
+        code = int(status.Status)
+        if code == _SUCCESS or code in _WARNINGS:
+            return False
+        if code in _PENDING:
+            return True
+        reason = (reasons or {}).get(code) or (reasons or {}).get(code & 0xFF00) or "no reason given"
+        kind = PassingError if code & 0xFF00 == 0xA700 else PacsError
+        raise kind(f"the archive refused {doing}: {reason} (0x{code:04X})", where=where)
+
+
+def _identifier(level: str, **keys: object) -> Dataset:
+    """Return what is matched on and asked for at one level."""
+    dataset = Dataset()
+    dataset.QueryRetrieveLevel = level
+    if level == "STUDY":
+        dataset.StudyDate = dataset.PatientID = ""
+    for keyword, value in keys.items():
+        setattr(dataset, keyword, value or "")
+    if level == "SERIES":
+        dataset.SeriesInstanceUID = dataset.get("SeriesInstanceUID") or ""
+    return dataset
+
+
+def _syntaxes(kinds: int) -> list[list[str]]:
+    """Return the transfer syntaxes of the contexts of one class; an association takes 128 contexts at most."""
+    if kinds * len(TRANSFER_SYNTAXES) < 127:
+        return [[syntax] for syntax in TRANSFER_SYNTAXES]
+    return [[ExplicitVRLittleEndian, ImplicitVRLittleEndian]]
+
+
+def _keeping(keep: Callable[[Dataset], None]) -> tuple[Any, ...]:
+    def store(event: evt.Event) -> int:
+        dataset = event.dataset
+        dataset.file_meta = event.file_meta
+        dataset.decode()
+        keep(dataset)
+        return _SUCCESS
+
+    return (evt.EVT_C_STORE, store)
