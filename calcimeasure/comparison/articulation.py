@@ -8,7 +8,7 @@ it, and keeps whichever fits best, until nothing changes. Windows that contradic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ MOST_SWEEPS = 40
 GAIN_TO_TAKE_OVER = 0.01
 SEARCH_CELLS = (-4.0, -2.0, 0.0, 2.0, 4.0)
 SEARCH_TURNS_DEG = (-6.0, 0.0, 6.0)
+LEAST_SHARE_OF_LIMB = 0.5
+"""Share of a limb's windows that have to fit for the limb to be on the other film."""
 MATCHED = 0.5
 """Correlation from which a window counts as matched."""
 NEIGHBOUR_REACH = 1.5
@@ -69,6 +71,26 @@ class Matches:
     limb: NDArray[np.uint8]
     seen: NDArray[np.bool_]
     good: NDArray[np.bool_]
+
+    @property
+    def share(self) -> float:
+        """Share of the windows inside both fields that fit."""
+        return float(self.good[self.seen].mean()) if self.seen.any() else 0.0
+
+    def without_strangers(self) -> Matches:
+        """Return the same without limbs that the second film does not show, where it shows another.
+
+        A hand of two that is missing on the other film would otherwise be laid on the one that is there.
+        """
+        fits = {limb: self._share_of(limb) >= LEAST_SHARE_OF_LIMB for limb in np.unique(self.limb).tolist()}
+        if not any(fits.values()):
+            return self
+        known = np.isin(self.limb, [limb for limb, fit in fits.items() if fit])
+        return replace(self, seen=self.seen & known, good=self.good & known)
+
+    def _share_of(self, limb: int) -> float:
+        seen = self.seen & (self.limb == limb)
+        return float(self.good[seen].mean()) if seen.any() else 0.0
 
 
 def match_windows(first: Reduced, second: Reduced, poses: dict[int, Pose]) -> Matches:

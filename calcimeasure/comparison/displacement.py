@@ -27,7 +27,6 @@ DEPTH_ERROR = 0.9
 """Cells, about 0.45 mm: a deposit 8 mm off the bone's plane under a change of tilt of 3 degrees."""
 UNLIKE_ERROR = 2.4
 NEAR, FAR_ERROR = 16.0, 0.08
-LEAST_SHARE_OF_LIMB = 0.5
 LARGEST_STEP = 3.0
 ROUNDS = 3
 SOLVER_STEPS = 40
@@ -141,8 +140,7 @@ def standard_error(
     _, nearest = cKDTree(matches.first).query(flat)
     for limb in np.unique(matches.limb):
         of_limb = matches.limb == limb
-        seen = of_limb & matches.seen
-        if not seen.any() or matches.good[seen].mean() < LEAST_SHARE_OF_LIMB:
+        if not (of_limb & matches.good).any():
             error[of_limb[nearest]] = np.inf
     places = polished.mapped.reshape(-1, 2)
     rows, cols = second.image.shape

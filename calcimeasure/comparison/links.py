@@ -91,8 +91,9 @@ def joined_pairs(
 ) -> list[tuple[int, int]]:
     """Return the pairs of labels that are one link.
 
-    Pairs that lie on one another (`JOINED`) always are. The others, in reach of the alignment's uncertainty, are
-    taken from the nearest and most alike in size, and only where both still are without a partner.
+    Pairs that lie on one another (`JOINED`) always are. The others, whose edges and centres are in reach of the
+    alignment's uncertainty, are taken from the nearest and most alike in size, and only where both still are without
+    a partner.
 
     Parameters
     ----------
@@ -108,7 +109,8 @@ def joined_pairs(
     surely = _overlap_truly(overlaps, cover, cost)
     pairs = {(int(overlaps.first[k]), int(overlaps.second[k])) for k in np.flatnonzero(surely)}
     taken_1, taken_2 = {first for first, _ in pairs}, {second for _, second in pairs}
-    near = np.flatnonzero(~surely & (overlaps.gap_mm <= overlaps.tolerance_mm))
+    reach = (overlaps.gap_mm <= overlaps.tolerance_mm) & (overlaps.apart_mm <= 2.0 * overlaps.tolerance_mm)
+    near = np.flatnonzero(~surely & reach)
     for k in near[np.lexsort((overlaps.apart_mm[near], cost[near]))]:
         first, second = int(overlaps.first[k]), int(overlaps.second[k])
         if first not in taken_1 and second not in taken_2:
@@ -161,16 +163,15 @@ def status_of(baseline: int, followup: int) -> LinkStatus:
 
 
 def _overlap_truly(overlaps: Overlaps, cover: NDArray[np.float64], cost: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which pairs lie on one another by more than a shift within the alignment's uncertainty would make them.
+    """Return which pairs lie on one another.
 
-    A small deposit beside a large one is covered by it once both are widened; where it has a partner of its own that
-    fits clearly better, that cover counts for nothing.
+    The two that suit each other best may lie beside one another by the alignment's uncertainty; a further partner
+    has to overlap as the films are aligned, or a speck near a deposit would be merged into it.
     """
-    surely = cover >= JOINED
     best_of_1 = _least_by(overlaps.first, cost)
     best_of_2 = _least_by(overlaps.second, cost)
-    own_partner = (cost > best_of_1[overlaps.first]) & (cost > best_of_2[overlaps.second])
-    return np.asarray(surely & ~(own_partner & (overlaps.gap_mm > 0)), np.bool_)
+    mutual = (cost <= best_of_1[overlaps.first]) & (cost <= best_of_2[overlaps.second])
+    return np.asarray((cover >= JOINED) & (mutual | (overlaps.gap_mm <= 0.0)), np.bool_)
 
 
 def _least_by(label: NDArray[np.intp], cost: NDArray[np.float64]) -> NDArray[np.float64]:

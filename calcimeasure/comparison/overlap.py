@@ -1,6 +1,6 @@
 """Which regions of one film lie on which of the other, after alignment and give or take its uncertainty.
 
-Regions are label images on each film's own grid. They are thinned to points about a half a millimetre apart, the
+Regions are label images on each film's own grid. They are thinned to points about half a millimetre apart, the
 first film's points are mapped onto the second, and the distances between near points of the two say everything.
 """
 
@@ -113,9 +113,10 @@ def _overlaps(
     from scipy.spatial import cKDTree
 
     size_1, size_2 = sizes
-    points_1, label_1 = region_points(first_regions, float(size_1.mean()))
-    points_2, label_2 = region_points(second_regions, float(size_2.mean()))
-    if len(label_1) == 0 or len(label_2) == 0:
+    thinned_1 = region_points(first_regions, float(size_1.mean()))
+    thinned_2 = region_points(second_regions, float(size_2.mean()))
+    points_1, points_2 = thinned_1.points, thinned_2.points
+    if len(points_1) == 0 or len(points_2) == 0:
         return _none()
     # Both films' sizes differ by the alignment's scale where spacings are unknown or wrong: measure on the second.
     placed_1 = map_points(alignment, points_1) * size_2
@@ -124,17 +125,18 @@ def _overlaps(
     allowed = np.clip(TOLERANCE_SE * standard_error * float(size_2.mean()), *TOLERANCE_MM)
     reach = float(allowed.max())
     near = cKDTree(placed_1).sparse_distance_matrix(cKDTree(placed_2), reach, output_type="ndarray")
-    return _gathered(near, (label_1, label_2), (placed_1, placed_2), allowed)
+    return _gathered(near, (thinned_1, thinned_2), (placed_1, placed_2), allowed)
 
 
 def _gathered(
     near: NDArray[np.void],
-    labels: tuple[NDArray[np.intp], NDArray[np.intp]],
+    thinned: tuple[RegionPoints, RegionPoints],
     placed: tuple[NDArray[np.float64], NDArray[np.float64]],
     allowed: NDArray[np.float64],
 ) -> Overlaps:
     """Return the pairs of regions from the pairs of near points."""
-    label_1, label_2 = labels
+    label_1, label_2 = (points.label for points in thinned)
+    inner_1, inner_2 = (points.inner for points in thinned)
     count = int(label_2.max()) + 1
     pair = label_1[near["i"]] * count + label_2[near["j"]]
     pairs, number = np.unique(pair, return_inverse=True)
@@ -142,34 +144,62 @@ def _gathered(
     gap = np.full(len(pairs), np.inf)
     np.minimum.at(gap, number, near["v"])
     within = near["v"] <= allowed[near["i"]]
-    points_of_1, points_of_2 = np.bincount(label_1), np.bincount(label_2)
-    covered_1 = _distinct(number[within], near["i"][within], len(pairs), len(label_1))
-    covered_2 = _distinct(number[within], near["j"][within], len(pairs), len(label_2))
-    tolerance = np.bincount(label_1, allowed) / np.maximum(points_of_1, 1)
-    centre_1, centre_2 = _centres(label_1, placed[0]), _centres(label_2, placed[1])
+    points_of_1, points_of_2 = np.bincount(label_1, inner_1), np.bincount(label_2, inner_2)
+    counted_1, counted_2 = within & inner_1[near["i"]], within & inner_2[near["j"]]
+    covered_1 = _distinct(number[counted_1], near["i"][counted_1], len(pairs), len(label_1))
+    covered_2 = _distinct(number[counted_2], near["j"][counted_2], len(pairs), len(label_2))
+    tolerance = np.bincount(label_1, allowed) / np.maximum(np.bincount(label_1), 1)
+    centre_1, centre_2 = _centres(label_1[inner_1], placed[0][inner_1]), _centres(label_2[inner_2], placed[1][inner_2])
     return Overlaps(
         first=first,
         second=second,
         cover_first=covered_1 / points_of_1[first],
         cover_second=covered_2 / points_of_2[second],
-        gap_mm=np.where(gap < POINT_PITCH_MM, 0.0, gap),
+        gap_mm=np.where(gap < 0.5 * POINT_PITCH_MM, 0.0, gap),
         apart_mm=np.hypot(*(centre_1[first] - centre_2[second]).T),
         tolerance_mm=tolerance[first],
     )
 
 
-def region_points(regions: NDArray[np.integer], pixel_mm: float) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return (row, col) points that stand for the regions, and the label of each.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RegionPoints:
+    """Pixels that stand for regions.
 
-    Every region keeps pixels on a lattice of about `POINT_PITCH_MM`, or all its pixels where that leaves too few.
+    Attributes
+    ----------
+    points
+        float64, (n, 2): (row, col).
+    label
+        The region of each.
+    inner
+        True for those that count in shares of a region's area; the others lie on its edge and only tell gaps.
+    """
+
+    points: NDArray[np.float64]
+    label: NDArray[np.intp]
+    inner: NDArray[np.bool_]
+
+
+def region_points(regions: NDArray[np.integer], pixel_mm: float) -> RegionPoints:
+    """Return pixels that stand for the regions of a label image.
+
+    A region's area is stood for by its pixels on a lattice of about `POINT_PITCH_MM`, or by all of them where that
+    leaves too few; its edge pixels are added.
     """
     row, col = np.nonzero(regions)
     label = regions[row, col].astype(np.intp)
+    framed = np.pad(regions, 1)
+    centre = framed[row + 1, col + 1]
+    edge = np.zeros(len(row), bool)
+    for down, right in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        edge |= framed[row + down, col + right] != centre
     stride = max(1, round(POINT_PITCH_MM / pixel_mm))
     on_lattice = (row % stride == 0) & (col % stride == 0)
     few = np.bincount(label[on_lattice], minlength=int(label.max(initial=0)) + 1) < FEWEST_POINTS
-    keep = on_lattice | few[label]
-    return np.stack([row[keep], col[keep]], axis=1).astype(np.float64), label[keep]
+    inner = on_lattice | few[label]
+    keep = inner | edge
+    points = np.stack([row[keep], col[keep]], axis=1).astype(np.float64)
+    return RegionPoints(points=points, label=label[keep], inner=inner[keep])
 
 
 def _distinct(pair: NDArray[np.intp], point: NDArray[np.intp], pairs: int, points: int) -> NDArray[np.intp]:

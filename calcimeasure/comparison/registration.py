@@ -31,7 +31,9 @@ LEAST_WINDOWS = 12
 LEAST_QUALITY = 0.75
 """Share of fitting windows times correlation: films of one limb reach 0.84 to 0.99 (24 simulated hand pairs, tilt up to
 15 degrees), of different people's hands at most 0.73, of other parts less (308 pairs of real films)."""
-AMBIGUOUS = 0.85
+AMBIGUOUS, AMBIGUOUS_OF_SEVERAL = 0.85, 0.93
+"""Below this quality the mirrored fit is tried too; two hands on one film are each other's mirror image, and the wrong
+way round has been seen to fit up to 0.88."""
 MIRRORED_BETTER = 0.5
 """The mirrored fit wins where it leaves this share of what the unmirrored one leaves unexplained."""
 
@@ -108,8 +110,7 @@ def register(
             return Registration(status="failed", reason=f"no limb was found on the {which} film"), None
     fit = fit_films(first, second, *masks, flip=flip)
     several = max(anatomy.limb_count for anatomy in masks) > 1
-    if fit is None or not fit.good or several or fit.quality < AMBIGUOUS:
-        # Two hands on one film are each other's mirror image, so that the wrong way round fits them well.
+    if fit is None or fit.quality < (AMBIGUOUS_OF_SEVERAL if several else AMBIGUOUS):
         other = fit_films(first, second, *masks, flip=not flip)
         if _mirror_wins(fit, other):
             if flip:
@@ -129,16 +130,18 @@ def fit_films(
     picture_1 = reduce_film(first, first_anatomy, in_mm=in_mm)
     picture_2 = reduce_film(second, second_anatomy, in_mm=in_mm)
     turned = picture_2.mirrored() if flip else picture_2
-    matches = _best_matches(picture_1, turned, SCALES_WITH_SPACING if in_mm else SCALES_WITHOUT_SPACING)
-    if matches is None or int(matches.good.sum()) < LEAST_WINDOWS:
+    found = _best_matches(picture_1, turned, SCALES_WITH_SPACING if in_mm else SCALES_WITHOUT_SPACING)
+    if found is None or int(found.good.sum()) < LEAST_WINDOWS:
         return None
+    matches = found.without_strangers()
     step = max(1, round(GRID_CELLS * picture_1.cell[1]))
     nodes_film = grid_nodes(first.shape, step)
     nodes = picture_1.from_film(nodes_film)
     blended = blend(matches, nodes.reshape(-1, 2)).reshape(nodes.shape)
     reach = cv2.dilate((picture_1.limbs > 0).astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
     polished = polish(picture_1, turned, nodes, blended, reach)
-    bone = _over_bone(picture_1, nodes) & (polished.correlation != 0)
+    error = standard_error(matches, polished, turned, nodes)
+    bone = _over_bone(picture_1, nodes) & (polished.correlation != 0) & np.isfinite(error)
     target = polished.mapped.copy()
     if flip:
         target[..., 1] = turned.image.shape[1] - 1 - target[..., 1]
@@ -146,16 +149,15 @@ def fit_films(
     matrix = _similarity(nodes_film, target, bone, (first, second), flip=flip)
     affine = nodes_film @ matrix[:, :2].T + matrix[:, 2]
     cell_px = float(np.sqrt(picture_1.cell[0] * picture_1.cell[1]))
-    uncertainty = standard_error(matches, polished, turned, nodes) * cell_px
     return Fit(
         alignment=Alignment(
             matrix=matrix,
             residual=(target - affine).astype(np.float32),
             step=step,
             flipped=flip,
-            uncertainty=uncertainty.astype(np.float32),
+            uncertainty=(error * cell_px).astype(np.float32),
         ),
-        share=float(matches.good[matches.seen].mean()) if matches.seen.any() else 0.0,
+        share=matches.share,
         correlation=float(np.median(polished.correlation[bone])) if bone.any() else 0.0,
         rms_px=_residual(matches, picture_1, nodes, polished) * cell_px,
         bone_scale=_film_scale(measure_bone_scale(picture_1, turned, matches), (picture_1, picture_2), (first, second)),
