@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from calcimeasure.simulation.film import SimulatedFilm, simulate_film
     from calcimeasure.simulation.formats import FilmFormat
     from calcimeasure.simulation.images import write_image
+    from calcimeasure.simulation.insertion import insert_deposits
     from calcimeasure.simulation.pair import SimulatedPair, simulate_pair
+    from calcimeasure.simulation.refilming import insert_pair, simulate_followup_of
     from calcimeasure.simulation.truth import truth_record, write_truth
 
 _HOMES = {
     "ChangePlan": "changes",
     "FilmFormat": "formats",
+    "insert_deposits": "insertion",
+    "insert_pair": "refilming",
+    "simulate_followup_of": "refilming",
     "SimulatedFilm": "film",
     "SimulatedPair": "pair",
     "draw_plan": "changes",
@@ -36,7 +41,10 @@ __all__ = [
     "SimulatedFilm",
     "SimulatedPair",
     "draw_plan",
+    "insert_deposits",
+    "insert_pair",
     "simulate_film",
+    "simulate_followup_of",
     "simulate_pair",
     "truth_record",
     "write_dicom",

@@ -38,6 +38,7 @@ KIND_WEIGHTS = {
     DepositKind.ULCERATED: 0.07,
 }  # fmt: skip
 THICKEST_MM = {DepositKind.SLAB: 1.3, DepositKind.SHEET: 2.0}
+SMALLEST_OF_A_KIND_MM = 1.5  # below it all look alike
 TRIES = 40
 
 
@@ -188,27 +189,67 @@ def apart(first: HeldDeposit, second: HeldDeposit, placed: Mapping[str, Placemen
     return outline_gap(a[::4], b[::4]) > gap_mm
 
 
-def _draw_one(
-    rng: np.random.Generator, limb: Limb, site: Site, background: str, size: tuple[float, float]
-) -> HeldDeposit | None:
-    diameter, thickness_scale = size
+def draw_shape(
+    rng: np.random.Generator, diameter_mm: float, thickness_scale: float = 1.0
+) -> tuple[CalciumDeposit, float]:
+    """Return a deposit of a size about (0, 0), of a kind as films of hands mostly show, and the room it needs.
+
+    Parameters
+    ----------
+    diameter_mm
+        Of the circle of equal area.
+    thickness_scale
+        How dense it is against the usual.
+
+    Returns
+    -------
+    tuple
+        The deposit, and a radius between those of the circle around it and of its middle.
+    """
     kinds = list(KIND_WEIGHTS)
     weights = np.array(list(KIND_WEIGHTS.values()))
     kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
-    if diameter < 1.5:
+    if diameter_mm < SMALLEST_OF_A_KIND_MM:
         kind = DepositKind.NODULE if rng.random() < 0.5 else DepositKind.LOBULATED
-    thickness = 0.62 * diameter**0.55 * float(np.exp(rng.normal(0, 0.5))) * thickness_scale
-    thickest = THICKEST_MM.get(kind, min(0.6 * diameter + 0.2, 4.0))
-    shape = make_deposit(kind, diameter_mm=diameter, thickness_mm=float(np.clip(thickness, 0.15, thickest)), rng=rng)
+    thickness = 0.62 * diameter_mm**0.55 * float(np.exp(rng.normal(0, 0.5))) * thickness_scale
+    thickest = THICKEST_MM.get(kind, min(0.6 * diameter_mm + 0.2, 4.0))
+    shape = make_deposit(kind, diameter_mm=diameter_mm, thickness_mm=float(np.clip(thickness, 0.15, thickest)), rng=rng)
     # What matters for the room it needs is its reach, which for a stipple is far more than its area's diameter.
     reach = float(np.hypot(*shape.points_mm.T).max())
     narrow = 2 * shape.area_mm2 / (np.pi * reach)
-    place_ = _find_place(rng, limb, site, background, (reach + narrow) / 2)
-    if place_ is None:
+    return shape, (reach + narrow) / 2
+
+
+def room_for(
+    to_skin: NDArray[np.float32], to_bone: NDArray[np.float32], background: str, reach: float
+) -> NDArray[np.bool_]:
+    """Return where the middle of a deposit may lie for it to be in soft tissue, touching bone or over bone.
+
+    Parameters
+    ----------
+    to_skin, to_bone
+        Distances in mm: positive inside the limb, positive outside the bones.
+    reach
+        Radius that the deposit needs.
+    """
+    room = to_skin > min(0.75 * reach + 0.5, 6.0)
+    if background == "soft_tissue":
+        return np.asarray(room & (to_bone > reach + SOFT_GAP_MM))
+    if background == "touching_bone":
+        return np.asarray(room & (to_bone > 0.1 * reach) & (to_bone < 0.85 * reach))
+    return np.asarray(room & (to_bone < -min(0.35 * reach, 2.0)))
+
+
+def _draw_one(
+    rng: np.random.Generator, limb: Limb, site: Site, background: str, size: tuple[float, float]
+) -> HeldDeposit | None:
+    shape, reach = draw_shape(rng, *size)
+    found = _find_place(rng, limb, site, background, reach)
+    if found is None:
         return None
-    bone, point = place_
-    segment_placement = site.placed[bone]
-    own = np.asarray(np.linalg.solve(segment_placement.matrix, point - segment_placement.shift_mm), np.float64)
+    bone, point = found
+    placement = site.placed[bone]
+    own = np.asarray(np.linalg.solve(placement.matrix, point - placement.shift_mm), np.float64)
     z = float(rng.uniform(-6, 8))
     return HeldDeposit(identity=0, bone=bone, shape=shape.moved(np.eye(2), own), z_mm=z, background=background)
 
@@ -216,14 +257,7 @@ def _draw_one(
 def _find_place(
     rng: np.random.Generator, limb: Limb, site: Site, background: str, reach: float
 ) -> tuple[str, Points] | None:
-    room = site.to_skin > min(0.75 * reach + 0.5, 6.0)
-    if background == "soft_tissue":
-        room &= site.to_bone > reach + SOFT_GAP_MM
-    elif background == "touching_bone":
-        room &= (site.to_bone > 0.1 * reach) & (site.to_bone < 0.85 * reach)
-    else:
-        room &= site.to_bone < -min(0.35 * reach, 2.0)
-    rows, cols = np.nonzero(room)
+    rows, cols = np.nonzero(room_for(site.to_skin, site.to_bone, background, reach))
     if not len(rows):
         return None
     names = list(limb.segments)
