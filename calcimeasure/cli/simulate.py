@@ -21,6 +21,8 @@ SPACING = click.option("--spacing", type=click.FloatRange(0.05, 1.0), default=0.
 MODALITY = click.option("--modality", type=click.Choice(["DX", "CR"]), default="DX", show_default=True)
 PART = click.option("--part", default="hand", show_default=True, help="Part of a limb; a wrong name lists them.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Write into a folder that is not empty.")
+AREA_RATIO = click.option("--area-ratio", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
+              help="Follow-up over baseline, for every deposit that stays.")  # fmt: skip
 IMAGE = click.option("--png", is_flag=True, help="Write a PNG beside every DICOM file.")
 
 
@@ -83,8 +85,7 @@ def film(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any) 
 @PART
 @click.option("--deposits", type=click.IntRange(0, 40), help="How many are tried for; drawn when not given.")
 @click.option("--side", type=click.Choice(["L", "R"]), help="Drawn when not given.")
-@click.option("--area-ratio", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
-              help="Follow-up over baseline, for every deposit that stays.")  # fmt: skip
+@AREA_RATIO
 @click.option("--thickness-factor", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True)
 @click.option("--new", type=click.IntRange(0, 10), default=0, help="Deposits that come.")
 @click.option("--gone", type=click.IntRange(0, 10), default=0, help="Deposits that go.")
@@ -114,6 +115,47 @@ def pair(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any) 
     _write_film(made.followup, out, "followup", options, truth=False)
     write_truth(made.truth, out / "truth.json")
     ratio = made.truth.total_area_ratio
+    click.echo(f"true ratio of areas {'-' if ratio is None else format(ratio, '.3f')} -> {out}")
+
+
+@simulate.command()
+@click.argument("film", type=click.Path(path_type=Path, dir_okay=False))
+@OUT
+@SEED
+@OVERWRITE
+@click.option("--spacing", type=click.FloatRange(0.02, 2.0), help="Pixel pitch in mm, for a film that states none.")
+@click.option("--count", type=click.IntRange(0, 40), help="Deposits tried for; drawn when not given.")
+@click.option("--followup", is_flag=True, help="Write a second visit too: moved, bent, exposed and processed anew.")
+@AREA_RATIO
+@click.option("--new", type=click.IntRange(0, 10), default=0, help="Deposits that come.")
+@click.option("--gone", type=click.IntRange(0, 10), default=0, help="Deposits that go.")
+def insert(film: Path, out: Path, seed: int, overwrite: bool, **options: Any) -> None:
+    """Put deposits of known area into a real FILM: 16-bit TIFF images, labels and truth.json.
+
+    Nothing of the film's header is written.
+    """
+    import numpy as np
+
+    from calcimeasure.films import read_film
+    from calcimeasure.simulation import ChangePlan, insert_deposits, insert_pair, write_truth
+    from calcimeasure.simulation.images import write_canonical
+
+    _refuse_full(out, overwrite)
+    given = read_film(film, spacing_mm=options["spacing"])
+    rng = np.random.default_rng(seed)
+    out.mkdir(parents=True, exist_ok=True)
+    if not options["followup"]:
+        one = insert_deposits(given, rng, count=options["count"])
+        write_canonical(one.film, one.labels, out, "film")
+        write_truth(one.truth, out / "truth.json")
+        click.echo(f"{len(one.truth.deposits)} deposits, {one.truth.total_area_mm2:.2f} mm² -> {out}")
+        return
+    plan = ChangePlan(area_ratio=options["area_ratio"], new=options["new"], gone=options["gone"])
+    two = insert_pair(given, rng, plan=plan, count=options["count"])
+    for visit, made in (("baseline", two.baseline), ("followup", two.followup)):
+        write_canonical(made.film, made.labels, out, visit)
+    write_truth(two.truth, out / "truth.json")
+    ratio = two.truth.total_area_ratio
     click.echo(f"true ratio of areas {'-' if ratio is None else format(ratio, '.3f')} -> {out}")
 
 
@@ -157,7 +199,7 @@ def _write_film(made: SimulatedFilm, out: Path, stem: str, options: dict[str, An
     from calcimeasure.simulation.images import write_labels
 
     write_dicom(made, out / f"{stem}.dcm", modality=options["modality"])
-    write_labels(made, out / ("labels.tif" if truth else f"{stem}_labels.tif"))
+    write_labels(made.labels, out / ("labels.tif" if truth else f"{stem}_labels.tif"))
     if options["png"]:
         write_image(made, out / f"{stem}.png")
     if truth:

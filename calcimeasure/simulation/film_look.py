@@ -21,6 +21,7 @@ BONE_CONTRAST_MM = 1.2
 CALCIUM_PER_MM = 0.5
 SHARPEST_PX, BLUNTEST_PX = 0.4, 3.0
 WINDOW = 9
+WIDEST_CORRELATION_PX = 1.2  # beyond it, anatomy is taken for noise
 LARGEST_SAMPLE = 1_500_000
 MAD_TO_SD = 1.4826
 
@@ -92,7 +93,7 @@ def _noise(pixels: NDArray[np.float32], where: NDArray[np.bool_]) -> tuple[float
     # White noise gives the same at both distances, correlated noise less at the near one. For a correlation
     # exp(-d² / 4s²) the variance of a second difference over d is 6 - 8 c(d) + 2 c(2d).
     ratio = (near / far) ** 2 if far > 0 else 1.0
-    widths = np.linspace(0.0, 2.0, 81)[1:]
+    widths = np.linspace(0.0, WIDEST_CORRELATION_PX, 61)[1:]
     model = _second_variance(1.0, widths) / _second_variance(2.0, widths)
     width = float(widths[int(np.argmin(np.abs(model - ratio)))]) if ratio < model[0] else 0.0
     variance = _second_variance(1.0, np.array([max(width, 0.05)]))[0]

@@ -126,7 +126,7 @@ def test_plain_images_keep_every_value(film, tmp_path):
     write_image(film, tmp_path / "film.png")
     read = cv2.imread(str(tmp_path / "film.png"), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(read >> 4, film.film.pixels)
-    write_labels(film, tmp_path / "labels.tif")
+    write_labels(film.labels, tmp_path / "labels.tif")
     assert np.array_equal(cv2.imread(str(tmp_path / "labels.tif"), cv2.IMREAD_UNCHANGED), film.labels.image)
     with pytest.raises(OutputError, match="keeps every value"):
         write_image(film, tmp_path / "film.jpg")
