@@ -106,6 +106,7 @@ def transmission(thickness_mm: Mapping[str, NDArray[np.float32]], spectrum: Beam
         depth = np.zeros(shape, np.float32)
         for name, thickness in thickness_mm.items():
             cv2.scaleAdd(thickness, -float(spectrum.per_mm[name][group]), depth, dst=depth)
-        cv2.exp(depth, dst=depth)
+        # Not OpenCV's exponential: its last digit depends on where in memory the array lies.
+        np.exp(depth, out=depth)
         cv2.scaleAdd(depth, float(weight), result, dst=result)
     return result

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from calcimeasure import __version__
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -14,6 +12,7 @@ if TYPE_CHECKING:
 
 COMPUTED_RADIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
 DIGITAL_XRAY_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
+SIMULATOR_VERSION = "simulator 1"  # not the release: the samples' bytes are not to change with it
 IMPLEMENTATION_UID = "2.25.128347730281915012853418850275466237441"
 VIEW_CODES = {"PA": ("399348003", "postero-anterior"), "AP": ("399067008", "antero-posterior"),
               "LAT": ("399067008", "lateral")}  # fmt: skip
@@ -101,7 +100,7 @@ def _describe(dataset: Any, simulated: SimulatedFilm, modality: str) -> None:
     dataset.ImageType = ["DERIVED", "PRIMARY"]
     dataset.Manufacturer = "calcimeasure"
     dataset.ManufacturerModelName = "simulator"
-    dataset.SoftwareVersions = __version__
+    dataset.SoftwareVersions = SIMULATOR_VERSION
     dataset.StudyDescription = f"SIMULATED {identity.body_part}"
     dataset.BodyPartExamined = identity.body_part
     dataset.ViewPosition = identity.view
