@@ -42,12 +42,20 @@ _REASONS = {
 }
 
 
+class _Session(requests.Session):
+    """A session whose own authority counts: requests puts REQUESTS_CA_BUNDLE of the environment above it."""
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        verify = verify if self.verify is True else self.verify
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
+
 class WebArchive:
     """An archive reached over HTTP."""
 
     def __init__(self, profile: WebProfile) -> None:
         self._profile = profile
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers["User-Agent"] = f"calcimeasure/{__version__}"
         # requests verifies certificates unless told otherwise, and nothing here can tell it so.
         if profile.ca_bundle is not None:

@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -77,6 +78,9 @@ class Server:
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer | None:
         raise NotImplementedError
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
 
     def __enter__(self):
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
