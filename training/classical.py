@@ -34,11 +34,11 @@ from calcimeasure.anatomy import find_anatomy
 from calcimeasure.anatomy.filters import components
 from calcimeasure.films import read_film
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.candidates import Cut, find_cuts
+from calcimeasure.segmentation.candidates import Cut, find_cuts, place_on_film
 from calcimeasure.segmentation.classical import ClassicalSegmenter
 from calcimeasure.segmentation.features import FEATURE_NAMES, describe_cuts
 from calcimeasure.segmentation.scoring import MODEL_FILE, SETTINGS_FILE, BoostedScorer
-from calcimeasure.segmentation.working import make_working
+from calcimeasure.segmentation.working import WorkingFilm, make_working
 
 TRAIN_SEED, CHOOSE_SEED, REPORT_SEED = 200_000, 250_000, 255_000
 SPACINGS_MM = (0.115, 0.143, 0.175, 0.2)
@@ -114,7 +114,7 @@ def collect(job: tuple[Path, str, int, Path | None]) -> Path | None:
     working = make_working(film, anatomy)
     cuts = find_cuts(working)
     rows = describe_cuts(working, cuts)
-    overlap = [overlaps(cut, truth) for cut in cuts]
+    overlap = [overlaps(working, cut, truth) for cut in cuts]
     features = np.concatenate(rows).astype(np.float32)
     partial = file.with_suffix(".partial.npz")
     np.savez_compressed(partial, features=features, overlap=np.concatenate(overlap).astype(np.float32))
@@ -137,12 +137,13 @@ def make_film(kind: str, seed: int, path: Path | None) -> tuple[Radiograph, NDAr
     return insert_deposits(film, np.random.default_rng([TRAIN_SEED, seed, sum(path.stem.encode())]))
 
 
-def overlaps(cut: Cut, truth: NDArray[np.uint16]) -> NDArray[np.float64]:
+def overlaps(working: WorkingFilm, cut: Cut, truth: NDArray[np.uint16]) -> NDArray[np.float64]:
     """Return each candidate's best intersection over union with a deposit or with one connected piece of one."""
     rows, cols = cut.labels.shape
+    (row, col), factor = place_on_film(working, cut, (slice(0, rows), slice(0, cols)))
     at = [
-        ((np.arange(cells) + 0.5) * size / cells).astype(int)
-        for cells, size in zip((rows, cols), truth.shape, strict=True)
+        np.minimum(((np.arange(cells) + first + 0.5) * pixels).astype(int), size - 1)
+        for cells, first, pixels, size in zip((rows, cols), (row, col), factor, truth.shape, strict=True)
     ]
     deposits = truth[np.ix_(*at)].astype(np.int32)
     pieces, _ = components(deposits > 0)

@@ -64,12 +64,17 @@ def closed(mask: NDArray[np.bool_], footprint: NDArray[np.uint8]) -> NDArray[np.
 def depth_inside(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return each True pixel's distance to the nearest False one or to the image's border, in pixels."""
     padded = np.pad(mask, 1).astype(np.uint8)
-    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1], dtype=np.float32)
+    return _steady(cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1])
 
 
 def distance_to(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return each pixel's distance to the nearest True one, in pixels; very large where there is none."""
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
+    return _steady(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5))
+
+
+def _steady(distance: NDArray[Any]) -> NDArray[np.float32]:
+    """Return distances without their last digits, which OpenCV rounds differently from one call to the next."""
+    return np.asarray(np.round(distance, 3), dtype=np.float32)
 
 
 def components(mask: NDArray[np.bool_], *, connectivity: int = 8) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -141,19 +141,29 @@ def _air_surface(smooth: NDArray[np.float32], field: NDArray[np.bool_], air: flo
     seeds = inner & (np.abs(smooth - air) < _AIR_TOLERANCE)
     calm = inner & (steepness < max(_CALM_GRADIENT, 2.0 * float(np.median(steepness[seeds])) if seeds.any() else 0.0))
     surface = np.full(field.shape, air, dtype=np.float32)
+    flat_terms = terms.reshape(-1, 6).astype(np.float64)
     members = seeds & calm
     for _ in range(_GROWTH_STEPS):
         if members.sum() < 200:
             break
         sampled = np.flatnonzero(members)[:: max(1, int(members.sum()) // 4000)]
-        coefficients, *_ = np.linalg.lstsq(terms.reshape(-1, 6)[sampled], smooth.ravel()[sampled], rcond=None)
-        surface = np.clip(terms @ coefficients, air - 0.1, air + _MOST_UNEVENNESS).astype(np.float32)
+        coefficients = _least_squares(flat_terms[sampled], smooth.ravel()[sampled].astype(np.float64))
+        height = (terms * coefficients.astype(np.float32)).sum(axis=-1)
+        surface = np.clip(height, air - 0.1, air + _MOST_UNEVENNESS).astype(np.float32)
         near = calm & (np.abs(smooth - surface) < _AIR_TOLERANCE)
         joined = near & grown(members, square(25))
         if joined.sum() <= 1.002 * members.sum():
             break
         members = joined
     return surface
+
+
+def _least_squares(terms: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the coefficients of a few terms by the normal equations, summed in a fixed order."""
+    count = terms.shape[1]
+    normal = np.array([[np.sum(terms[:, i] * terms[:, j]) for j in range(count)] for i in range(count)])
+    right = np.array([np.sum(terms[:, i] * values) for i in range(count)])
+    return np.asarray(np.linalg.solve(normal + 1e-9 * np.eye(count) * np.trace(normal), right))
 
 
 def _side_bands(above_air: NDArray[np.float32], field: NDArray[np.bool_]) -> NDArray[np.float32]:

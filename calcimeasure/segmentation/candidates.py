@@ -107,8 +107,9 @@ def find_cuts(
     for length_mm in lengths_mm:
         finest = round(length_mm / _CELLS_A_LINE / working.pitch_mm)
         coarse = max(1, min(finest, round(_COARSEST_CUT_MM / working.pitch_mm)))
+        picture = _shrunk(smooth, coarse)
         rise = _Rise(
-            residual=_shrunk(smooth - line_background(smooth, length_mm / working.pitch_mm), coarse),
+            residual=picture - line_background(picture, length_mm / (working.pitch_mm * coarse)),
             noise=_shrunk(working.noise, coarse),
             searched=_shrunk(searched.astype(np.float32), coarse) > 0.5,
             length_mm=length_mm,
@@ -137,22 +138,14 @@ class _Rise:
 
 
 def line_background(image: NDArray[np.float32], length: float) -> NDArray[np.float32]:
-    """Return the largest opening by a line of `length` cells over all directions.
-
-    Long lines are applied to a reduced image: a background has no fine detail across a line's own length.
-    """
-    coarse = max(1, round(length / _CELLS_A_LINE))
-    small = _shrunk(image, coarse)
-    cells = max(3, round(length / coarse) | 1)
-    background = np.full(small.shape, -np.inf, dtype=np.float32)
+    """Return the largest opening by a line of `length` cells over all directions."""
+    cells = max(3, round(length) | 1)
+    background = np.full(image.shape, -np.inf, dtype=np.float32)
     for direction in range(_DIRECTIONS):
         footprint = _line(cells, np.pi * direction / _DIRECTIONS)
-        opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, footprint, borderType=cv2.BORDER_REPLICATE)
+        opened = cv2.morphologyEx(image, cv2.MORPH_OPEN, footprint, borderType=cv2.BORDER_REPLICATE)
         np.maximum(background, opened, out=background)
-    if coarse == 1:
-        return background
-    enlarged = cv2.resize(background, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(enlarged, dtype=np.float32)
+    return background
 
 
 def _line(cells: int, angle: float) -> NDArray[np.uint8]:
