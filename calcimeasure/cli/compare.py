@@ -70,6 +70,7 @@ def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
             comparison,
             out,
             dicom=options["dicom"],
+            dicom_pictures=options["dicom_pictures"],
             include_paths=options["include_paths"],
             overwrite=options["overwrite"],
             settings=settings,

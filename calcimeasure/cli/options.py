@@ -98,6 +98,7 @@ def output_options(command: Command) -> Command:
         ),
         click.option("--overwrite", is_flag=True, help="Replace what is in the folder."),
         click.option("--dicom", is_flag=True, help="Write DICOM SEG and SR too."),
+        click.option("--dicom-pictures", is_flag=True, help="Write them as DICOM pictures too, for plain viewers."),
         click.option("--include-paths", is_flag=True, help="Write file paths into the results (they carry names)."),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
         click.option("--json", "as_json", is_flag=True, help="Print the record as JSON."),

@@ -46,6 +46,7 @@ def segment(film: Path, out: Path, **options: Any) -> int:
             measurement,
             out,
             dicom=options["dicom"],
+            dicom_pictures=options["dicom_pictures"],
             include_paths=options["include_paths"],
             overwrite=options["overwrite"],
             settings=settings,

@@ -12,12 +12,21 @@ from calcimeasure.comparison.identity import IdentityCheck, check_identity
 from calcimeasure.comparison.joint import detect_jointly
 from calcimeasure.comparison.links import link_deposits
 from calcimeasure.comparison.processing import processing_differs
-from calcimeasure.comparison.records import Alignment, Comparison, Interval, Registration, Verdict
+from calcimeasure.comparison.records import (
+    Alignment,
+    Comparison,
+    Interval,
+    Link,
+    LinkStatus,
+    Registration,
+    Verdict,
+)
 from calcimeasure.comparison.registration import register
 from calcimeasure.comparison.verdict import checked_margin
 from calcimeasure.deposits import DepositLabels
 from calcimeasure.errors import UsageError
 from calcimeasure.measurement import measure_film
+from calcimeasure.measurement.pair import area_ratio
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation import accept, get_segmenter
@@ -142,6 +151,7 @@ def compare(
         margin_ratio=margin,
         repositioning_sd=repositioning_sd,
         processing_differs=processing is not None,
+        pair_ratios=_pair_ratios(links, measured[0], measured[1]),
     )
     told = dict(change.comparison_fields())
     told["warnings"] = _once(*warnings, *_film_warnings(*measured), *_processing_warning(processing), *change.warnings)
@@ -166,6 +176,19 @@ def _labels_of_both(
         return alone, alone
     after = segmenter.propose(second.film, second.anatomy)
     return detect_jointly(before, after, alignment, field)
+
+
+def _pair_ratios(
+    links: tuple[Link, ...], baseline: FilmMeasurement, followup: FilmMeasurement
+) -> dict[int, tuple[float, float]]:
+    """Return the log ratio and its error, by link, where one deposit answers to one and both edges can be compared."""
+    ratios = {}
+    for number, link in enumerate(links, start=1):
+        if link.status is LinkStatus.MATCHED and len(link.baseline_labels) == len(link.followup_labels) == 1:
+            ratio = area_ratio(baseline, link.baseline_labels[0], followup, link.followup_labels[0])
+            if ratio is not None:
+                ratios[number] = (ratio.log_ratio, ratio.se)
+    return ratios
 
 
 def _not_comparable(
