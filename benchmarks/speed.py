@@ -120,10 +120,10 @@ def one_run(films: tuple[Path, Path], folder: Path) -> Seconds:
     from calcimeasure.comparison import compare
     from calcimeasure.films import read_film
     from calcimeasure.results.dicom import write_comparison_dicom
-    from calcimeasure.results.display import anatomy_of
+    from calcimeasure.results.display import show_measured
     from calcimeasure.results.label_images import labels_tiff
     from calcimeasure.results.marks import pair_marks
-    from calcimeasure.results.overlay import overlay_png
+    from calcimeasure.results.overlay import draw_overlay
     from calcimeasure.results.records import comparison_record, record_text
     from calcimeasure.results.report.page import report_html
     from calcimeasure.results.tables import comparison_deposits_csv, links_csv
@@ -142,10 +142,11 @@ def one_run(films: tuple[Path, Path], folder: Path) -> Seconds:
         for name, side in sides.items():
             (folder / f"{name}.tif").write_bytes(labels_tiff(side.labels, side.film.spacing))
         clock.begin("Pictures (overlay.png)")
-        for (name, side), marks in zip(sides.items(), pair_marks(comparison), strict=True):
-            (folder / f"{name}.png").write_bytes(overlay_png(side.film, anatomy_of(side), marks, side.labels.image))
+        shown = (show_measured(comparison.baseline), show_measured(comparison.followup))
+        for name, picture, marks in zip(sides, shown, pair_marks(comparison), strict=True):
+            (folder / f"{name}.png").write_bytes(draw_overlay(picture, marks))
         clock.begin("HTML")
-        (folder / "report.html").write_text(report_html(comparison, record))
+        (folder / "report.html").write_text(report_html(comparison, record, shown=shown))
         clock.begin("DICOM (--dicom)")
         write_comparison_dicom(comparison, folder)
     return clock.seconds

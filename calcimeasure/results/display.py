@@ -6,6 +6,7 @@ looking at, never for measuring.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
+from calcimeasure.results.burned_in import text_boxes
 
 Grey = NDArray[np.uint8]
 Points = NDArray[np.float64]
 
+LONGEST_SIDE = 1600
 _MARGIN_FRACTION = 0.03
 _SAMPLES = 200_000
 _DARKEST_QUANTILE = 0.01
@@ -66,6 +69,49 @@ class Viewport:
         y = (points[:, 0] + 0.5 - self.row0) * self.scale_row
         return np.column_stack([x, y])
 
+    def slices(self, row0: int, row1: int, col0: int, col1: int) -> tuple[slice, slice]:
+        """Return the part of the picture that any of these rows and columns of the film fall into."""
+        first = [
+            max(math.floor((row0 - self.row0) * self.scale_row), 0),
+            max(math.floor((col0 - self.col0) * self.scale_col), 0),
+        ]
+        last = [
+            max(math.ceil((row1 - self.row0) * self.scale_row), 0),
+            max(math.ceil((col1 - self.col0) * self.scale_col), 0),
+        ]
+        return slice(first[0], last[0]), slice(first[1], last[1])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shown:
+    """A film as it is shown: what every picture of it is drawn on.
+
+    Attributes
+    ----------
+    film, anatomy
+        The film and its masks.
+    view
+        Which part is shown, and how large.
+    grey
+        The picture: 0 outside the limbs and over burned-in text.
+    """
+
+    film: Radiograph
+    anatomy: Anatomy
+    view: Viewport
+    grey: Grey
+
+
+def show(film: Radiograph, anatomy: Anatomy, labels: NDArray[np.uint16], *, longest_side: int = LONGEST_SIDE) -> Shown:
+    """Return a film as it is shown: limbs and deposits inside, everything that could name a person blanked."""
+    view = viewport(film, anatomy, longest_side=longest_side, labels=labels)
+    return Shown(film=film, anatomy=anatomy, view=view, grey=picture(film, anatomy, view))
+
+
+def show_measured(measurement: FilmMeasurement) -> Shown:
+    """Return a measured film as it is shown."""
+    return show(measurement.film, anatomy_of(measurement), measurement.labels.image)
+
 
 def viewport(
     film: Radiograph, anatomy: Anatomy, *, longest_side: int, labels: NDArray[np.uint16] | None = None
@@ -100,11 +146,13 @@ def viewport(
 
 
 def picture(film: Radiograph, anatomy: Anatomy, view: Viewport) -> Grey:
-    """Return the film in its display window on the viewport's grid; 0 outside the limbs."""
+    """Return the film in its display window on the viewport's grid; 0 outside the limbs and over burned-in text."""
     rows, cols = slice(view.row0, view.row0 + view.rows), slice(view.col0, view.col0 + view.cols)
     size = (view.width, view.height)
     shown = np.asarray(cv2.resize(film.pixels[rows, cols], size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     inside = limb_mask(anatomy, view)
+    for box in text_boxes(film, anatomy):
+        inside[view.slices(box.row0, box.row1, box.col0, box.col1)] = False
     low, high = display_window(film, shown[inside])
     grey = np.clip((shown - low) * ((255.0 - _LIMB_BLACK) / (high - low)) + _LIMB_BLACK, _LIMB_BLACK, 255)
     return np.where(inside, grey + 0.5, 0).astype(np.uint8)

@@ -13,14 +13,13 @@ from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.deposits import Finding
 from calcimeasure.errors import OutputError
 from calcimeasure.radiograph import Radiograph, SpacingBasis
-from calcimeasure.results.display import Viewport, picture, viewport
+from calcimeasure.results.display import Shown, Viewport, show
 from calcimeasure.results.marks import DASHES, UNLINKED, Mark
 from calcimeasure.results.placing import Box, Tag, place_tags
 
 Colour = NDArray[np.uint8]
 Points = NDArray[np.float64]
 
-LONGEST_SIDE = 1600
 _SHIFT = 4
 # What is left free around a deposit too small for an outline, in units of a thousandth of the picture.
 _CLEAR = 3.0
@@ -51,15 +50,19 @@ def overlay_png(film: Radiograph, anatomy: Anatomy, marks: Sequence[Mark], label
     labels
         The label image, so that no deposit lies outside the picture.
     """
-    view = viewport(film, anatomy, longest_side=LONGEST_SIDE, labels=labels)
-    grey = picture(film, anatomy, view)
+    return draw_overlay(show(film, anatomy, labels), marks)
+
+
+def draw_overlay(shown: Shown, marks: Sequence[Mark]) -> bytes:
+    """Return `overlay.png` of a film as it is shown."""
+    view, grey = shown.view, shown.grey
     drawn = np.ascontiguousarray(np.repeat(grey[:, :, np.newaxis], 3, axis=2))
     unit = max(max(view.height, view.width) / 1000.0, 0.5)
     for mark in marks:
         draw_outline(drawn, mark, view, unit)
     image = Image.fromarray(drawn)
     _draw_tags(image, marks, view, unit)
-    return encode_png(np.asarray(_with_caption(image, film, view, marks, unit)))
+    return encode_png(np.asarray(_with_caption(image, shown.film, view, marks, unit)))
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:

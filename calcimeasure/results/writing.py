@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from calcimeasure.comparison.records import Comparison
 from calcimeasure.measurement.records import FilmMeasurement
-from calcimeasure.results.display import anatomy_of
+from calcimeasure.results.display import show_measured
 from calcimeasure.results.label_images import labels_tiff
 from calcimeasure.results.marks import film_marks, pair_marks
-from calcimeasure.results.overlay import overlay_png
+from calcimeasure.results.overlay import draw_overlay
 from calcimeasure.results.records import comparison_record, measurement_record, record_text
 from calcimeasure.results.report.page import report_html
 from calcimeasure.results.staging import whole_folder, write_bytes, write_text
@@ -67,15 +67,15 @@ def write_comparison(
         write_text(stage / "links.csv", links_csv(comparison))
         write_text(stage / "deposits.csv", comparison_deposits_csv(comparison))
         films = (("baseline", comparison.baseline), ("followup", comparison.followup))
-        for (name, measurement), marks in zip(films, pair_marks(comparison), strict=True):
+        shown = (show_measured(comparison.baseline), show_measured(comparison.followup))
+        for (name, measurement), picture, marks in zip(films, shown, pair_marks(comparison), strict=True):
             write_bytes(stage / name / "labels.tif", labels_tiff(measurement.labels, measurement.film.spacing))
-            overlay = overlay_png(measurement.film, anatomy_of(measurement), marks, measurement.labels.image)
-            write_bytes(stage / name / "overlay.png", overlay)
+            write_bytes(stage / name / "overlay.png", draw_overlay(picture, marks))
         if dicom or dicom_pictures:
             from calcimeasure.results.dicom import write_comparison_dicom
 
             record["dicom"] = _dicom_record(write_comparison_dicom(comparison, stage, pictures=dicom_pictures))
-        write_text(stage / "report.html", report_html(comparison, record))
+        write_text(stage / "report.html", report_html(comparison, record, shown=shown))
         write_text(stage / "comparison.json", record_text(record))
     return Path(folder)
 
@@ -113,10 +113,7 @@ def write_measurement(
         record = measurement_record(measurement, include_paths=include_paths, settings=settings)
         write_text(stage / "deposits.csv", measurement_deposits_csv(measurement))
         write_bytes(stage / "labels.tif", labels_tiff(measurement.labels, measurement.film.spacing))
-        overlay = overlay_png(
-            measurement.film, anatomy_of(measurement), film_marks(measurement), measurement.labels.image
-        )
-        write_bytes(stage / "overlay.png", overlay)
+        write_bytes(stage / "overlay.png", draw_overlay(show_measured(measurement), film_marks(measurement)))
         if dicom or dicom_pictures:
             from calcimeasure.results.dicom import write_measurement_dicom
 

@@ -9,9 +9,9 @@ import pytest
 from calcimeasure.comparison.records import Comparison
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Spacing, SpacingBasis
-from calcimeasure.results.display import viewport
+from calcimeasure.results.display import LONGEST_SIDE, viewport
 from calcimeasure.results.marks import film_marks
-from calcimeasure.results.overlay import BASIS_WORDS, LONGEST_SIDE, dashed, overlay_png, ring_around, scale_bar
+from calcimeasure.results.overlay import BASIS_WORDS, dashed, overlay_png, ring_around, scale_bar
 
 
 def drawn(measurement: FilmMeasurement) -> np.ndarray:

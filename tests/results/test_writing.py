@@ -112,8 +112,8 @@ def test_a_write_that_fails_leaves_nothing(
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(Path, "open", failing)
-    monkeypatch.setattr(writing, "report_html", lambda *_: "page")
-    monkeypatch.setattr(writing, "overlay_png", lambda *_: b"picture")
+    monkeypatch.setattr(writing, "report_html", lambda *_, **__: "page")
+    monkeypatch.setattr(writing, "draw_overlay", lambda *_: b"picture")
     if at < len(PAIR_FILES):
         with pytest.raises(OutputError, match="No space left"):
             write_comparison(pair, tmp_path / "new" / "out")

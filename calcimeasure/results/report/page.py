@@ -20,7 +20,7 @@ from calcimeasure.comparison.records import Comparison, Verdict
 from calcimeasure.comparison.sentence import verdict_sentence
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import SpacingBasis
-from calcimeasure.results.display import anatomy_of
+from calcimeasure.results.display import Shown, show_measured
 from calcimeasure.results.report import words
 from calcimeasure.results.report.bars import HEADLINE_WIDTH, make_axis, make_bar
 from calcimeasure.results.report.pictures import FilmPicture, film_pictures, overlay_on_baseline
@@ -36,7 +36,7 @@ Facts = list[tuple[str, str]]
 _PARTICULARS = r" (?=(?:But|Among the deposits): )"
 
 
-def report_html(comparison: Comparison, record: Mapping[str, Any]) -> str:
+def report_html(comparison: Comparison, record: Mapping[str, Any], *, shown: tuple[Shown, Shown] | None = None) -> str:
     """Return the page of a compared pair.
 
     Parameters
@@ -45,12 +45,15 @@ def report_html(comparison: Comparison, record: Mapping[str, Any]) -> str:
         The pair.
     record
         Its record: settings, versions, hashes and (where they were asked for) paths are shown as it holds them.
+    shown
+        The films as they are shown, where that is known already.
     """
     style, script = _resource("style.css"), _resource("script.js")
     lead, particulars = _sentences(comparison)
-    pictures = film_pictures(comparison)
+    shown = shown or (show_measured(comparison.baseline), show_measured(comparison.followup))
+    pictures = film_pictures(comparison, shown)
     axis, headline = make_axis(comparison), make_axis(comparison, width=HEADLINE_WIDTH, links=False)
-    overlay = overlay_on_baseline(comparison, *pictures, anatomy_of(comparison.baseline))
+    overlay = overlay_on_baseline(comparison, *pictures, shown[0].anatomy)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -68,7 +71,12 @@ def report_html(comparison: Comparison, record: Mapping[str, Any]) -> str:
             tiles=_tiles(comparison),
             reasons=[words.typographic(reason) for reason in comparison.reasons],
             warnings=[words.typographic(warning) for warning in _warnings(comparison)],
-            films=[_film(*both) for both in zip(pictures, (comparison.baseline, comparison.followup), strict=True)],
+            films=[
+                _film(picture, measurement, blank=one.anatomy.limb_count == 0)
+                for picture, measurement, one in zip(
+                    pictures, (comparison.baseline, comparison.followup), shown, strict=True
+                )
+            ],
             linked=bool(comparison.links),
             overlay=overlay,
             alignment=words.alignment_words(comparison.registration),
@@ -147,15 +155,14 @@ def _warnings(comparison: Comparison) -> list[str]:
     return words.each_once([*comparison.warnings, *own])
 
 
-def _film(picture: FilmPicture, measurement: FilmMeasurement) -> dict[str, Any]:
+def _film(picture: FilmPicture, measurement: FilmMeasurement, *, blank: bool) -> dict[str, Any]:
     count = len(measurement.deposits)
-    anatomy = anatomy_of(measurement)
     return {
         "picture": picture,
         "title": {"baseline": "Baseline", "followup": "Follow-up"}[picture.key],
         "area": words.area_with_error(measurement),
         "count": "no deposits" if not count else f"{count} deposit{'s' * (count != 1)}",
-        "blank": anatomy.limb_count == 0,
+        "blank": blank,
         "film_id": measurement.film.film_id,
     }
 

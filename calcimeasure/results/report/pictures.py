@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.comparison.records import Alignment, Comparison
 from calcimeasure.errors import OutputError
-from calcimeasure.radiograph import Radiograph
-from calcimeasure.results.display import Viewport, anatomy_of, limb_mask, picture, viewport
+from calcimeasure.results.display import Shown, Viewport, limb_mask
 from calcimeasure.results.marks import Mark, film_marks, pair_marks
 from calcimeasure.results.overlay import ring_around, scale_bar, tag_places
 from calcimeasure.results.placing import Box, Tag
@@ -22,7 +21,6 @@ from calcimeasure.results.placing import Box, Tag
 Grey = NDArray[np.uint8]
 Points = NDArray[np.float64]
 
-LONGEST_SIDE = 1600
 _JPEG_QUALITY = 82
 _GRID = 16
 # Width of a figure of the numbers beside the outlines, as a share of the picture's longer side.
@@ -94,25 +92,20 @@ class Overlay:
     shapes: tuple[Shape, ...]
 
 
-def film_pictures(comparison: Comparison) -> tuple[FilmPicture, FilmPicture]:
+def film_pictures(comparison: Comparison, shown: tuple[Shown, Shown]) -> tuple[FilmPicture, FilmPicture]:
     """Return both films as the page shows them; with links, a deposit has the same number and colour on both."""
     if comparison.links:
         baseline_marks, followup_marks = pair_marks(comparison)
     else:
         baseline_marks, followup_marks = film_marks(comparison.baseline), film_marks(comparison.followup)
-    baseline, followup = comparison.baseline, comparison.followup
     return _same_scale(
-        film_picture("baseline", baseline.film, anatomy_of(baseline), baseline_marks, baseline.labels.image),
-        film_picture("followup", followup.film, anatomy_of(followup), followup_marks, followup.labels.image),
+        film_picture("baseline", shown[0], baseline_marks), film_picture("followup", shown[1], followup_marks)
     )
 
 
-def film_picture(
-    key: str, film: Radiograph, anatomy: Anatomy, marks: Sequence[Mark], labels: NDArray[np.uint16]
-) -> FilmPicture:
+def film_picture(key: str, shown: Shown, marks: Sequence[Mark]) -> FilmPicture:
     """Return one film as the page shows it."""
-    view = viewport(film, anatomy, longest_side=LONGEST_SIDE, labels=labels)
-    grey = picture(film, anatomy, view)
+    film, view, grey = shown.film, shown.view, shown.grey
     letter = max(max(view.height, view.width) * _LETTER, 4.0)
     bar, bar_words = scale_bar(film, view)
     numbered = [mark for mark in marks if mark.text]
