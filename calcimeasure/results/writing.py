@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from calcimeasure.comparison.records import Comparison
 from calcimeasure.measurement.records import FilmMeasurement
@@ -27,6 +27,7 @@ def write_comparison(
     *,
     dicom: bool = False,
     dicom_pictures: bool = False,
+    dicom_context: Mapping[str, Any] | None = None,
     include_paths: bool = False,
     overwrite: bool = False,
     settings: Mapping[str, object] | None = None,
@@ -43,6 +44,9 @@ def write_comparison(
         Whether DICOM SEG of both films and an SR of the change are written too.
     dicom_pictures
         Whether pictures are added to them for viewers that show neither; implies `dicom`.
+    dicom_context
+        Who read the films and what the visits are called: keyword arguments of
+        `calcimeasure.results.dicom.write_comparison_dicom` (or of its sibling for one film).
     include_paths
         Whether the record and the report name the films' paths: paths carry names.
     overwrite
@@ -74,7 +78,9 @@ def write_comparison(
         if dicom or dicom_pictures:
             from calcimeasure.results.dicom import write_comparison_dicom
 
-            record["dicom"] = _dicom_record(write_comparison_dicom(comparison, stage, pictures=dicom_pictures))
+            record["dicom"] = _dicom_record(
+                write_comparison_dicom(comparison, stage, pictures=dicom_pictures, **(dicom_context or {}))
+            )
         write_text(stage / "report.html", report_html(comparison, record, shown=shown))
         write_text(stage / "comparison.json", record_text(record))
     return Path(folder)
@@ -86,6 +92,7 @@ def write_measurement(
     *,
     dicom: bool = False,
     dicom_pictures: bool = False,
+    dicom_context: Mapping[str, Any] | None = None,
     include_paths: bool = False,
     overwrite: bool = False,
     settings: Mapping[str, object] | None = None,
@@ -96,7 +103,7 @@ def write_measurement(
     ----------
     measurement
         The film with its deposits.
-    folder, dicom, dicom_pictures, include_paths, overwrite, settings
+    folder, dicom, dicom_pictures, dicom_context, include_paths, overwrite, settings
         As for `write_comparison`.
 
     Returns
@@ -117,7 +124,9 @@ def write_measurement(
         if dicom or dicom_pictures:
             from calcimeasure.results.dicom import write_measurement_dicom
 
-            record["dicom"] = _dicom_record(write_measurement_dicom(measurement, stage, pictures=dicom_pictures))
+            record["dicom"] = _dicom_record(
+                write_measurement_dicom(measurement, stage, pictures=dicom_pictures, **(dicom_context or {}))
+            )
         write_text(stage / "measurement.json", record_text(record))
     return Path(folder)
 
