@@ -117,7 +117,12 @@ def film_marks(measurement: FilmMeasurement) -> tuple[Mark, ...]:
 
 
 def pair_marks(comparison: Comparison) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]:
-    """Return the marks of baseline and follow-up: a link has the same number and colour on both."""
+    """Return the marks of baseline and follow-up: a link has the same number and colour on both.
+
+    Without links (a pair that cannot be compared) each film keeps its own numbers.
+    """
+    if not comparison.links:
+        return film_marks(comparison.baseline), film_marks(comparison.followup)
     baseline = _linked_marks(comparison, comparison.baseline, [link.baseline_labels for link in comparison.links])
     followup = _linked_marks(comparison, comparison.followup, [link.followup_labels for link in comparison.links])
     return baseline, followup

@@ -86,3 +86,8 @@ def test_a_colour_returns_far_away() -> None:
     assert colours[:6] == list(PALETTE)
     assert colours[6] == PALETTE[0]
     assert colours[7] == PALETTE[5]
+
+
+def test_without_links_each_film_keeps_its_numbers(not_comparable: Comparison) -> None:
+    for marks in pair_marks(not_comparable):
+        assert [mark.text for mark in marks] == ["1", "2", "3", "4", "5"]

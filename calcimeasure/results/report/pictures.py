@@ -14,7 +14,7 @@ from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.comparison.records import Alignment, Comparison
 from calcimeasure.errors import OutputError
 from calcimeasure.results.display import Shown, Viewport, limb_mask
-from calcimeasure.results.marks import Mark, film_marks, pair_marks
+from calcimeasure.results.marks import Mark, pair_marks
 from calcimeasure.results.overlay import ring_around, scale_bar, tag_places
 from calcimeasure.results.placing import Box, Tag
 
@@ -94,10 +94,7 @@ class Overlay:
 
 def film_pictures(comparison: Comparison, shown: tuple[Shown, Shown]) -> tuple[FilmPicture, FilmPicture]:
     """Return both films as the page shows them; with links, a deposit has the same number and colour on both."""
-    if comparison.links:
-        baseline_marks, followup_marks = pair_marks(comparison)
-    else:
-        baseline_marks, followup_marks = film_marks(comparison.baseline), film_marks(comparison.followup)
+    baseline_marks, followup_marks = pair_marks(comparison)
     return _same_scale(
         film_picture("baseline", shown[0], baseline_marks), film_picture("followup", shown[1], followup_marks)
     )
