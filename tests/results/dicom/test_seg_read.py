@@ -141,6 +141,15 @@ def test_another_programs_segmentation_is_a_reading(film: Radiograph, tmp_path: 
     assert [deposit.finding for deposit in back.deposits] == [Finding.CALCINOSIS, Finding.CALCINOSIS]
 
 
+def test_a_deflated_file_is_read(film: Radiograph, tmp_path: Path) -> None:
+    path = foreign(film, tmp_path / "seg.dcm", two_squares(film))
+    dataset = pydicom.dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    dataset.save_as(path)
+
+    np.testing.assert_array_equal(read_segmentation(path, film).image, two_squares(film))
+
+
 def test_fractions_count_from_one_half(film: Radiograph, tmp_path: Path) -> None:
     fractions = np.zeros((1, *film.shape, 1), np.float32)
     fractions[0, 5:10, 5:15] = 1.0

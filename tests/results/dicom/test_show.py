@@ -3,9 +3,12 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+import highdicom as hd
+import numpy as np
 import pydicom
 import pytest
 from click.testing import CliRunner
+from pydicom.sr.codedict import codes
 
 from calcimeasure.cli.show import show
 from calcimeasure.errors import FilmError
@@ -87,3 +90,24 @@ def test_the_command_prints_several_files(folder: Path) -> None:
     assert result.exit_code == 0
     assert result.output.startswith("segmentation.dcm:\nDICOM Segmentation")
     assert "\n\nmeasurement.sr.dcm:\nDICOM structured report" in result.output
+
+
+def test_another_programs_label_map_is_told(kit, tmp_path: Path) -> None:
+    film = kit.film("cr_calibrated", tmp_path)
+    image = np.zeros(film.shape, np.uint8)
+    image[2:5, 3:10] = 1
+    description = hd.seg.SegmentDescription(
+        segment_number=1,
+        segment_label="lump",
+        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+        segmented_property_type=codes.SCT.Lesion,
+        algorithm_type="MANUAL",
+    )
+    hd.seg.Segmentation(
+        [pydicom.dcmread(film.path)], image, "LABELMAP", [description], hd.UID(), 1, hd.UID(), 1, "m", "other", "2", "s"
+    ).save_as(tmp_path / "other.dcm")
+    lines = describe(tmp_path / "other.dcm")
+
+    assert lines[0].startswith("DICOM Segmentation, LABELMAP")
+    assert lines[1].startswith("made by other 2, dated ")
+    assert "  1  lump: Lesion, manual, 21 px = 0.17 mm²" in lines
