@@ -20,6 +20,7 @@ from calcimeasure.simulation.furniture import (
     lead_marker,
 )
 from calcimeasure.simulation.geometry import inside, union_area
+from calcimeasure.simulation.hardware import Hardware, draw_hardware, mark_detector, trace_hardware
 from calcimeasure.simulation.limb import Limb, Pose, place
 from calcimeasure.simulation.parts import part_named
 from calcimeasure.simulation.placing import HeldDeposit, draw_deposits, shown, site_of
@@ -73,7 +74,7 @@ class Sitting:
     ----------
     limb, deposits, part
         The subject, and which part of it is shown.
-    pose, exposure, processing, furniture, film_format
+    pose, exposure, processing, furniture, hardware, film_format
         The visit.
     patient
         Pseudonym; identity of the film.
@@ -87,6 +88,7 @@ class Sitting:
     exposure: Exposure = field(default_factory=Exposure)
     processing: Processing = field(default_factory=Processing)
     furniture: Furniture = field(default_factory=Furniture)
+    hardware: Hardware = field(default_factory=Hardware)
     film_format: FilmFormat = field(default_factory=FilmFormat)
     part: str = "hand"
     patient: str = "SIM-0000"
@@ -162,6 +164,7 @@ def draw_sitting(
         exposure=draw_exposure(rng),
         processing=processing,
         furniture=draw_furniture(rng, side=side),
+        hardware=draw_hardware(rng, limb),
         film_format=film_format,
         part=part,
         patient=f"SIM-{int(rng.integers(1_000_000)):06d}",
@@ -224,7 +227,9 @@ def render_film(sitting: Sitting, rng: np.random.Generator) -> SimulatedFilm:
     lead = lead_marker(sitting.furniture, grid, collimation, rays.limb, rng)
     if lead is not None:
         thickness["lead"] = lead
+    thickness |= trace_hardware(sitting.hardware, placed, grid, rays.limb)
     signal = expose(thickness, sitting.exposure, grid, rng)
+    mark_detector(signal, sitting.hardware, grid, rng)
     signal = np.where(collimation, signal, signal * np.float32(SHUTTER_LEAK))
     canonical = process(signal, collimation, sitting.processing, grid)
     highest = 2**sitting.processing.bits - 1
