@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from calcimeasure.comparison.intervals import IntervalModel, LogRatio, Variances, holm, percent
 from calcimeasure.comparison.records import Interval, Link, LinkStatus, Registration, Verdict
@@ -69,7 +70,7 @@ class Change:
     variances: Variances | None = None
     model: IntervalModel
 
-    def comparison_fields(self) -> dict[str, object]:
+    def comparison_fields(self) -> dict[str, Any]:
         """Return the fields by name, as keyword arguments of `Comparison`."""
         own = {"variances", "model"}
         return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in own}

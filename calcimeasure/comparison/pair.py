@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from calcimeasure.anatomy import Anatomy, find_anatomy
 from calcimeasure.comparison.change import assess_change
@@ -22,6 +25,7 @@ from calcimeasure.comparison.records import (
     Verdict,
 )
 from calcimeasure.comparison.registration import register
+from calcimeasure.comparison.self_check import self_check as run_self_check
 from calcimeasure.comparison.verdict import checked_margin
 from calcimeasure.deposits import DepositLabels
 from calcimeasure.errors import UsageError
@@ -142,22 +146,78 @@ def compare(
     begin("Linking")
     links = link_deposits(measured[0], measured[1], alignment, field)
     begin("Judging")
-    processing = processing_differs(baseline, followup, first.anatomy, second.anatomy)
-    change = assess_change(
-        links,
+    comparison = judge(
         measured[0],
         measured[1],
         registration,
+        alignment,
+        links,
+        processing=processing_differs(baseline, followup, first.anatomy, second.anatomy),
+        pair_warnings=warnings,
         margin_ratio=margin,
         repositioning_sd=repositioning_sd,
+    )
+    if not self_check:
+        return comparison
+    begin("Checking itself")
+    return replace(comparison, self_check=_checked_on_itself(measured[0], baseline_labels, method))
+
+
+def judge(
+    baseline: FilmMeasurement,
+    followup: FilmMeasurement,
+    registration: Registration,
+    alignment: Alignment,
+    links: tuple[Link, ...],
+    *,
+    processing: str | None = None,
+    pair_warnings: tuple[str, ...] = (),
+    margin_ratio: Interval = DEFAULT_MARGIN,
+    repositioning_sd: float | None = None,
+) -> Comparison:
+    """Return the verdict on a measured and linked pair: the last step of `compare`, and what a viewer follows live.
+
+    Parameters
+    ----------
+    baseline, followup
+        The measured films.
+    registration, alignment
+        How the follow-up lies on the baseline.
+    links
+        Every calcinosis deposit of both films in one link, found or decided by a reader.
+    processing
+        How the processing of the films differs, in words (`processing_differs`).
+    pair_warnings
+        What else is to be said of the pair.
+    margin_ratio, repositioning_sd
+        As for `compare`.
+    """
+    change = assess_change(
+        links,
+        baseline,
+        followup,
+        registration,
+        margin_ratio=margin_ratio,
+        repositioning_sd=repositioning_sd,
         processing_differs=processing is not None,
-        pair_ratios=_pair_ratios(links, measured[0], measured[1]),
+        pair_ratios=_pair_ratios(links, baseline, followup),
     )
-    told = dict(change.comparison_fields())
-    told["warnings"] = _once(*warnings, *_film_warnings(*measured), *_processing_warning(processing), *change.warnings)
-    return Comparison(
-        baseline=measured[0], followup=measured[1], registration=registration, alignment=alignment, **told
+    told = change.comparison_fields()
+    told["warnings"] = _once(
+        *pair_warnings, *_film_warnings(baseline, followup), *_processing_warning(processing), *change.warnings
     )
+    return Comparison(baseline=baseline, followup=followup, registration=registration, alignment=alignment, **told)
+
+
+def _checked_on_itself(baseline: FilmMeasurement, given: DepositLabels | None, method: str) -> dict[str, Any]:
+    """Run the self-check with a generator that starts from the film's own hash."""
+    if given is not None:
+        return {"synthetic_followups": 0, "reason": "the deposits were read by a person, who was not asked again"}
+
+    def compare_with(followup: Radiograph) -> Comparison:
+        return compare(baseline.film, followup, method=method)
+
+    return run_self_check(baseline, compare_with, np.random.default_rng(int(baseline.film.sha256[:16], 16)))
 
 
 def _say_nothing(_step: str) -> None:
