@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -290,9 +291,12 @@ def _syntaxes(kinds: int) -> list[list[str]]:
 
 def _keeping(keep: Callable[[Dataset], None]) -> tuple[Any, ...]:
     def store(event: evt.Event) -> int:
-        dataset = event.dataset
-        dataset.file_meta = event.file_meta
-        dataset.decode()
+        with warnings.catch_warnings():
+            # pydicom quotes header values when it warns.
+            warnings.simplefilter("ignore")
+            dataset = event.dataset
+            dataset.file_meta = event.file_meta
+            dataset.decode()
         keep(dataset)
         return _SUCCESS
 

@@ -33,6 +33,9 @@ def check_received(dataset: Dataset, instance: Instance, where: str) -> None:
         Saying which of these.
     """
     uid = str(dataset.get("SOPInstanceUID", ""))
+    if not uid:
+        # What is left of an object whose coded picture has no end: pydicom then drops all of it.
+        raise PassingError("the object's picture is cut short", where=where)
     if uid != instance.sop_instance_uid:
         raise PacsError("the archive sent another object than the one asked for", where=where, remedy=_TELL)
     series = instance.series

@@ -5,6 +5,7 @@ What goes wrong is told by what it is, never with the address that was asked: a 
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -188,7 +189,10 @@ class WebArchive:
         """Turn what the libraries raise into our own errors, without the address that was asked."""
         where = self._profile.name
         try:
-            yield
+            with warnings.catch_warnings():
+                # pydicom quotes header values when it warns; what is wrong with an object is checked afterwards.
+                warnings.simplefilter("ignore")
+                yield
         except requests.exceptions.SSLError as error:
             raise PacsError(
                 "the archive's certificate is not trusted",

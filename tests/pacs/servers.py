@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import json
 import re
+import socket
 import ssl
 import threading
 import time
@@ -267,3 +269,49 @@ def slow(seconds: float) -> Fault:
 
 def replaced(answer_of: Callable[[], Answer]) -> Fault:
     return lambda _: answer_of()
+
+
+class CuttingProxy:
+    """Hands bytes on to a server, and closes the connection after so many of its bytes; for any protocol."""
+
+    def __init__(self, port: int) -> None:
+        self.upstream = port
+        self.cut_after: int | None = None
+        self.cuts = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+
+    def __enter__(self) -> CuttingProxy:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.upstream))
+            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, self.cut_after), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, limit: int | None) -> None:
+        handed = 0
+        try:
+            while data := source.recv(65536):
+                if limit is not None and handed + len(data) > limit:
+                    target.sendall(data[: limit - handed])
+                    self.cuts += 1
+                    break
+                target.sendall(data)
+                handed += len(data)
+        except OSError:
+            pass
+        finally:
+            for end in (source, target):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+                end.close()

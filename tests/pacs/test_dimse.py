@@ -195,3 +195,25 @@ def test_nobody_listens() -> None:
     )
     with pytest.raises(PacsError, match="there is no connection to the archive"):
         find(DimseArchive(profile), Query())
+
+
+@pytest.mark.parametrize("after", [100, 2500])
+def test_a_connection_that_is_cut_leaves_nothing_behind(servers, server, make_film, tmp_path: Path, after: int) -> None:
+    # 100 bytes is in the middle of the negotiation, 2500 in the middle of the film.
+    film = pydicom.dcmread(make_film(1))
+    server.objects[film.SOPInstanceUID] = film
+    with servers.CuttingProxy(server.port) as proxy:
+        client = client_of(server, port=proxy.port)
+        series = find(client, Query())
+        (instance,) = client.list_instances(series[0])
+        client.list_instances = lambda _: [instance]
+        proxy.cut_after = after
+        (failed,) = fetch(client, series, tmp_path / "in", sleep=lambda _: None)
+
+        assert failed.status is Status.FAILED
+        assert "(tried 2 times)" in failed.reason
+        assert proxy.cuts == 2
+        assert not [path for path in tmp_path.rglob("*") if path.is_file() and "in" in path.parts]
+        proxy.cut_after = None
+        (fetched,) = fetch(client, series, tmp_path / "in")
+        assert fetched.status is Status.FETCHED

@@ -119,12 +119,21 @@ def test_7_the_body_is_cut_off(client, proxy, archive, servers, make_film, tmp_p
     assert outcome.status is Status.FETCHED
 
 
-def test_8_the_picture_is_cut_short(client, proxy, archive, servers, make_film, tmp_path, waits) -> None:
-    archive.put(make_film().read_bytes())
+@pytest.mark.parametrize("compressed", [False, True])
+def test_8_the_picture_is_cut_short(
+    client, proxy, archive, servers, make_film, tmp_path, waits, compressed: bool
+) -> None:
+    path = make_film()
+    if compressed:
+        film = pydicom.dcmread(path)
+        film.compress(pydicom.uid.JPEG2000Lossless, generate_instance_uid=False)
+        film.save_as(path)
+    archive.put(path.read_bytes())
     proxy.spoil(servers.shortened, path=WADO)
     (outcome,) = fetch_all(client, tmp_path / "in", waits)
 
     assert outcome.status is Status.FAILED
+    assert outcome.reason == "the object's picture is cut short (tried 3 times)"
     assert files_below(tmp_path / "in") == []
 
 
