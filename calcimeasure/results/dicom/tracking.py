@@ -56,20 +56,21 @@ def track_film(measurement: FilmMeasurement) -> tuple[Tracking, ...]:
 
 
 def track_pair(comparison: Comparison) -> tuple[tuple[Tracking, ...], tuple[Tracking, ...]]:
-    """Return the tracking of the baseline's and the follow-up's deposits."""
+    """Return the tracking of the baseline's and the follow-up's deposits.
+
+    The baseline's deposits are called as they are when the baseline stands alone, and lend name and UID to what is
+    the same on the follow-up.
+    """
     baseline = list(track_film(comparison.baseline))
-    followup = list(track_film(comparison.followup))
-    for number, link in enumerate(comparison.links, start=1):
+    followup = [replace(own, identifier=f"follow-up {own.identifier}") for own in track_film(comparison.followup)]
+    for link in comparison.links:
         if link.status in _GROUPED:
             members = [baseline[label - 1].uid for label in link.baseline_labels]
             members += [followup[label - 1].uid for label in link.followup_labels]
             group = content_uid("group", *members)
             for side, labels in ((baseline, link.baseline_labels), (followup, link.followup_labels)):
                 for label in labels:
-                    side[label - 1] = replace(side[label - 1], identifier=f"link {number}", group_uid=group)
+                    side[label - 1] = replace(side[label - 1], group_uid=group)
         elif len(link.baseline_labels) == 1 and len(link.followup_labels) == 1:
-            before, after = link.baseline_labels[0] - 1, link.followup_labels[0] - 1
-            identifier = f"link {number}"
-            baseline[before] = replace(baseline[before], identifier=identifier)
-            followup[after] = Tracking(identifier=identifier, uid=baseline[before].uid)
+            followup[link.followup_labels[0] - 1] = baseline[link.baseline_labels[0] - 1]
     return tuple(baseline), tuple(followup)

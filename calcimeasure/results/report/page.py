@@ -22,7 +22,7 @@ from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import SpacingBasis
 from calcimeasure.results.display import Shown, show_measured
 from calcimeasure.results.report import words
-from calcimeasure.results.report.bars import HEADLINE_WIDTH, make_axis, make_bar
+from calcimeasure.results.report.bars import HEADLINE_WIDTH, Axis, Bar, make_axis, make_bar
 from calcimeasure.results.report.pictures import FilmPicture, film_pictures, overlay_on_baseline
 from calcimeasure.results.report.rows import link_rows, unlinked_words
 
@@ -49,56 +49,62 @@ def report_html(comparison: Comparison, record: Mapping[str, Any], *, shown: tup
         The films as they are shown, where that is known already.
     """
     style, script = _resource("style.css"), _resource("script.js")
-    lead, particulars = _sentences(comparison)
     shown = shown or (show_measured(comparison.baseline), show_measured(comparison.followup))
     pictures = film_pictures(comparison, shown)
-    axis, headline = make_axis(comparison), make_axis(comparison, width=HEADLINE_WIDTH, links=False)
-    overlay = overlay_on_baseline(comparison, *pictures, shown[0].anatomy)
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            style=style,
-            script=script,
-            policy=_policy(style, script),
-            verdict=comparison.verdict,
-            verdict_word=words.VERDICT_WORDS[comparison.verdict],
-            sentence=lead,
-            particulars=particulars,
-            subject=_subject(comparison),
-            calibration_note=CALIBRATION_NOTE,
-            not_a_device=NOT_A_DEVICE,
-            tiles=_tiles(comparison),
-            reasons=[words.typographic(reason) for reason in comparison.reasons],
-            warnings=[words.typographic(warning) for warning in _warnings(comparison)],
-            films=[
-                _film(picture, measurement, blank=one.anatomy.limb_count == 0)
-                for picture, measurement, one in zip(
-                    pictures, (comparison.baseline, comparison.followup), shown, strict=True
-                )
-            ],
-            linked=bool(comparison.links),
-            overlay=overlay,
-            alignment=words.alignment_words(comparison.registration),
-            rows=link_rows(comparison, pictures, axis),
-            unlinked=unlinked_words(comparison),
-            total=_total(comparison),
-            total_bar=make_bar(
-                axis, comparison.total_area_change_percent, comparison.ci95_percent, comparison.ci90_percent
-            ),
-            axis=axis,
-            headline_axis=headline,
-            headline_bar=make_bar(
-                headline, comparison.total_area_change_percent, comparison.ci95_percent, comparison.ci90_percent
-            ),
-            spoken_total=words.spoken_total(comparison),
-            margin=words.margin(comparison.margin_ratio),
-            scale_applied=comparison.registration.scale_applied,
-            basis_sentences=_basis_sentences(comparison),
-            facts=_facts(comparison, record),
-            version=record["calcimeasure_version"],
-        )
+    page = _environment().get_template("report.html.j2")
+    return page.render(
+        style=style,
+        script=script,
+        policy=_policy(style, script),
+        **_headline(comparison),
+        films=_films(comparison, pictures, shown),
+        linked=bool(comparison.links),
+        overlay=overlay_on_baseline(comparison, *pictures, shown[0].anatomy),
+        alignment=words.alignment_words(comparison.registration),
+        basis_sentences=_basis_sentences(comparison),
+        **_table(comparison, pictures),
+        facts=_facts(comparison, record),
+        version=record["calcimeasure_version"],
     )
+
+
+def _headline(comparison: Comparison) -> dict[str, Any]:
+    """Return what stands at the top: the verdict in words, numbers and a bar, and what to keep in mind."""
+    lead, particulars = _sentences(comparison)
+    axis = make_axis(comparison, width=HEADLINE_WIDTH, links=False)
+    return {
+        "verdict": comparison.verdict,
+        "verdict_word": words.VERDICT_WORDS[comparison.verdict],
+        "sentence": lead,
+        "particulars": particulars,
+        "subject": _subject(comparison),
+        "calibration_note": CALIBRATION_NOTE,
+        "not_a_device": NOT_A_DEVICE,
+        "tiles": _tiles(comparison),
+        "reasons": [words.typographic(reason) for reason in comparison.reasons],
+        "warnings": [words.typographic(warning) for warning in _warnings(comparison)],
+        "headline_axis": axis,
+        "headline_bar": _total_bar(comparison, axis),
+        "spoken_total": words.spoken_total(comparison),
+    }
+
+
+def _table(comparison: Comparison, pictures: tuple[FilmPicture, FilmPicture]) -> dict[str, Any]:
+    """Return the rows of the links and of the total, with their bars."""
+    axis = make_axis(comparison)
+    return {
+        "axis": axis,
+        "rows": link_rows(comparison, pictures, axis),
+        "unlinked": unlinked_words(comparison),
+        "total": _total(comparison),
+        "total_bar": _total_bar(comparison, axis),
+        "margin": words.margin(comparison.margin_ratio),
+        "scale_applied": comparison.registration.scale_applied,
+    }
+
+
+def _total_bar(comparison: Comparison, axis: Axis) -> Bar | None:
+    return make_bar(axis, comparison.total_area_change_percent, comparison.ci95_percent, comparison.ci90_percent)
 
 
 def _sentences(comparison: Comparison) -> tuple[str, str]:
@@ -155,16 +161,20 @@ def _warnings(comparison: Comparison) -> list[str]:
     return words.each_once([*comparison.warnings, *own])
 
 
-def _film(picture: FilmPicture, measurement: FilmMeasurement, *, blank: bool) -> dict[str, Any]:
-    count = len(measurement.deposits)
-    return {
-        "picture": picture,
-        "title": {"baseline": "Baseline", "followup": "Follow-up"}[picture.key],
-        "area": words.area_with_error(measurement),
-        "count": "no deposits" if not count else f"{count} deposit{'s' * (count != 1)}",
-        "blank": blank,
-        "film_id": measurement.film.film_id,
-    }
+def _films(
+    comparison: Comparison, pictures: tuple[FilmPicture, FilmPicture], shown: tuple[Shown, Shown]
+) -> list[dict[str, Any]]:
+    measured = (("Baseline", comparison.baseline), ("Follow-up", comparison.followup))
+    return [
+        {
+            "picture": picture,
+            "title": title,
+            "area": words.area_with_error(measurement),
+            "count": words.count_of_deposits(measurement),
+            "blank": one.anatomy.limb_count == 0,
+        }
+        for picture, (title, measurement), one in zip(pictures, measured, shown, strict=True)
+    ]
 
 
 def _total(comparison: Comparison) -> dict[str, str] | None:

@@ -116,6 +116,12 @@ def area_with_error(measurement: FilmMeasurement) -> str:
     return f"{number(value, digits)} ± {number(error, digits)}{NARROW}{unit}"
 
 
+def count_of_deposits(measurement: FilmMeasurement) -> str:
+    """Return how many deposits a film has, in words."""
+    count = len(measurement.deposits)
+    return f"{count or 'no'} deposit{'s' * (count != 1)}"
+
+
 def margin(ratio: Interval) -> str:
     """Return a margin of ratios in percent: ``−20 to +25 %``."""
     return interval_percent((100.0 * (ratio[0] - 1.0), 100.0 * (ratio[1] - 1.0)))
