@@ -13,6 +13,7 @@ import pytest
 from calcimeasure.comparison.records import Comparison, Link, LinkStatus, Registration, Verdict
 from calcimeasure.errors import OutputError
 from calcimeasure.results.dicom import DicomFiles, write_comparison_dicom
+from calcimeasure.results.dicom.tracking import track_film, track_pair
 
 LINKS = (
     Link(
@@ -97,7 +98,8 @@ def test_a_link_has_one_tracking_uid_at_both_visits(files, tmp_path: Path) -> No
     baseline, followup = planar[:4], planar[4:]
 
     assert baseline[0].tracking_uid == followup[1].tracking_uid
-    assert baseline[0].tracking_identifier == followup[1].tracking_identifier == "link 1"
+    assert baseline[0].tracking_identifier == followup[1].tracking_identifier == "deposit 1"
+    assert followup[3].tracking_identifier == "follow-up deposit 4"
     others = [group.tracking_uid for group in (*baseline[1:], followup[0], *followup[2:])]
     assert len(set(others)) == len(others)
     assert baseline[0].tracking_uid not in others
@@ -246,3 +248,14 @@ def test_the_same_pair_gives_the_same_bytes(files, comparison, tmp_path: Path) -
     write_comparison_dicom(comparison, tmp_path / "again", followup_visit="month 3")
     for name in files.written:
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+
+
+def test_a_deposit_keeps_its_uid_at_every_later_visit(kit, comparison, tmp_path: Path) -> None:
+    film = kit.film("dx_detector", tmp_path, seed=3)
+    kit.source("dx_detector", film.path, seed=3, StudyDate="20250901", ContentDate="20250901")
+    later = kit.measured(film, kit.labels(squares(film.shape, 2), film))
+    links = (Link(status=LinkStatus.MATCHED, baseline_labels=(1,), followup_labels=(1,)),)
+    first = track_pair(comparison)
+    second = track_pair(replace(comparison, followup=later, links=links))
+
+    assert first[1][1] == second[1][0] == first[0][0] == track_film(comparison.baseline)[0]
