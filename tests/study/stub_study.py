@@ -1,0 +1,100 @@
+"""A study whose work is stubbed, run as a program of its own: for tests that kill it, and its workers.
+
+    python stub_study.py STUDY WORKERS [NAME OF A FILM AT WHICH THE WORKER DIES]
+
+Each piece of work takes a few hundredths of a second and writes what real work writes. `log.txt` beside the study
+gets a line when work on a film begins and when it is finished.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from calcimeasure.study import runner
+from calcimeasure.study.dictionary import PAIRS
+from calcimeasure.study.runner import run_study
+from calcimeasure.study.store import write_mark, write_whole
+from calcimeasure.study.work import PairWork, ReadWork
+
+SECONDS = 0.03
+PAIR_COLUMNS = [column.name for column in PAIRS]
+
+
+def log(work: ReadWork | PairWork, line: str) -> None:
+    study = next(parent for parent in work.mark.parents if parent.name == "results").parent
+    with (study.parent / "log.txt").open("a") as file:
+        file.write(line + "\n")
+
+
+def read(work: ReadWork) -> dict[str, Any]:
+    films = {}
+    for one in work.films:
+        log(work, f"begin {one.row.name}")
+        if one.row.name == os.environ.get("STUB_DIES_AT"):
+            os._exit(9)
+        time.sleep(SECONDS)
+        digest = one.sha256 or "0" * 64
+        area = int(digest[:4], 16) / 1000.0
+        record = {
+            "film_id": digest[:16],
+            "sha256": digest,
+            "pixel_spacing_mm": [0.1, 0.1],
+            "spacing_basis": "detector",
+            "total_area_mm2": area,
+            "total_area_se_mm2": 0.1,
+            "total_area_px": 100.0 * area,
+            "total_area_se_px": 10.0,
+            "deposits": [],
+            "warnings": [],
+        }
+        write_whole(one.folder / "measurement.json", digest.encode())
+        films[one.row.name] = {"status": "ok", "read_by": "program", "record": record}
+    mark = {"key": work.key, "films": films}
+    write_mark(work.mark, mark)
+    for one in work.films:
+        log(work, f"done {one.row.name}")
+    return mark
+
+
+def pair(work: PairWork) -> dict[str, Any]:
+    time.sleep(SECONDS)
+    empty = dict.fromkeys(name for name in PAIR_COLUMNS if name not in ("sentence", "verdict"))
+    empty |= {"ci95_percent": None, "ci90_percent": None}
+    mark = {
+        "key": work.key,
+        "kind": work.pair.kind,
+        "baseline": work.pair.baseline.name,
+        "followup": work.pair.followup.name,
+        "status": "ok",
+        **empty,
+        "baseline_common_area_mm2": 1.0,
+        "followup_common_area_mm2": 1.0,
+        "log_ratio": 0.0,
+        "log_ratio_se": 0.05,
+        "verdict": "no_change",
+        "sentence": "No change.",
+        "reasons": [],
+        "warnings": [],
+        "links": [],
+    }
+    write_mark(work.mark, mark)
+    return mark
+
+
+def main() -> None:
+    # Not above: each worker imports this file, and has no use for it.
+    from calcimeasure.study.export import export_study
+
+    folder, workers = Path(sys.argv[1]), int(sys.argv[2])
+    runner.do_reading = read
+    runner.do_pair = pair
+    state = run_study(folder, workers=workers)
+    export_study(folder, state)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""The runner: finished work is never done twice, whatever kills it; failures are kept and the rest goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor
+from pathlib import Path
+
+import pytest
+
+from calcimeasure.errors import StudyError
+from calcimeasure.study import runner
+from calcimeasure.study.export import export_study
+from calcimeasure.study.init import RESULTS
+from calcimeasure.study.manifest import FilmRow, write_manifest
+from calcimeasure.study.runner import Progress, Study, run_study
+from calcimeasure.study.settings import Analysis, StudySettings, Visit, settings_text
+from calcimeasure.study.store import Store
+
+STUB = Path(__file__).with_name("stub_study.py")
+VISITS = tuple(Visit(name=name, day=day, window_days=30) for name, day in (("baseline", 0), ("month 3", 91)))
+
+
+def tables(study: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((study / RESULTS / "tables").iterdir())}
+
+
+def stubbed(folder: Path, subjects: int) -> Path:
+    """A study of files that hold nothing but their names: its work is stubbed."""
+    study = folder / "study"
+    (study / "files").mkdir(parents=True)
+    films = []
+    for number in range(1, subjects + 1):
+        for visit in VISITS:
+            path = study / "files" / f"{number}_{visit.name}"
+            path.write_text(path.name)
+            subject = f"S{number:03d}"
+            films.append(
+                FilmRow(
+                    subject=subject,
+                    visit=visit.name,
+                    body_part="HAND",
+                    side="L",
+                    view="PA",
+                    path=path.relative_to(study).as_posix(),
+                )
+            )
+    write_manifest(study / "films.csv", films)
+    settings = StudySettings(title="Stub", visits=VISITS, analysis=Analysis(primary_visit="month 3"))
+    (study / "study.toml").write_text(settings_text(settings))
+    return study
+
+
+def stub_run(study: Path, workers: int, **environment: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, str(STUB), str(study), str(workers)],
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors.decode()
+
+
+def lines_of(study: Path, executor: Executor) -> list[str]:
+    """Run a study and return what was told, a line each film and pair."""
+    told: list[str] = []
+    run_study(
+        study, executor=executor, progress=Progress(done=lambda _units, line: told.append(line) if line else None)
+    )
+    return told
+
+
+def test_a_study_is_really_read_and_compared(done_study: Path) -> None:
+    state = Study(done_study).state()
+    assert not state.failed_films
+    assert not state.failed_pairs
+    assert len(state.pairs) == 2
+    root = Store(done_study).root
+    assert len(list((root / "films").rglob("measurement.json"))) == 4
+    assert len(list((root / "pairs").rglob("report.html"))) == 2
+
+
+def test_a_second_run_does_nothing(done_study: Path, inline: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(work: object) -> None:
+        raise AssertionError(work)
+
+    monkeypatch.setattr(runner, "do_reading", never)
+    monkeypatch.setattr(runner, "do_pair", never)
+    before = tables(done_study)
+    export_study(done_study, run_study(done_study, executor=inline))
+    assert tables(done_study) == before
+
+
+def test_two_visits_are_decided_as_a_pair_is(done_study: Path) -> None:
+    from calcimeasure.comparison import compare
+    from calcimeasure.films import read_film
+
+    folder = done_study.parent / "films" / "A"
+    pair = compare(read_film(folder / "baseline.dcm"), read_film(folder / "month3.dcm"))
+    marks = [mark for mark in Study(done_study).state().pairs.values() if mark is not None]
+    assert pair.baseline_common_area_px in {mark["baseline_common_area_px"] for mark in marks}
+    assert pair.log_ratio in {mark["log_ratio"] for mark in marks}
+
+
+def test_a_persons_reading_is_used(done_study: Path, inline: Executor, tmp_path: Path) -> None:
+    shutil.copytree(done_study.parent, tmp_path / "copy")
+    study = tmp_path / "copy" / "study"
+    film = Study(study).films[0]
+    (study / "readings").mkdir()
+    shutil.copy(Store(study).film_folder(film) / "labels.tif", study / "readings" / f"{film.name}.tif")
+    before, after = Study(done_study).state(), run_study(study, executor=inline)
+    one, two = (
+        next(mark["films"][film.name] for mark in state.readings.values() if mark and film.name in mark["films"])
+        for state in (before, after)
+    )
+    assert (one["read_by"], two["read_by"]) == ("program", "person")
+    assert two["record"]["total_area_px"] == one["record"]["total_area_px"]
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_bytes(done_study: Path, tmp_path: Path) -> None:
+    shutil.copytree(done_study.parent, tmp_path / "copy")
+    study = tmp_path / "copy" / "study"
+    shutil.rmtree(study / RESULTS)
+    export_study(study, run_study(study, workers=2))
+    for path in sorted((done_study / RESULTS).rglob("*")):
+        if path.is_file() and "cache" not in path.parts and not path.name.startswith("."):
+            assert (study / path.relative_to(done_study)).read_bytes() == path.read_bytes(), path
+
+
+def test_broken_films_are_recorded_and_the_rest_goes_on(study: Path, films: Path, inline: Executor) -> None:
+    for name in "AB":
+        whole = (films / name / "month3.dcm").read_bytes()
+        (films / name / "month3.dcm").write_bytes(whole[: len(whole) // 2])
+    (films / "A" / "baseline.dcm").unlink()
+    (films / "B" / "baseline.dcm").write_bytes(b"")
+    state = run_study(study, executor=inline)
+    assert len(state.failed_films) == 4
+    reasons = " ".join(state.failed_films.values())
+    assert "no such file" in reasons
+    assert "empty" in reasons
+    assert str(films) not in reasons
+    export_study(study, state)
+    assert (study / RESULTS / "tables" / "films.csv").read_text().count("failed") == 4
+
+
+@pytest.mark.usefixtures("stubbed_work")
+def test_a_changed_film_is_read_again_with_its_series_and_others_are_not(tmp_path: Path, inline: Executor) -> None:
+    study = stubbed(tmp_path, 3)
+    run_study(study, executor=inline)
+    (study / "files" / "2_month 3").write_text("changed")
+    told = lines_of(study, inline)
+    assert sorted(line.split(":")[0] for line in told if line.endswith("read")) == [
+        "S002_baseline_HAND_L_PA_1",
+        "S002_month-3_HAND_L_PA_1",
+    ]
+    assert len(told) == 3
+
+
+@pytest.mark.usefixtures("stubbed_work")
+def test_another_margin_compares_again_and_reads_nothing(tmp_path: Path, inline: Executor) -> None:
+    study = stubbed(tmp_path, 3)
+    run_study(study, executor=inline)
+    path = study / "study.toml"
+    path.write_text(path.read_text().replace("[0.8, 1.25]", "[0.5, 2.0]"))
+    told = lines_of(study, inline)
+    assert len(told) == 3
+    assert not any(line.endswith("read") for line in told)
+
+
+@pytest.mark.usefixtures("stubbed_work")
+def test_another_version_does_everything_again(
+    tmp_path: Path, inline: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = stubbed(tmp_path, 1)
+    run_study(study, executor=inline)
+    assert lines_of(study, inline) == []
+    monkeypatch.setattr("calcimeasure.__version__", "99.0")
+    assert len(lines_of(study, inline)) == 3
+
+
+def test_a_second_run_at_the_same_time_is_refused(tmp_path: Path, inline: Executor) -> None:
+    study = stubbed(tmp_path, 1)
+    with Store(study).locked(), pytest.raises(StudyError, match="another run"):
+        run_study(study, executor=inline)
+
+
+def check_log(log: Path, films: int) -> None:
+    """Every film was finished, and none was begun again after it was finished."""
+    finished: set[str] = set()
+    for line in log.read_text().splitlines():
+        what, name = line.split(" ", 1)
+        if what == "done":
+            finished.add(name)
+        else:
+            assert name not in finished, f"{name} was read again after it was finished"
+    assert len(finished) == films
+
+
+def kill_and_resume(tmp_path: Path, kills: int, seed: int) -> None:
+    subjects = 12
+    quiet = stubbed(tmp_path / "quiet", subjects)
+    started = time.monotonic()
+    finish(stub_run(quiet, 2))
+    whole_s = time.monotonic() - started
+    disturbed = stubbed(tmp_path / "disturbed", subjects)
+    rng = random.Random(seed)  # noqa: S311 - moments to kill at, no secret
+    for _ in range(kills):
+        process = stub_run(disturbed, 2)
+        time.sleep(rng.uniform(0.3, 1.0) * whole_s)
+        process.kill()
+        process.communicate()
+    finish(stub_run(disturbed, 2))
+    assert tables(disturbed) == tables(quiet)
+    check_log(disturbed.parent / "log.txt", 2 * subjects)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of another kind there")
+def test_killed_and_run_again(tmp_path: Path) -> None:
+    kill_and_resume(tmp_path, kills=5, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of another kind there")
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_killed_at_thirty_moments(tmp_path: Path, seed: int) -> None:
+    kill_and_resume(tmp_path, kills=10, seed=seed)
+
+
+def test_a_film_at_which_workers_die_is_given_up_and_nothing_else_is_lost(tmp_path: Path) -> None:
+    study = stubbed(tmp_path, 4)
+    finish(stub_run(study, 2, STUB_DIES_AT="S002_month-3_HAND_L_PA_1"))
+    state = Study(study).state()
+    assert set(state.failed_films) == {"S002_month-3_HAND_L_PA_1", "S002_baseline_HAND_L_PA_1"}
+    assert all("died" in reason for reason in state.failed_films.values())
+    assert sum(mark is not None for mark in state.pairs.values()) == 3
