@@ -144,7 +144,7 @@ def hostile(pair: Comparison) -> Comparison:
     registration = replace(pair.registration, reason=HOSTILE)
     return replace(
         pair, baseline=baseline, links=links, registration=registration, warnings=(HOSTILE,), reasons=(HOSTILE,),
-        self_check={HOSTILE: HOSTILE},
+        self_check={HOSTILE: HOSTILE, "verdict": []},
     )  # fmt: skip
 
 
@@ -216,3 +216,18 @@ def test_hundreds_of_deposits_stay_in_bounds(pair: Comparison) -> None:
     told = page_of(many)
     assert len(told) < 3_000_000
     assert sum(tag == "tr" for tag, _ in Page(told).elements) == 2 + 152
+
+
+def test_self_check_is_a_table(pair: Comparison) -> None:
+    check: dict[str, object] = {
+        "synthetic_followups": 2,
+        "true_change_percent": [0.0, 25.4],
+        "measured_change_percent": [1.2, None],
+        "verdict": ["no_change", "not_comparable"],
+    }
+    text = Page(page_of(replace(pair, self_check=check))).text
+    assert "Tried on this very film" in text
+    assert "0 % +1 % No change +25 % \u2013 Not comparable".replace(" ", "") in text.replace(" ", "")
+    assert "Tried on" not in Page(page_of(pair)).text
+    nothing: dict[str, object] = {"synthetic_followups": 0, "reason": "no deposits on the baseline film"}
+    assert "Tried on" not in Page(page_of(replace(pair, self_check=nothing))).text

@@ -63,6 +63,7 @@ def report_html(comparison: Comparison, record: Mapping[str, Any], *, shown: tup
         alignment=words.alignment_words(comparison.registration),
         basis_sentences=_basis_sentences(comparison),
         **_table(comparison, pictures),
+        check=_self_check(record["self_check"]),
         facts=_facts(comparison, record),
         version=record["calcimeasure_version"],
     )
@@ -192,6 +193,17 @@ def _total(comparison: Comparison) -> dict[str, str] | None:
     }
 
 
+def _self_check(check: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+    """Return a row a synthetic follow-up of this baseline: true change, measured change, verdict."""
+    if not check:
+        return []
+    columns = (check.get(name) or () for name in ("true_change_percent", "measured_change_percent", "verdict"))
+    return [
+        (words.signed_percent(true), words.signed_percent(measured), words.VERDICT_WORDS[Verdict(verdict)])
+        for true, measured, verdict in zip(*columns, strict=True)
+    ]
+
+
 def _basis_sentences(comparison: Comparison) -> list[str]:
     bases = [film.film.spacing.basis for film in (comparison.baseline, comparison.followup)]
     if bases[0] is bases[1]:
@@ -214,9 +226,6 @@ def _facts(comparison: Comparison, record: Mapping[str, Any]) -> list[tuple[str,
     margin = ("Margin of no change", words.margin(comparison.margin_ratio))
     groups.append(("Settings", [margin, *(item for item in settings if item[0] != "Margin ratio")]))
     groups.append(("Versions", versions))
-    if comparison.self_check:
-        check = [(_term(name), _setting(value)) for name, value in record["self_check"].items()]
-        groups.append(("Self-check on this baseline", check))
     return groups
 
 
