@@ -1,6 +1,6 @@
 """Make `calcimeasure/measurement/area_calibration.json`: from simulated deposits to the calibration of their area.
 
-    python training/area.py simulate --folder DATA --deposits 24000
+    python training/area.py simulate --folder DATA --deposits 6000
     python training/area.py fit --folder DATA
 
 `simulate` draws deposits of every kind on every backdrop, films each twice, describes their edges as the product
@@ -26,15 +26,15 @@ from calcimeasure.measurement.area import Crop, describe_crop, half_width_px, ma
 from calcimeasure.measurement.calibration import SMALLEST_SHARE
 from calcimeasure.measurement.edge import DESCRIPTOR_NAMES
 from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
-from calcimeasure.simulation.patches import Backdrop, Patch, random_settings, render_patch
+from calcimeasure.simulation.patches import Backdrop, Patch, random_processing, random_settings, render_patch
 
 FIRST_SEED = 10_000_000
-CHUNK = 500
+CHUNK = 250
 KINDS = tuple(kind.value for kind in DepositKind)
 BACKDROPS = tuple(backdrop.value for backdrop in Backdrop)
 SIZE_EDGES_MM = (1.0, 2.0, 4.0, 8.0)
-CNR_EDGES = (5.0, 9.0)
-SIZES = ("0.8-1", "1-2", "2-4", "4-8", "8-20")
+CNR_EDGES = (5.0, 12.0)
+SIZES = ("0.8-1", "1-2", "2-4", "4-8", "8-14")
 FILMS = 3
 HEAD = 7
 HIDDEN = (28, 16)
@@ -79,7 +79,7 @@ def films_of(seed: int) -> Iterator[tuple[list[float], Crop]]:
     """
     rng = np.random.default_rng(seed)
     kind = str(rng.choice(KINDS))
-    diameter = float(np.exp(rng.uniform(np.log(0.8), np.log(20.0))))
+    diameter = float(np.exp(rng.uniform(np.log(0.8), np.log(14.0))))
     settings = random_settings(rng)
     deposit = make_deposit(kind, diameter_mm=diameter, thickness_mm=1.0, rng=rng)
     ratio = float(np.exp(rng.uniform(-0.7, 0.7)))
@@ -89,6 +89,8 @@ def films_of(seed: int) -> Iterator[tuple[list[float], Crop]]:
         cnr=settings.cnr * float(np.exp(rng.uniform(-0.4, 0.4))),
         psf_sigma_px=settings.psf_sigma_px * float(np.exp(rng.normal(0, 0.03))),
     )
+    if rng.random() < 0.3:
+        changed = random_processing(changed, rng)
     for visit, matrix in ((settings, np.eye(2)), (settings, np.eye(2)), (changed, stretch)):
         posed = deposit.moved(rotation(np.radians(rng.uniform(-12, 12))) @ matrix, np.zeros(2))
         patch = render_patch(posed, visit, rng, backdrop_rng=np.random.default_rng([seed, 1]))
@@ -334,7 +336,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     first = commands.add_parser("simulate")
     first.add_argument("--folder", type=Path, required=True)
-    first.add_argument("--deposits", type=int, default=24_000)
+    first.add_argument("--deposits", type=int, default=6_000)
     first.add_argument("--part", type=int, default=0, help="which of --parts this process makes")
     first.add_argument("--parts", type=int, default=1)
     second = commands.add_parser("fit")

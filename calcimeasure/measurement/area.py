@@ -41,12 +41,15 @@ class Crop:
         Every other deposit.
     valid
         False where the file declares no picture.
+    corner
+        Row and column of the film at which the crop begins.
     """
 
     pixels: NDArray[np.float32]
     mask: NDArray[np.bool_]
     others: NDArray[np.bool_]
     valid: NDArray[np.bool_]
+    corner: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,7 +109,9 @@ def _pass(crop: Crop, mask: NDArray[np.bool_], *, first_look: bool) -> CropEdge:
     other = exact_distance(~crop.others) if crop.others.any() else np.full(mask.shape, np.inf, np.float32)
     territory = (own <= reach) & (own <= other) & crop.valid
     ring = (own > reach) & (own <= reach + ring_px(half_width)) & (other > NEIGHBOUR_REACH_PX) & crop.valid
-    background = predict_background(crop.pixels, ring, territory, half_width + reach, first_look=first_look)
+    background = predict_background(
+        crop.pixels, ring, territory, half_width + reach, corner=crop.corner, first_look=first_look
+    )
     signal = crop.pixels - background.values
     edge = describe_edge(signal, background, mask, territory, ring)
     return CropEdge(

@@ -24,6 +24,7 @@ FEWEST_CELLS = 6
 # (length across, length along) the ring's structure, in units of the ring's characteristic length.
 _STRETCHES = ((0.35, 0.35), (1.2, 1.2), (0.2, 1.5), (0.2, 6.0), (0.6, 6.0))
 _STRETCHES_FIRST_LOOK = ((1.2, 1.2), (0.2, 6.0))
+_LIKELIHOOD_RANGE = 3.0
 _OUTLIER_SD = 4.0
 KEPT_BITS = 20
 _TREND_VARIANCE = 100.0
@@ -58,6 +59,7 @@ def predict_background(
     target: NDArray[np.bool_],
     length: float,
     *,
+    corner: tuple[int, int] = (0, 0),
     first_look: bool = False,
 ) -> Background:
     """Return the background of a crop as its ring predicts it.
@@ -72,17 +74,20 @@ def predict_background(
         True where the background is wanted; elsewhere it is a coarse continuation.
     length
         Characteristic length in pixels: about the deposit's half width plus the ring's.
+    corner
+        Where on the film the crop begins: the cells lie on the film's grid, so that a crop cut a little differently
+        averages the same pixels.
     first_look
         Coarser and faster, with fewer stretches tried: enough for finding the deposit's outline.
     """
     noise_sd = _noise_sd(crop, ring)
-    cells = _cells(crop, ring, MOST_CELLS_FIRST_LOOK if first_look else MOST_CELLS)
+    cells = _cells(crop, ring, corner, MOST_CELLS_FIRST_LOOK if first_look else MOST_CELLS)
     if len(cells.value) < FEWEST_CELLS:
         level = float(np.median(crop[ring])) if ring.any() else float(np.quantile(crop, 0.1))
         values = np.full(crop.shape, level, np.float32)
         return Background(values=values, noise_sd=noise_sd, structure_sd=noise_sd, prediction_se=noise_sd)
-    process = _fit(cells, length, noise_sd, _STRETCHES_FIRST_LOOK if first_look else _STRETCHES)
-    return _predict(process, target, ring, cells.size, noise_sd)
+    processes = _fit(cells, length, noise_sd, _STRETCHES_FIRST_LOOK if first_look else _STRETCHES)
+    return _predict(processes, _grid(target, ring, corner, cells.size), target, noise_sd)
 
 
 def _noise_sd(crop: NDArray[np.float32], ring: NDArray[np.bool_]) -> float:
@@ -111,23 +116,24 @@ class _Cells:
     size: int
 
 
-def _cells(crop: NDArray[np.float32], ring: NDArray[np.bool_], most: int) -> _Cells:
+def _cells(crop: NDArray[np.float32], ring: NDArray[np.bool_], corner: tuple[int, int], most: int) -> _Cells:
     """Return ring pixels averaged over square cells, about `most` of them."""
     pixels = int(ring.sum())
     size = max(2, int(np.ceil(np.sqrt(pixels / most))))
     while True:
-        cells = _cells_of_size(crop, ring, size)
+        cells = _cells_of_size(crop, ring, corner, size)
         if len(cells.value) <= most * 1.15:
             return cells
         size += 1
 
 
-def _cells_of_size(crop: NDArray[np.float32], ring: NDArray[np.bool_], size: int) -> _Cells:
+def _cells_of_size(crop: NDArray[np.float32], ring: NDArray[np.bool_], corner: tuple[int, int], size: int) -> _Cells:
     rows, cols = np.nonzero(ring)
     values = crop[rows, cols].astype(np.float64)
-    width = -(-crop.shape[1] // size)
-    key = (rows // size) * width + cols // size
-    length = width * (-(-crop.shape[0] // size))
+    above, left = (at % size for at in corner)
+    width = -(-(crop.shape[1] + left) // size)
+    key = ((rows + above) // size) * width + (cols + left) // size
+    length = width * (-(-(crop.shape[0] + above) // size))
     count = np.bincount(key, minlength=length)
     kept = count >= max(1, size * size // 3)
     number = np.maximum(count, 1)
@@ -140,7 +146,7 @@ def _cells_of_size(crop: NDArray[np.float32], ring: NDArray[np.bool_], size: int
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Process:
-    """A fitted Gaussian process in the ring's own axes, lengths in units of `scale`."""
+    """A fitted Gaussian process in the ring's own axes, lengths in units of `scale`; `share` is its credit."""
 
     points: NDArray[np.float64]
     centre: NDArray[np.float64]
@@ -152,9 +158,11 @@ class _Process:
     weights: NDArray[np.float64]
     mean: float
     structure_sd: float
+    share: float
 
 
-def _fit(cells: _Cells, length: float, noise_sd: float, stretches: tuple[tuple[float, float], ...]) -> _Process:
+def _fit(cells: _Cells, length: float, noise_sd: float, stretches: tuple[tuple[float, float], ...]) -> list[_Process]:
+    """Return the processes that the ring's cells speak for, with the share of each."""
     points = np.column_stack([cells.row, cells.col])
     centre = points.mean(axis=0)
     turn = _structure_axes(cells)
@@ -165,32 +173,49 @@ def _fit(cells: _Cells, length: float, noise_sd: float, stretches: tuple[tuple[f
     amplitude = float(max(_detrended_variance(local, value), (0.3 * noise_sd) ** 2, 1e-12))
     # Neighbouring pixels share noise, so a cell's mean is noisier than its count says.
     nugget = np.maximum((1.6 * noise_sd) ** 2 / cells.count, 1e-4 * amplitude)
-    best, lengths, covariance, factor = -np.inf, stretches[0], np.eye(1), np.eye(1)
-    for candidate in stretches:
-        trial = _covariance(local, local, candidate, amplitude) + np.diag(nugget)
-        trial_factor = _factor(trial)
-        solved = lapack.dpotrs(trial_factor, value, lower=1)[0]
-        likelihood = -0.5 * float(value @ solved) - float(np.log(np.diagonal(trial_factor)).sum())
-        if likelihood > best:
-            best, lengths, covariance, factor = likelihood, candidate, trial, trial_factor
+    trials = []
+    for lengths in stretches:
+        covariance = _covariance(local, local, lengths, amplitude) + np.diag(nugget)
+        factor = _factor(covariance)
+        solved = lapack.dpotrs(factor, value, lower=1)[0]
+        likelihood = -0.5 * float(value @ solved) - float(np.log(np.diagonal(factor)).sum())
+        trials.append((likelihood, lengths, covariance, factor))
+    best = max(trial[0] for trial in trials)
+    # Likely ones are averaged rather than the likeliest taken: a ring of a few other pixels must not tip the choice.
+    kept = [trial for trial in trials if trial[0] > best - _LIKELIHOOD_RANGE]
+    total = sum(np.exp(trial[0] - best) for trial in kept)
+    processes = []
+    for likelihood, lengths, covariance, factor in kept:
+        inverse, residual_z = _without_outliers(covariance, factor, value, amplitude)
+        processes.append(
+            _Process(
+                points=local,
+                centre=centre,
+                turn=turn,
+                scale=scale,
+                lengths=lengths,
+                amplitude=amplitude,
+                inverse=inverse,
+                weights=inverse @ value,
+                mean=mean,
+                structure_sd=float(np.sqrt(np.mean(np.clip(residual_z, -4, 4) ** 2))),
+                share=float(np.exp(likelihood - best) / total),
+            )
+        )
+    return processes
+
+
+def _without_outliers(
+    covariance: NDArray[np.float64], factor: NDArray[np.float64], value: NDArray[np.float64], amplitude: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the inverse covariance with bright outliers silenced, and each cell's leave-one-out residual in SDs."""
     inverse = _inverse(factor)
     residual_z = (inverse @ value) / np.sqrt(np.diagonal(inverse))
     outlier = residual_z > _OUTLIER_SD
     if outlier.any() and outlier.mean() < 0.35:
         inverse = _inverse(_factor(covariance + np.diag(np.where(outlier, 1e4 * amplitude, 0.0))))
         residual_z = (inverse @ value) / np.sqrt(np.diagonal(inverse))
-    return _Process(
-        points=local,
-        centre=centre,
-        turn=turn,
-        scale=scale,
-        lengths=lengths,
-        amplitude=amplitude,
-        inverse=inverse,
-        weights=inverse @ value,
-        mean=mean,
-        structure_sd=float(np.sqrt(np.mean(np.clip(residual_z, -4, 4) ** 2))),
-    )
+    return inverse, np.asarray(residual_z, dtype=np.float64)
 
 
 def _factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -256,40 +281,65 @@ def _matern(
     return np.asarray(np.exp(-distance) * (1.0 + distance), dtype=np.float32)
 
 
-def _predict(
-    process: _Process, target: NDArray[np.bool_], ring: NDArray[np.bool_], size: int, noise_sd: float
-) -> Background:
-    """Return the prediction on a coarse grid over target and ring, enlarged to the crop."""
-    step = max(1, (2 * size) // 3)
-    rows = np.arange(0, target.shape[0] + step, step)
-    cols = np.arange(0, target.shape[1] + step, step)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Grid:
+    """The coarse places at which a background is predicted: the film's grid, over target and ring."""
+
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
+    step: int
+    chosen: NDArray[np.int64]
+    under_target: NDArray[np.int64]
+
+
+def _grid(target: NDArray[np.bool_], ring: NDArray[np.bool_], corner: tuple[int, int], cell_size: int) -> _Grid:
+    step = max(1, (2 * cell_size) // 3)
+    rows, cols = (
+        np.arange(-(first % step), length + step, step) for first, length in zip(corner, target.shape, strict=True)
+    )
     wanted = cv2.dilate((target | ring).astype(np.uint8), np.ones((2 * step + 1, 2 * step + 1), np.uint8))
-    at_row, at_col = np.minimum(rows, target.shape[0] - 1), np.minimum(cols, target.shape[1] - 1)
+    at_row, at_col = np.clip(rows, 0, target.shape[0] - 1), np.clip(cols, 0, target.shape[1] - 1)
     chosen = np.flatnonzero(wanted[np.ix_(at_row, at_col)])
-    grid = np.column_stack([rows[chosen // cols.size], cols[chosen % cols.size]]).astype(np.float64)
-    local = _turned(grid - process.centre, process.turn) / process.scale
-    rough = _matern(local, process.points, process.lengths)
-    trend_weights = (
-        process.amplitude * _TREND_VARIANCE * np.array([process.weights.sum(), *(process.weights @ process.points)])
-    )
-    predicted = process.amplitude * (rough @ process.weights) + trend_weights[0] + local @ trend_weights[1:]
-    coarse = np.full(rows.size * cols.size, process.mean, np.float32)
-    coarse[chosen] = _cut(predicted, float(np.sqrt(process.amplitude))) + process.mean
-    values = _enlarged(coarse.reshape(rows.size, cols.size), step, target.shape)
-    inside = np.flatnonzero(target[np.ix_(at_row, at_col)].ravel()[chosen])
-    se = noise_sd
-    if inside.size:
-        sample = local[inside[:: max(1, inside.size // 16)]]
-        cross = _covariance(sample, process.points, process.lengths, process.amplitude)
-        explained = ((cross @ process.inverse) * cross).sum(axis=1)
-        prior = process.amplitude * (1.0 + _TREND_VARIANCE * (1.0 + (sample**2).sum(axis=1)))
-        se = float(np.sqrt(np.maximum(prior - explained, 0.0).mean()))
+    under = np.flatnonzero(target[np.ix_(at_row, at_col)].ravel()[chosen])
+    return _Grid(rows=rows, cols=cols, step=step, chosen=chosen, under_target=under)
+
+
+def _predict(processes: list[_Process], grid: _Grid, target: NDArray[np.bool_], noise_sd: float) -> Background:
+    """Return the mean of the processes' predictions, enlarged to the crop."""
+    first = processes[0]
+    places = np.column_stack([grid.rows[grid.chosen // grid.cols.size], grid.cols[grid.chosen % grid.cols.size]])
+    local = _turned(places - first.centre, first.turn) / first.scale
+    sample = local[grid.under_target[:: max(1, grid.under_target.size // 16)]]
+    predicted, variance = np.zeros(len(local)), 0.0
+    for process in processes:
+        predicted += process.share * _mean_at(process, local)
+        if len(sample):
+            variance += process.share * _variance_at(process, sample) * process.structure_sd**2
+    size = float(np.sqrt(first.amplitude))
+    coarse = np.full(grid.rows.size * grid.cols.size, first.mean, np.float32)
+    coarse[grid.chosen] = _cut(predicted, size) + first.mean
+    structure = sum(process.share * process.structure_sd for process in processes)
     return Background(
-        values=values,
+        values=_enlarged(coarse.reshape(grid.rows.size, grid.cols.size), grid, target.shape),
         noise_sd=noise_sd,
-        structure_sd=float(_cut(process.structure_sd, 1.0)),
-        prediction_se=float(_cut(se * process.structure_sd, float(np.sqrt(process.amplitude)))),
+        structure_sd=float(_cut(structure, 1.0)),
+        prediction_se=float(_cut(np.sqrt(variance), size)) if len(sample) else noise_sd,
     )
+
+
+def _mean_at(process: _Process, local: NDArray[np.float64]) -> NDArray[np.float64]:
+    rough = _matern(local, process.points, process.lengths)
+    slopes = process.weights @ process.points
+    trend = process.weights.sum() + local[:, 0] * slopes[0] + local[:, 1] * slopes[1]
+    return np.asarray(process.amplitude * (rough @ process.weights + _TREND_VARIANCE * trend), dtype=np.float64)
+
+
+def _variance_at(process: _Process, local: NDArray[np.float64]) -> float:
+    """Return the mean variance of the prediction at some places."""
+    cross = _covariance(local, process.points, process.lengths, process.amplitude)
+    explained = ((cross @ process.inverse) * cross).sum(axis=1)
+    prior = process.amplitude * (1.0 + _TREND_VARIANCE * (1.0 + (local**2).sum(axis=1)))
+    return float(np.maximum(prior - explained, 0.0).mean())
 
 
 def _cut(values: NDArray[np.float64] | float, size: float) -> NDArray[np.float64]:
@@ -298,10 +348,9 @@ def _cut(values: NDArray[np.float64] | float, size: float) -> NDArray[np.float64
     return np.asarray(np.round(np.asarray(values) / quantum) * quantum)
 
 
-def _enlarged(coarse: NDArray[np.float32], step: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    if step == 1:
-        return coarse[: shape[0], : shape[1]].copy()
-    rows = np.arange(shape[0], dtype=np.float32) / step
-    cols = np.arange(shape[1], dtype=np.float32) / step
+def _enlarged(coarse: NDArray[np.float32], grid: _Grid, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return the coarse prediction at every pixel of the crop, linearly between the grid's places."""
+    rows = ((np.arange(shape[0]) - grid.rows[0]) / grid.step).astype(np.float32)
+    cols = ((np.arange(shape[1]) - grid.cols[0]) / grid.step).astype(np.float32)
     map_col, map_row = np.meshgrid(cols, rows)
     return np.asarray(cv2.remap(coarse, map_col, map_row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))

@@ -64,8 +64,14 @@ def deposit_crops(film: Radiograph, image: NDArray[np.uint16], wanted: frozenset
         here = image[window]
         valid = np.ones(here.shape, bool) if film.padding is None else ~film.padding[window]
         mask = here == number
-        crop = Crop(pixels=film.pixels[window], mask=mask, others=(here != 0) & ~mask, valid=valid)
         first_row, first_col = (side.start for side in window)
+        crop = Crop(
+            pixels=film.pixels[window],
+            mask=mask,
+            others=(here != 0) & ~mask,
+            valid=valid,
+            corner=(first_row, first_col),
+        )
         yield DepositCrop(label=number, mask=mask, first_row=first_row, first_col=first_col, crop=_square(crop, aspect))
 
 
@@ -86,6 +92,7 @@ def _square(crop: Crop, aspect: float) -> Crop:
             mask=np.ascontiguousarray(crop.mask),
             others=np.ascontiguousarray(crop.others),
             valid=np.ascontiguousarray(crop.valid),
+            corner=crop.corner,
         )
     mask = _square_mask(crop.mask, aspect)
     if not mask.any():  # thinner than a resampled pixel
@@ -95,6 +102,7 @@ def _square(crop: Crop, aspect: float) -> Crop:
         mask=mask,
         others=_square_mask(crop.others, aspect),
         valid=_square_mask(crop.valid, aspect),
+        corner=(round(crop.corner[0] * np.sqrt(aspect)), round(crop.corner[1] / np.sqrt(aspect))),
     )
 
 

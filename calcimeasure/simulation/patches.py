@@ -6,7 +6,7 @@ for judging the estimator of area by the thousand. Whole films are `calcimeasure
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import cv2
@@ -56,8 +56,8 @@ class PatchSettings:
         Slope and curvature of the soft tissue over the patch, as a share of the deposit's contrast.
     hardening
         How much less than its proportional share the thickest place contrasts (beam hardening, tone curve).
-    enhancement, enhancement_sigma_px
-        Strength and width of an unsharp mask over the finished picture; 0 for none.
+    enhancement, enhancement_sigma_px, fine_enhancement, fine_sigma_px
+        Strength and width of two unsharp masks over the finished picture, as vendors process in bands; 0 for none.
     margin_mm
         Film around the deposit.
     jitter_mm
@@ -75,7 +75,9 @@ class PatchSettings:
     unevenness: float = 0.1
     hardening: float = 0.1
     enhancement: float = 0.0
-    enhancement_sigma_px: float = 4.0
+    enhancement_sigma_px: float = 6.0
+    fine_enhancement: float = 0.0
+    fine_sigma_px: float = 2.0
     margin_mm: float = 6.0
     jitter_mm: float = 0.3
 
@@ -157,9 +159,7 @@ def render_patch(
     picture = _blur(picture.astype(np.float32), settings)
     noise_sd = 1.0 / settings.cnr
     picture = picture + noise_sd * _noise(shape, settings.noise_correlation_px, rng)
-    if settings.enhancement:
-        smooth = cv2.GaussianBlur(picture, (0, 0), settings.enhancement_sigma_px, borderType=cv2.BORDER_REPLICATE)
-        picture = picture + settings.enhancement * (picture - smooth)
+    picture = _enhanced(np.asarray(picture, np.float32), settings)
     share = coverage(placed.outlines, shape=shape, spacing_mm=settings.spacing_mm)
     return Patch(
         pixels=np.asarray(picture, np.float32),
@@ -194,20 +194,31 @@ def random_settings(
 ) -> PatchSettings:
     """Return an exposure as films vary: detectors, doses, tissue and processing."""
     pitch = float(rng.uniform(0.1, 0.2))
-    enhanced = rng.random() < 0.3
-    return PatchSettings(
+    settings = PatchSettings(
         spacing_mm=(pitch, pitch),
         psf_sigma_px=float(rng.uniform(0.65, 1.55)),
         psf_tail=float(rng.uniform(0, 0.1)) if rng.random() < 0.5 else 0.0,
-        cnr=float(np.exp(rng.uniform(np.log(2.5), np.log(20.0)))) if cnr is None else cnr,
+        cnr=float(np.exp(rng.uniform(np.log(2.5), np.log(40.0)))) if cnr is None else cnr,
         noise_correlation_px=float(rng.uniform(0.0, 0.9)),
         backdrop=Backdrop(rng.choice([b.value for b in Backdrop])) if backdrop is None else backdrop,
         bone_contrast=float(np.exp(rng.uniform(np.log(0.4), np.log(4.0)))),
         trabeculae=float(rng.uniform(0.0, 0.06)),
         unevenness=float(rng.exponential(0.12)),
-        hardening=float(rng.uniform(0.0, 0.4)),
-        enhancement=float(rng.uniform(0.1, 0.8)) if enhanced else 0.0,
-        enhancement_sigma_px=float(rng.uniform(2.0, 12.0)),
+    )
+    return random_processing(settings, rng)
+
+
+def random_processing(settings: PatchSettings, rng: np.random.Generator) -> PatchSettings:
+    """Return the same exposure as another vendor would show it: none, light or strong enhancement, another curve."""
+    pitch = float(np.sqrt(np.prod(settings.spacing_mm)))
+    strength = float(rng.choice([0.0, 0.4, 1.0], p=[0.25, 0.5, 0.25]))
+    return replace(
+        settings,
+        hardening=float(rng.uniform(-0.15, 0.4)),
+        enhancement=strength * float(rng.uniform(0.0, 1.0)),
+        enhancement_sigma_px=float(rng.uniform(0.5, 2.0)) / pitch,
+        fine_enhancement=strength * float(rng.uniform(0.0, 0.6)),
+        fine_sigma_px=float(rng.uniform(0.2, 0.4)) / pitch,
     )
 
 
@@ -263,6 +274,18 @@ def _blur(picture: NDArray[np.float32], settings: PatchSettings) -> NDArray[np.f
     if settings.psf_tail <= 0:
         return gaussian(1.0)
     return np.asarray((1 - settings.psf_tail) * gaussian(1.0) + settings.psf_tail * gaussian(3.0))
+
+
+def _enhanced(picture: NDArray[np.float32], settings: PatchSettings) -> NDArray[np.float32]:
+    enhanced = picture
+    for gain, sigma in (
+        (settings.enhancement, settings.enhancement_sigma_px),
+        (settings.fine_enhancement, settings.fine_sigma_px),
+    ):
+        if gain:
+            smooth = cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+            enhanced = enhanced + np.float32(gain) * (picture - smooth)
+    return np.asarray(enhanced, np.float32)
 
 
 def _noise(shape: tuple[int, int], correlation_px: float, rng: np.random.Generator) -> NDArray[np.float32]:

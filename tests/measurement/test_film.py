@@ -252,7 +252,7 @@ class TestHardCases:
         pixels = 1500 + 400 * slab.pixels
         padding = np.zeros(pixels.shape, bool)
         padding[:, :12] = True
-        plain = film_of(pixels)
+        plain = film_of(pixels.copy())
         pixels[padding] = 0.0
         padded = Radiograph(pixels=pixels.astype(np.float32), spacing=plain.spacing, grey=plain.grey, padding=padding)
         labels = from_label_image(slab.coverage > 0.5)
