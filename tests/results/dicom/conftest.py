@@ -190,11 +190,11 @@ def dsrdump() -> str:
     return program
 
 
-@pytest.fixture(params=SOURCES)
-def film(request: pytest.FixtureRequest, tmp_path: Path) -> Radiograph:
-    return make_film(request.param, tmp_path)
+@pytest.fixture(scope="module", params=SOURCES)
+def film(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Radiograph:
+    return make_film(request.param, tmp_path_factory.mktemp(request.param))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def measurement(film: Radiograph) -> FilmMeasurement:
     return measured(film, make_labels(three_deposits(), film))

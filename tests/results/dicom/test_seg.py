@@ -18,9 +18,9 @@ from calcimeasure.results.dicom import Reading, write_segmentation
 READING = Reading(reader="Doe^Jane", signed_at=datetime(2025, 6, 7, 8, 9, 10))
 
 
-@pytest.fixture
-def written(measurement: FilmMeasurement, tmp_path: Path) -> Path:
-    path = tmp_path / "segmentation.dcm"
+@pytest.fixture(scope="module")
+def written(measurement: FilmMeasurement, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("written") / "segmentation.dcm"
     assert write_segmentation(measurement, path)
     return path
 

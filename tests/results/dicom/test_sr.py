@@ -34,11 +34,12 @@ def uncertainty_of(group, unit: str) -> float:
     return float(child.MeasuredValueSequence[0].FloatingPointValue)
 
 
-@pytest.fixture
-def report(measurement: FilmMeasurement, tmp_path: Path) -> Path:
-    segmentation = tmp_path / "segmentation.dcm"
+@pytest.fixture(scope="module")
+def report(measurement: FilmMeasurement, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    segmentation = folder / "segmentation.dcm"
     write_segmentation(measurement, segmentation, reading=READING)
-    path = tmp_path / "measurement.sr.dcm"
+    path = folder / "measurement.sr.dcm"
     write_measurement_report(measurement, path, segmentation=segmentation, reading=READING, visit="month 3")
     return path
 
@@ -75,8 +76,8 @@ def test_the_numbers_are_the_measured_ones_to_the_last_digit(report, measurement
         assert area_of(burden, "mm2") == measurement.total_area_mm2
 
 
-def test_regions_refer_to_the_segmentation_by_segment(report, measurement: FilmMeasurement, tmp_path: Path) -> None:
-    segmentation = pydicom.dcmread(tmp_path / "segmentation.dcm", stop_before_pixels=True)
+def test_regions_refer_to_the_segmentation_by_segment(report, measurement: FilmMeasurement) -> None:
+    segmentation = pydicom.dcmread(report.with_name("segmentation.dcm"), stop_before_pixels=True)
     for number, group in enumerate(hd.sr.srread(report).content.get_planar_roi_measurement_groups(), start=1):
         reference = group.referenced_segmentation_frame[0].ReferencedSOPSequence[0]
         assert reference.ReferencedSOPInstanceUID == segmentation.SOPInstanceUID
@@ -111,7 +112,7 @@ def test_without_a_segmentation_the_groups_refer_to_the_film(measurement, tmp_pa
 def test_the_same_input_gives_the_same_bytes(report, measurement, tmp_path: Path) -> None:
     again = tmp_path / "again.dcm"
     write_measurement_report(
-        measurement, again, segmentation=tmp_path / "segmentation.dcm", reading=READING, visit="month 3"
+        measurement, again, segmentation=report.with_name("segmentation.dcm"), reading=READING, visit="month 3"
     )
 
     assert again.read_bytes() == report.read_bytes()

@@ -12,7 +12,7 @@ import pytest
 
 from calcimeasure.comparison.records import Comparison, Link, LinkStatus, Registration, Verdict
 from calcimeasure.errors import OutputError
-from calcimeasure.results.dicom import DicomFiles, write_comparison_dicom
+from calcimeasure.results.dicom import DicomFiles, write_change_report, write_comparison_dicom
 from calcimeasure.results.dicom.tracking import track_film, track_pair
 
 LINKS = (
@@ -38,9 +38,10 @@ def squares(shape: tuple[int, int], count: int) -> np.ndarray:
     return image
 
 
-@pytest.fixture
-def comparison(kit: SimpleNamespace, tmp_path: Path) -> Comparison:
-    films = [kit.film("dx_detector", tmp_path, seed=seed) for seed in (1, 2)]
+@pytest.fixture(scope="module")
+def comparison(kit: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    folder = tmp_path_factory.mktemp("films")
+    films = [kit.film("dx_detector", folder, seed=seed) for seed in (1, 2)]
     kit.source("dx_detector", films[1].path, seed=2, StudyDate="20250603", ContentDate="20250603")
     measurements = [kit.measured(film, kit.labels(squares(film.shape, 4), film)) for film in films]
     return Comparison(
@@ -65,14 +66,18 @@ def comparison(kit: SimpleNamespace, tmp_path: Path) -> Comparison:
     )
 
 
-@pytest.fixture
-def files(comparison: Comparison, tmp_path: Path) -> DicomFiles:
-    (tmp_path / "out").mkdir()
-    return write_comparison_dicom(comparison, tmp_path / "out", followup_visit="month 3")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="module")
+def files(comparison: Comparison, folder: Path) -> DicomFiles:
+    return write_comparison_dicom(comparison, folder, followup_visit="month 3")
 
 
 def groups_of(folder: Path):
-    content = hd.sr.srread(folder / "out" / "change.sr.dcm").content
+    content = hd.sr.srread(folder / "change.sr.dcm").content
     return content.get_planar_roi_measurement_groups(), content.get_image_measurement_groups()
 
 
@@ -86,15 +91,15 @@ def named(group, code: str) -> object:
     return None
 
 
-def test_files_have_the_names_of_the_contract(files: DicomFiles, tmp_path: Path, dciodvfy) -> None:
+def test_files_have_the_names_of_the_contract(files: DicomFiles, folder: Path, dciodvfy) -> None:
     assert files.written == ("baseline/segmentation.dcm", "followup/segmentation.dcm", "change.sr.dcm")
     assert files.notes == ()
     for name in files.written:
-        assert dciodvfy.errors(tmp_path / "out" / name) == []
+        assert dciodvfy.errors(folder / name) == []
 
 
-def test_a_link_has_one_tracking_uid_at_both_visits(files, tmp_path: Path) -> None:
-    planar, other = groups_of(tmp_path)
+def test_a_link_has_one_tracking_uid_at_both_visits(files, folder: Path) -> None:
+    planar, other = groups_of(folder)
     baseline, followup = planar[:4], planar[4:]
 
     assert baseline[0].tracking_uid == followup[1].tracking_uid
@@ -108,24 +113,24 @@ def test_a_link_has_one_tracking_uid_at_both_visits(files, tmp_path: Path) -> No
     assert links[0].tracking_uid == baseline[0].tracking_uid
 
 
-def test_parts_of_a_split_share_a_group(files, tmp_path: Path) -> None:
-    planar, _ = groups_of(tmp_path)
+def test_parts_of_a_split_share_a_group(files, folder: Path) -> None:
+    planar, _ = groups_of(folder)
     group_uids = [getattr(named(group, "group_uid"), "UID", None) for group in planar]
 
     assert group_uids[1] == group_uids[4] == group_uids[6] is not None
     assert [uid is None for uid in group_uids] == [True, False, True, True, False, True, False, True]
 
 
-def test_the_segmentations_carry_the_same_tracking(files, tmp_path: Path) -> None:
-    planar, _ = groups_of(tmp_path)
+def test_the_segmentations_carry_the_same_tracking(files, folder: Path) -> None:
+    planar, _ = groups_of(folder)
     for name, groups in (("baseline", planar[:4]), ("followup", planar[4:])):
-        segments = pydicom.dcmread(tmp_path / "out" / name / "segmentation.dcm").SegmentSequence
+        segments = pydicom.dcmread(folder / name / "segmentation.dcm").SegmentSequence
         assert [segment.TrackingUID for segment in segments] == [group.tracking_uid for group in groups]
 
 
-def test_time_points_say_which_visit_and_how_long_after(files, tmp_path: Path, dsrdump) -> None:
+def test_time_points_say_which_visit_and_how_long_after(files, folder: Path, dsrdump) -> None:
     text = subprocess.run(
-        [dsrdump, str(tmp_path / "out" / "change.sr.dcm")], capture_output=True, text=True, errors="replace", check=True
+        [dsrdump, str(folder / "change.sr.dcm")], capture_output=True, text=True, errors="replace", check=True
     ).stdout
     assert text.count('Time Point")="baseline"') == 5
     assert text.count('Time Point")="month 3"') == 5
@@ -134,8 +139,8 @@ def test_time_points_say_which_visit_and_how_long_after(files, tmp_path: Path, d
     assert '(C1442488,UMLS,"Baseline")' in text
 
 
-def test_change_interval_and_verdict(files, comparison: Comparison, tmp_path: Path) -> None:
-    change = groups_of(tmp_path)[1][-1]
+def test_change_interval_and_verdict(files, comparison: Comparison, folder: Path) -> None:
+    change = groups_of(folder)[1][-1]
 
     assert named(change, "change_percent") == comparison.total_area_change_percent
     assert (named(change, "ci95_low"), named(change, "ci95_high")) == comparison.ci95_percent
@@ -158,15 +163,15 @@ def test_change_interval_and_verdict(files, comparison: Comparison, tmp_path: Pa
     ],
 )
 def test_every_verdict_is_coded_and_valid(comparison, tmp_path: Path, verdict, code, dciodvfy) -> None:
-    (tmp_path / "out").mkdir()
-    write_comparison_dicom(replace(comparison, verdict=verdict, links=()), tmp_path / "out")
+    path = tmp_path / "change.sr.dcm"
+    write_change_report(replace(comparison, verdict=verdict, links=()), path)
 
     assert named(groups_of(tmp_path)[1][-1], "change") == code
-    assert dciodvfy.errors(tmp_path / "out" / "change.sr.dcm") == []
+    assert dciodvfy.errors(path) == []
 
 
-def test_links_say_how_and_how_much(files, tmp_path: Path) -> None:
-    links = [group for group in groups_of(tmp_path)[1] if named(group, "link")]
+def test_links_say_how_and_how_much(files, folder: Path) -> None:
+    links = [group for group in groups_of(folder)[1] if named(group, "link")]
 
     assert [named(group, "link") for group in links] == [
         "matched",
@@ -179,8 +184,8 @@ def test_links_say_how_and_how_much(files, tmp_path: Path) -> None:
     assert named(links[2], "change_percent") is None
 
 
-def test_it_belongs_to_the_follow_ups_study_and_refers_to_both(files, comparison, tmp_path: Path) -> None:
-    report = pydicom.dcmread(tmp_path / "out" / "change.sr.dcm")
+def test_it_belongs_to_the_follow_ups_study_and_refers_to_both(files, comparison, folder: Path) -> None:
+    report = pydicom.dcmread(folder / "change.sr.dcm")
     sources = [pydicom.dcmread(side.film.path) for side in (comparison.baseline, comparison.followup)]
 
     assert report.StudyInstanceUID == sources[1].StudyInstanceUID
@@ -197,10 +202,10 @@ def test_it_belongs_to_the_follow_ups_study_and_refers_to_both(files, comparison
 
 
 def test_two_patients_get_no_report(comparison, kit, tmp_path: Path) -> None:
-    kit.source("dx_detector", comparison.followup.film.path, seed=2, PatientID="OTHER")
-    (tmp_path / "out").mkdir()
+    path = kit.source("dx_detector", tmp_path / "other.dcm", seed=2, PatientID="OTHER")
+    followup = replace(comparison.followup, film=replace(comparison.followup.film, path=path))
     with pytest.raises(OutputError, match="name different patients") as caught:
-        write_comparison_dicom(comparison, tmp_path / "out")
+        write_change_report(replace(comparison, followup=followup), tmp_path / "change.sr.dcm")
     assert "OTHER" not in str(caught.value)
 
 
@@ -243,11 +248,10 @@ def test_a_refused_pair_is_reported_too(not_comparable: Comparison, tmp_path: Pa
     assert dciodvfy.errors(tmp_path / "change.sr.dcm") == []
 
 
-def test_the_same_pair_gives_the_same_bytes(files, comparison, tmp_path: Path) -> None:
-    (tmp_path / "again").mkdir()
-    write_comparison_dicom(comparison, tmp_path / "again", followup_visit="month 3")
+def test_the_same_pair_gives_the_same_bytes(files, folder: Path, comparison, tmp_path: Path) -> None:
+    write_comparison_dicom(comparison, tmp_path, followup_visit="month 3")
     for name in files.written:
-        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
 
 
 def test_a_deposit_keeps_its_uid_at_every_later_visit(kit, comparison, tmp_path: Path) -> None:
