@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin, from_label_image
 from calcimeasure.errors import LabelsError
@@ -89,8 +89,11 @@ def read_labels(path: str | Path, film: Radiograph) -> DepositLabels:
             where=path.name,
             remedy="Give a TIFF or PNG label image, or a DICOM SEG.",
         )
-    image, description = _read_tiff(path) if path.suffix.lower() in TIFF_SUFFIXES else (_read_png(path), None)
-    _check_grid(image, film, path.name)
+    if path.suffix.lower() in TIFF_SUFFIXES:
+        image, description = _read_tiff(path, film)
+    else:
+        image, description = _read_png(path, film), None
+    _check_numbers(image, path.name)
     if description is None:
         return _foreign(image, film, path.name)
     return _ours(image, description, film, path.name)
@@ -121,7 +124,7 @@ def _is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
-def _read_tiff(path: Path) -> tuple[NDArray[Any], Mapping[str, Any] | None]:
+def _read_tiff(path: Path, film: Radiograph) -> tuple[NDArray[Any], Mapping[str, Any] | None]:
     import tifffile
 
     try:
@@ -133,17 +136,22 @@ def _read_tiff(path: Path) -> tuple[NDArray[Any], Mapping[str, Any] | None]:
                     remedy="Save the one label image of this film as a file of its own.",
                 )
             page = tiff.pages.first
+            _check_shape(page.shape, film, path.name)
             return page.asarray(), _our_description(page.description)
     except (tifffile.TiffFileError, OSError, ValueError, RuntimeError, ImportError) as error:
-        raise LabelsError(f"it cannot be read as a TIFF ({error})", where=path.name, remedy=_ASK_SHAPE) from error
+        raise LabelsError("it cannot be read as a TIFF", where=path.name, remedy=_ASK_SHAPE) from error
 
 
-def _read_png(path: Path) -> NDArray[Any]:
-    # IMREAD_UNCHANGED keeps 16 bits and the number of channels as they are stored.
-    image = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_UNCHANGED) if path.stat().st_size else None
-    if image is None:
-        raise LabelsError("it cannot be read as a PNG", where=path.name, remedy=_ASK_SHAPE)
-    return np.asarray(image)
+def _read_png(path: Path, film: Radiograph) -> NDArray[Any]:
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            # A palette's indices are the numbers; its colours are only how they are shown.
+            channels = len(image.getbands())
+            shape = (image.height, image.width) if channels == 1 else (image.height, image.width, channels)
+            _check_shape(shape, film, path.name)
+            return np.asarray(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise LabelsError("it cannot be read as a PNG", where=path.name, remedy=_ASK_SHAPE) from error
 
 
 def _our_description(text: str) -> Mapping[str, Any] | None:
@@ -156,19 +164,23 @@ def _our_description(text: str) -> Mapping[str, Any] | None:
     return None
 
 
-def _check_grid(image: NDArray[Any], film: Radiograph, name: str) -> None:
-    if image.ndim != 2:
+def _check_shape(shape: tuple[int, ...], film: Radiograph, name: str) -> None:
+    """Refuse another grid than the film's, before any pixel is decoded."""
+    if len(shape) != 2:
         raise LabelsError(
-            f"it has {image.ndim} dimensions ({' x '.join(map(str, image.shape))}), a label image has 2",
+            f"it has {len(shape)} dimensions ({' x '.join(map(str, shape))}), a label image has 2",
             where=name,
             remedy="Save the numbers themselves, not a coloured picture of them.",
         )
-    if image.shape != film.shape:
+    if shape != film.shape:
         raise LabelsError(
-            f"it is {image.shape[0]} x {image.shape[1]}, the film {film.shape[0]} x {film.shape[1]} (rows x columns)",
+            f"it is {shape[0]} x {shape[1]}, the film {film.shape[0]} x {film.shape[1]} (rows x columns)",
             where=name,
             remedy=_ASK_SHAPE,
         )
+
+
+def _check_numbers(image: NDArray[Any], name: str) -> None:
     if not (np.issubdtype(image.dtype, np.integer) or image.dtype == np.bool_):
         raise LabelsError(
             f"its numbers are {image.dtype}, not whole numbers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from calcimeasure.comparison.records import Comparison
 from calcimeasure.deposits import Finding, Origin
@@ -167,3 +169,26 @@ def test_a_film_without_a_hash_in_the_labels(pair: Comparison, tmp_path: Path) -
     path = tmp_path / "labels.tif"
     path.write_bytes(labels_tiff(replace(pair.baseline.labels, film_sha256=""), pair.baseline.film.spacing))
     assert len(read_labels(path, pair.baseline.film)) == 5
+
+
+def test_a_palette_png_holds_numbers(pair: Comparison, tmp_path: Path) -> None:
+    """Annotation tools save labels with a palette: the indices are the labels, the colours are for looking."""
+    image = np.zeros(pair.baseline.film.shape, np.uint8)
+    image[10:20, 10:20], image[30:40, 30:40] = 1, 2
+    coloured = Image.fromarray(image).convert("P")
+    coloured.putdata(image.ravel())
+    coloured.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0] + [0] * 759)
+    coloured.save(tmp_path / "palette.png")
+    labels = read_labels(tmp_path / "palette.png", pair.baseline.film)
+    np.testing.assert_array_equal(labels.image, image)
+
+
+def test_a_monstrous_size_is_refused_before_decoding(pair: Comparison, tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
+    data = bytearray(path.read_bytes())
+    data[16:24] = (9000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    path.write_bytes(data)
+    with pytest.raises(LabelsError, match="it is 9000 x 9000, the film 500 x 400"):
+        read_labels(path, pair.baseline.film)
