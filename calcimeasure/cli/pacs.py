@@ -90,16 +90,31 @@ def fetch(profile: str, config: Path | None, out: Path, quiet: bool, **asked: st
 
     The folder's fetch.csv says what became of each object.
     """
+    return fetch_into(out, profile, config, asked, quiet=quiet)
+
+
+def fetch_into(
+    folder: Path, profile: str, config: Path | None, asked: dict[str, str | None], *, quiet: bool = False
+) -> int:
+    """Fetch what `query_options` name into a folder, with its table; return the exit status.
+
+    Raises
+    ------
+    UsageError
+        When nothing narrows down what is fetched.
+    PacsError
+        When the archive cannot be asked.
+    """
     from calcimeasure.pacs.transfer import fetch as fetch_series
     from calcimeasure.pacs.transfer import find as find_series
 
     query = _query(asked)
     if not any(asked.values()):
         raise UsageError("fetching a whole archive is not meant", remedy="Give --patient, --study or another option.")
-    out.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with _archive(profile, config) as archive:
         series = find_series(archive, query)
-        return _report(fetch_series(archive, series, out), out / "fetch.csv", quiet=quiet)
+        return _report(fetch_series(archive, series, folder), folder / "fetch.csv", quiet=quiet)
 
 
 @pacs.command()
