@@ -5,14 +5,16 @@
 
 Three steps, each skipped when its result is there: simulated films (and, where a folder of real films is given, those
 as backgrounds with deposits inserted, and as they are), the training itself with a checkpoint every few minutes, and
-the export with a check that ONNX Runtime gives what torch gave. Seeds are fixed; film seeds 0-99999 belong to training,
-100000-109999 to choosing the threshold, and none of them to `calcimeasure validate`.
+the export with a check that ONNX Runtime gives what torch gave. Seeds are fixed; film seeds 0-99999 belong to training and
+none of them to `calcimeasure validate`.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -26,8 +28,8 @@ import calcimeasure as cm
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.segmentation.network_input import PITCH_MM, limb_on_input, network_input
 
-FIRST_TRAINING_SEED = 0
-FIRST_CHOOSING_SEED = 100_000
+FIRST_SIMULATED_SEED = 0
+FIRST_INSERTED_SEED = 50_000
 PATCH = 192
 BATCH = 12
 
@@ -93,27 +95,27 @@ def _twice(x: torch.Tensor) -> torch.Tensor:
 # --- films -------------------------------------------------------------------------------------------------------
 
 
-def make_films(work: Path, count: int, first_seed: int, real: list[Path]) -> list[Path]:
-    """Write `count` films as small arrays (input, truth, limb); those already there are kept."""
-    folder = work / f"films-{first_seed}"
+Film = tuple[cm.Radiograph, NDArray[np.uint16]]
+
+
+def make_films(folder: Path, seeds: range, make: Callable[[np.random.Generator], Film]) -> list[Path]:
+    """Write a film a seed as small arrays (input, truth, limb); those already there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for seed in range(first_seed, first_seed + count):
+    for seed in seeds:
         path = folder / f"{seed}.npz"
         if not path.exists():
-            sample = _one_film(seed, real)
+            sample = _sample(*make(np.random.default_rng(seed)))
             if sample is None:
                 continue
-            part = path.with_suffix(".part.npz")
+            part = folder / f"{seed}.part.npz"
             np.savez_compressed(part, **sample)
             part.replace(path)
         paths.append(path)
     return paths
 
 
-def _one_film(seed: int, real: list[Path]) -> dict[str, NDArray[np.generic]] | None:
-    rng = np.random.default_rng(seed)
-    film, truth = _real_with_deposits(rng, real) if real and rng.random() < 0.35 else _simulated(rng)
+def _sample(film: cm.Radiograph, truth: NDArray[np.uint16]) -> dict[str, NDArray[np.generic]] | None:
     anatomy = find_anatomy(film)
     if anatomy.limb_count == 0:
         return None
@@ -125,14 +127,16 @@ def _one_film(seed: int, real: list[Path]) -> dict[str, NDArray[np.generic]] | N
     return {"inputs": inputs.astype(np.float16), "truth": (small * 255).astype(np.uint8), "limb": inside}
 
 
-def _simulated(rng: np.random.Generator) -> tuple[cm.Radiograph, NDArray[np.uint16]]:
+def simulated(rng: np.random.Generator) -> Film:
+    """Return a simulated film and its truth."""
     from calcimeasure.simulation import simulate_film
 
     simulated = simulate_film(rng, spacing_mm=PITCH_MM)
     return simulated.film, simulated.labels.image
 
 
-def _real_with_deposits(rng: np.random.Generator, real: list[Path]) -> tuple[cm.Radiograph, NDArray[np.uint16]]:
+def inserted(rng: np.random.Generator, real: list[Path]) -> Film:
+    """Return a real film with deposits inserted, or (three in ten) as it is: what is on it is no calcinosis."""
     from calcimeasure.simulation import insert_deposits
 
     path = real[int(rng.integers(len(real)))]
@@ -141,8 +145,8 @@ def _real_with_deposits(rng: np.random.Generator, real: list[Path]) -> tuple[cm.
         film = cm.read_film(path, spacing_mm=float(rng.uniform(0.17, 0.26)))
     if rng.random() < 0.3:
         return film, np.zeros(film.shape, np.uint16)
-    inserted = insert_deposits(film, rng)
-    return inserted.film, inserted.labels.image
+    made = insert_deposits(film, rng)
+    return made.film, made.labels.image
 
 
 # --- training ----------------------------------------------------------------------------------------------------
@@ -272,15 +276,21 @@ def usable_films(folder: Path | None) -> list[Path]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="folder for films and checkpoints")
-    parser.add_argument("--films", type=int, default=600)
+    parser.add_argument("--films", type=int, default=600, help="simulated films")
+    parser.add_argument("--insertions", type=int, default=200, help="films made from the real ones")
     parser.add_argument("--real", type=Path, help="folder of real films (see the model card)")
     parser.add_argument("--minutes", type=float, default=60.0, help="training time in all")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("calcimeasure/segmentation/models/network.onnx"))
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    paths = make_films(options.work, options.films, FIRST_TRAINING_SEED, usable_films(options.real))
-    model = train(options.work, Patches(paths), options.minutes, options.threads)
+    work, real = options.work, usable_films(options.real)
+    first, then = FIRST_SIMULATED_SEED, FIRST_INSERTED_SEED
+    paths = make_films(work / "simulated", range(first, first + options.films), simulated)
+    if real:
+        seeds = range(then, then + options.insertions)
+        paths += make_films(work / "inserted", seeds, partial(inserted, real=real))
+    model = train(work, Patches(paths), options.minutes, options.threads)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters")
     export(model, options.out)
 

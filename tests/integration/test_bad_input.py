@@ -87,6 +87,8 @@ def other_header(source: Path, target: Path, **values: str) -> Path:
     dataset = pydicom.dcmread(source)
     for keyword, value in values.items():
         setattr(dataset, keyword, value)
+    if "ImageLaterality" in values:
+        dataset.Laterality = values["ImageLaterality"]
     dataset.save_as(target)
     return target
 
@@ -96,7 +98,7 @@ def other_header(source: Path, target: Path, **values: str) -> Path:
     [
         ({"PatientID": "ANOTHER-PATIENT"}, "patient"),
         ({"BodyPartExamined": "FOOT"}, "body part"),
-        ({"ImageLaterality": "R", "Laterality": "R"}, "side"),
+        ({"ImageLaterality": "R"}, "side"),
         ({"ViewPosition": "LL"}, "view"),
     ],
 )
