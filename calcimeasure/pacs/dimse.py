@@ -19,6 +19,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from calcimeasure.errors import PacsError
+from calcimeasure.pacs.profiles import LOOPBACK
 from calcimeasure.pacs.records import Instance, Query, Series
 from calcimeasure.pacs.trying import PassingError
 
@@ -159,7 +160,9 @@ class DimseArchive:
         received = self._get(identifier, instance) if self._profile.move_port is None else self._move(identifier)
         if not received:
             raise PacsError("the archive sent nothing", where=self._profile.name)
-        return received[0]
+        # Whoever else delivers to us while we listen does not get in the way.
+        wanted = [dataset for dataset in received if dataset.get("SOPInstanceUID") == instance.sop_instance_uid]
+        return (wanted or received)[0]
 
     def _get(self, identifier: Dataset, instance: Instance) -> list[Dataset]:
         received: list[Dataset] = []
@@ -182,7 +185,9 @@ class DimseArchive:
         model = StudyRootQueryRetrieveInformationModelMove
         try:
             server = listener.start_server(
-                ("", self._profile.move_port or 0), block=False, evt_handlers=[_keeping(received.append)]
+                (self._listening_address(), self._profile.move_port or 0),
+                block=False,
+                evt_handlers=[_keeping(received.append)],
             )
         except OSError as error:
             raise PacsError(
@@ -195,6 +200,10 @@ class DimseArchive:
         finally:
             server.shutdown()  # type: ignore[union-attr]
         return received
+
+    def _listening_address(self) -> str:
+        """Listen to the network only for an archive that is on it."""
+        return "127.0.0.1" if self._profile.host in LOOPBACK else ""
 
     def store(self, dataset: Dataset) -> None:
         """Store one object in the transfer syntax that it has."""

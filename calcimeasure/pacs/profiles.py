@@ -33,7 +33,7 @@ from calcimeasure.errors import UsageError
 
 CONFIG_VARIABLE = "CALCIMEASURE_PACS_CONFIG"
 _SECRETS = ("password", "token", "secret")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _LONGEST_AE = 16
 
@@ -172,7 +172,7 @@ def _web_profile(name: str, table: dict[str, object], where: str) -> WebProfile:
         raise UsageError(f"'{parts.scheme}' is no web address", where=where, remedy="Give https://host/path.")
     if parts.username or parts.password:
         raise UsageError("a secret does not belong in the address", where=where)
-    plain_allowed = parts.hostname in _LOOPBACK or table.get("allow_plain_http") is True
+    plain_allowed = parts.hostname in LOOPBACK or table.get("allow_plain_http") is True
     if parts.scheme == "http" and not plain_allowed:
         raise UsageError(
             "the address is not encrypted, and films carry names",
