@@ -7,7 +7,7 @@ within the cortex. Spongy bone is a net of fine bright threads, denser towards t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GRID_MM = 0.1
 MARGIN_MM = 1.0
+SHORT_MM = 80.0
 EDGE_SMOOTHING = 0.8  # grid cells; takes the stairs out of the distance map
 
 
@@ -104,6 +105,30 @@ def make_forearm_bone(name: str, length_mm: float, rng: np.random.Generator, *, 
     return _render(name, length_mm, smooth_closed(control), rng, style=style, cut=True)
 
 
+def make_drawn_bone(
+    name: str, control_mm: Points, rng: np.random.Generator, *, style: BoneStyle, joints: tuple[bool, bool]
+) -> Bone:
+    """Return a bone drawn in mm about a joint; its frame is the drawing's.
+
+    Parameters
+    ----------
+    control_mm
+        (n, 2) closed control points.
+    joints
+        Whether there is a joint at its lower and its upper end; an end without one lies beyond the film.
+    """
+    outline = smooth_closed(control_mm)
+    low, high = float(outline[:, 1].min()), float(outline[:, 1].max())
+    if all(joints) and high - low < SHORT_MM:
+        bone = _render(name, high - low, outline, rng, style=style, short=True, rim=1.2)
+    else:
+        # The rules for ends and shaft count from the lower end.
+        shifted = outline - np.array([0.0, low])
+        bone = _render(name, high - low, shifted, rng, style=style, cut=not joints[0], cut_above=not joints[1])
+        bone = replace(bone, outline_mm=outline, origin_mm=bone.origin_mm + np.array([0.0, low]))
+    return replace(bone, length_mm=0.0)
+
+
 def make_short_bone(name: str, kind: str, rng: np.random.Generator, *, style: BoneStyle, scale: float = 1.0) -> Bone:
     """Return a carpal or sesamoid bone."""
     control = np.array(CARPAL_OUTLINES[kind], float) * scale
@@ -123,6 +148,7 @@ def _render(
     tuft: bool = False,
     short: bool = False,
     cut: bool = False,
+    cut_above: bool = False,
     flanged: bool = False,
     rim: float = 1.6,
 ) -> Bone:
@@ -135,6 +161,8 @@ def _render(
     half_width, along = _half_width(distance, origin, length_mm, short=short)
     if cut:  # its near end lies beyond the film: all shaft
         along = np.maximum(along, 0.45)
+    if cut_above:
+        along = np.minimum(along, 0.55)
     outer = _chord(distance, half_width)
     cortex = _cortex(along, half_width, style, short=short)
     cortex *= (

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from calcimeasure.simulation.attenuation import beam, transmission
+from calcimeasure.simulation.parts import part_named
 from calcimeasure.simulation.smoothing import blurred, gaussian_blur, resized
 
 if TYPE_CHECKING:
@@ -63,25 +64,28 @@ class Exposure:
     corner_share: float = 0.1
 
 
-def draw_exposure(rng: np.random.Generator, *, near: Exposure | None = None) -> Exposure:
+def draw_exposure(rng: np.random.Generator, *, near: Exposure | None = None, part: str = "hand") -> Exposure:
     """Return settings as hospitals use them for limbs.
 
     Parameters
     ----------
     near
         The other visit's: the same room half of the time, and then much the same settings.
+    part
+        What is filmed: a thicker part has a harder beam and a higher dose.
     """
+    chosen = part_named(part)
     if near is not None and rng.random() < 0.5:
         return replace(
             near,
-            voltage_kv=float(np.clip(near.voltage_kv + rng.normal(0, 1), 45, 66)),
+            voltage_kv=float(np.clip(near.voltage_kv + rng.normal(0, 1), 45, 78)),
             quanta_per_mm2=float(near.quanta_per_mm2 * np.exp(rng.normal(0, 0.15))),
             source_distance_mm=float(np.clip(near.source_distance_mm + rng.normal(0, 10), 980, 1200)),
         )
     return Exposure(
-        voltage_kv=float(rng.uniform(46, 62)),
+        voltage_kv=float(rng.uniform(46, 62)) + chosen.harder_kv,
         source_distance_mm=float(rng.uniform(1000, 1150)),
-        quanta_per_mm2=float(np.exp(rng.uniform(np.log(25_000), np.log(140_000)))),
+        quanta_per_mm2=float(np.exp(rng.uniform(np.log(25_000), np.log(140_000)))) * chosen.dose_factor,
         scatter_share=float(rng.uniform(0.03, 0.25)),
         scatter_reach_mm=float(rng.uniform(10, 25)),
         psf_sigma_mm=float(rng.uniform(0.08, 0.17)),

@@ -154,14 +154,14 @@ def draw_sitting(
     limb = chosen.make(rng, side=side)
     count = draw_count(rng) if deposits is None else deposits
     held = draw_deposits(rng, limb, site_of(limb, part=part), count) if count else []
-    processing = draw_processing(rng, bits=bits)
+    processing = draw_processing(rng, bits=bits, part=part)
     if monochrome1 is not None:
         processing = replace(processing, monochrome1=monochrome1)
     sitting = Sitting(
         limb=limb,
         deposits=tuple(held),
         pose=chosen.pose(rng, limb),
-        exposure=draw_exposure(rng),
+        exposure=draw_exposure(rng, part=part),
         processing=processing,
         furniture=draw_furniture(rng, side=side),
         hardware=draw_hardware(rng, limb),

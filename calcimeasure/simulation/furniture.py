@@ -53,7 +53,7 @@ def draw_furniture(rng: np.random.Generator, *, side: str) -> Furniture:
     return Furniture(
         margins_mm=(margins[0], margins[1], min(margins[2], 4.0), margins[3]),
         collimation_deg=float(np.clip(rng.normal(0, 2.0), -8, 8)),
-        marker=side if rng.random() < 0.9 else "",
+        marker=("R" if side == "B" else side) if rng.random() < 0.9 else "",
         marker_style=str(rng.choice(["plain", "ring", "plate"])),
         marker_size_mm=float(rng.uniform(6, 13)),
         text=lines if rng.random() < 0.3 else (),

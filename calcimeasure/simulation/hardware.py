@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from calcimeasure.simulation.geometry import Points
-    from calcimeasure.simulation.limb import Limb, Placement
+    from calcimeasure.simulation.limb import Limb, Placement, Segment
     from calcimeasure.simulation.rays import Grid
 
 CAST_GRID_MM = 0.6
@@ -26,6 +26,9 @@ RING_WEARERS = 0.06
 WIRE_BEARERS = 0.03
 CAST_WEARERS = 0.03
 DUSTY = 0.25
+RING_STAYS = 0.7
+LONG_MM = 20.0
+BOTH_SIDES = "B"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,32 +96,32 @@ class Hardware:
 
 def draw_hardware(rng: np.random.Generator, limb: Limb) -> Hardware:
     """Return what one subject in some wears; most have none."""
-    names = list(limb.segments)
-    fingers = [name for name in names if name.startswith("proximal")]
-    long_bones = [name for name in names if limb.segments[name].bone.length_mm > 20]
+    extents = {name: _extent(segment) for name, segment in limb.segments.items()}
+    fingers = [name for name in extents if name.startswith("proximal")]
+    long_bones = [name for name, (_, length) in extents.items() if length > LONG_MM]
     rings: tuple[Ring, ...] = ()
     if fingers and rng.random() < RING_WEARERS:
         bone = str(rng.choice(fingers))
-        length = limb.segments[bone].bone.length_mm
+        low, length = extents[bone]
         rings = (
-            Ring(bone=bone, y_mm=float(rng.uniform(0.25, 0.5)) * length, radius_mm=float(rng.uniform(9.5, 11.5)),
+            Ring(bone=bone, y_mm=low + float(rng.uniform(0.25, 0.5)) * length, radius_mm=float(rng.uniform(9.5, 11.5)),
                  wall_mm=float(rng.uniform(1.0, 2.0)), band_mm=float(rng.uniform(2.5, 6.0))),
         )  # fmt: skip
     wires: tuple[Wire, ...] = ()
     if rng.random() < WIRE_BEARERS:
         bone = str(rng.choice(long_bones))
-        length = limb.segments[bone].bone.length_mm
+        low, length = extents[bone]
         wires = tuple(
-            Wire(bone=bone, start_mm=(float(rng.uniform(-3, 3)), float(rng.uniform(-0.2, 0.1)) * length),
-                 stop_mm=(float(rng.uniform(-3, 3)), float(rng.uniform(0.8, 1.2)) * length),
+            Wire(bone=bone, start_mm=(float(rng.uniform(-3, 3)), low + float(rng.uniform(-0.2, 0.1)) * length),
+                 stop_mm=(float(rng.uniform(-3, 3)), low + float(rng.uniform(0.8, 1.2)) * length),
                  diameter_mm=float(rng.uniform(0.9, 1.8)))
             for _ in range(int(rng.integers(1, 3)))
         )  # fmt: skip
     cast = None
-    if rng.random() < CAST_WEARERS:
+    if rng.random() < CAST_WEARERS and limb.side != BOTH_SIDES:
         bone = str(rng.choice([name for name in long_bones if not name.startswith(("middle", "distal"))]))
-        length = limb.segments[bone].bone.length_mm
-        cast = Cast(bone=bone, y_mm=float(rng.uniform(0.2, 1.0)) * length, wall_mm=float(rng.uniform(2.5, 5.0)))
+        low, length = extents[bone]
+        cast = Cast(bone=bone, y_mm=low + float(rng.uniform(0.2, 1.0)) * length, wall_mm=float(rng.uniform(2.5, 5.0)))
     dusty = rng.random() < DUSTY
     return Hardware(
         rings=rings,
@@ -127,6 +130,24 @@ def draw_hardware(rng: np.random.Generator, limb: Limb) -> Hardware:
         specks=int(rng.integers(1, 15)) if dusty else 0,
         scratches=int(rng.integers(0, 4)) if dusty else 0,
     )
+
+
+def hardware_later(rng: np.random.Generator, before: Hardware) -> Hardware:
+    """Return what is left of it at the next visit: wires stay, rings mostly, the cast comes off, dust is new."""
+    dusty = rng.random() < DUSTY
+    return replace(
+        before,
+        rings=before.rings if rng.random() < RING_STAYS else (),
+        cast=None,
+        specks=int(rng.integers(1, 15)) if dusty else 0,
+        scratches=int(rng.integers(0, 4)) if dusty else 0,
+    )
+
+
+def _extent(segment: Segment) -> tuple[float, float]:
+    """Return where a bone begins along its frame, and its length."""
+    y = segment.bone.outline_mm[:, 1]
+    return float(y.min()), float(np.ptp(y))
 
 
 def trace_hardware(

@@ -131,6 +131,8 @@ class Pose:
         (x, y) of the limb's origin from the middle of the film.
     height_mm
         Of the limb's middle plane above the detector.
+    groups
+        End of the names of bones to (turn in degrees, x, y in mm): how the limbs lie that one film shows together.
     """
 
     turns_deg: Mapping[str, float] = field(default_factory=dict)
@@ -140,6 +142,7 @@ class Pose:
     tilt_axis_deg: float = 0.0
     shift_mm: tuple[float, float] = (0.0, 0.0)
     height_mm: float = 15.0
+    groups: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -198,7 +201,7 @@ def place(limb: Limb, pose: Pose, *, film_mm: tuple[float, float], source_distan
     placements = {}
     for name, segment in limb.segments.items():
         if segment.parent is None:
-            rotation, origin = np.eye(3), np.zeros(3)
+            rotation, origin = _group_frame(pose, name)
         else:
             rotation, origin = frames[segment.parent]
         origin = origin + rotation @ np.array(segment.joint_mm)
@@ -214,6 +217,13 @@ def place(limb: Limb, pose: Pose, *, film_mm: tuple[float, float], source_distan
             source_distance_mm,
         )
     return placements
+
+
+def _group_frame(pose: Pose, name: str) -> tuple[Points, Points]:
+    for mark, (turn, x, y) in pose.groups.items():
+        if name.endswith(mark):
+            return _turn(turn), np.array([x, y, 0.0])
+    return np.eye(3), np.zeros(3)
 
 
 def centred(limb: Limb, pose: Pose, *, without: tuple[str, ...] = ()) -> Pose:

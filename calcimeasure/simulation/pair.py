@@ -18,6 +18,7 @@ from calcimeasure.simulation.film import (
 from calcimeasure.simulation.formats import FilmFormat, format_at
 from calcimeasure.simulation.furniture import draw_furniture
 from calcimeasure.simulation.geometry import outline_gap
+from calcimeasure.simulation.hardware import hardware_later
 from calcimeasure.simulation.parts import part_named
 from calcimeasure.simulation.placing import HeldDeposit, site_of
 from calcimeasure.simulation.processing import draw_processing
@@ -102,9 +103,12 @@ def draw_visits(
     second = replace(
         first,
         pose=part_named(part).pose(rng, first.limb, near=first.pose),
-        exposure=draw_exposure(rng, near=first.exposure),
-        processing=first.processing if same_processing else draw_processing(rng, near=first.processing, bits=bits),
+        exposure=draw_exposure(rng, near=first.exposure, part=part),
+        processing=first.processing
+        if same_processing
+        else draw_processing(rng, near=first.processing, bits=bits, part=part),
         furniture=draw_furniture(rng, side=first.limb.side),
+        hardware=hardware_later(rng, first.hardware),
         study_date=FOLLOWUP_DATE,
     )
     first = replace(first, deposits=visits.baseline)

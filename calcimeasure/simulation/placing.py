@@ -91,7 +91,7 @@ def site_of(limb: Limb, *, part: str = "hand") -> Site:
     """Return the limb at its common pose: at rest, flat, unmagnified."""
     chosen = part_named(part)
     size_mm = (chosen.film_mm[0] + 2 * SITE_MARGIN_MM, chosen.film_mm[1] + 2 * SITE_MARGIN_MM)
-    pose = Pose(height_mm=0.0, shift_mm=chosen.origin_mm)
+    pose = Pose(height_mm=0.0, shift_mm=chosen.origin_mm, groups=chosen.groups)
     placed = place(limb, pose, film_mm=size_mm, source_distance_mm=REFERENCE_DISTANCE_MM)
     shape = (int(size_mm[0] / REFERENCE_SPACING_MM), int(size_mm[1] / REFERENCE_SPACING_MM))
     grid: Grid = (shape, (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM))
@@ -261,7 +261,7 @@ def _find_place(
     if not len(rows):
         return None
     names = list(limb.segments)
-    weight = np.array([PREFERENCE.get(name.split("_")[0], 0.4) for name in names])[site.owner[rows, cols]]
+    weight = np.array([PREFERENCE.get(name.split("_")[0].split("@")[0], 0.4) for name in names])[site.owner[rows, cols]]
     # Far from any bone there are no deposits to speak of, only muscle.
     weight = weight / (1 + np.maximum(site.to_bone[rows, cols] - 4, 0) / 4)
     chosen = int(rng.choice(len(rows), p=weight / weight.sum()))

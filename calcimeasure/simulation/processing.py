@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from calcimeasure.simulation.parts import part_named
 from calcimeasure.simulation.smoothing import blurred, gaussian_blur, resized
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ class Processing:
     shuttered: bool = True
 
 
-def draw_processing(rng: np.random.Generator, *, near: Processing | None = None, bits: int | None = None) -> Processing:
+def draw_processing(
+    rng: np.random.Generator, *, near: Processing | None = None, bits: int | None = None, part: str = "hand"
+) -> Processing:
     """Return a vendor's look.
 
     Parameters
@@ -68,6 +71,8 @@ def draw_processing(rng: np.random.Generator, *, near: Processing | None = None,
         The other visit's: kept as it was six times in ten.
     bits
         Drawn when None.
+    part
+        What is filmed: a thicker part needs a wider range.
     """
     if near is not None and rng.random() < 0.6:
         return near
@@ -81,8 +86,8 @@ def draw_processing(rng: np.random.Generator, *, near: Processing | None = None,
         fine_mm=float(rng.uniform(0.2, 0.4)),
         toe=float(rng.uniform(0, 0.5)),
         shoulder=float(rng.uniform(0, 0.6)),
-        black=float(rng.uniform(-0.3, -0.05)),
-        white=float(rng.uniform(2.0, 3.0)),
+        black=float(rng.uniform(-0.3, -0.05)) + part_named(part).darker,
+        white=float(rng.uniform(2.0, 3.0)) * part_named(part).range_factor,
         bits=int(rng.choice([8, 10, 12, 12, 12, 14])) if bits is None else bits,
         monochrome1=bool(rng.random() < 0.3),
         shuttered=bool(rng.random() < 0.75),

@@ -69,6 +69,8 @@ def trace_limb(limb: Limb, placed: Mapping[str, Placement], grid: Grid, rng: np.
     muscle, fat = _trace_soft(limb, placed, grid, rng)
     muscle -= depth
     fat += np.minimum(muscle, 0)
+    # What of a bone is not mineral is marrow, and marrow is mostly fat.
+    fat += np.maximum(depth - mineral, 0)
     np.maximum(muscle, 0, out=muscle)
     np.maximum(fat, 0, out=fat)
     return Rays(mineral=mineral, muscle=muscle, fat=fat, bone_depth=depth)

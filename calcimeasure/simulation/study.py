@@ -15,6 +15,7 @@ from calcimeasure.simulation.exposure import draw_exposure
 from calcimeasure.simulation.film import Sitting, draw_sitting, render_film, shown_whole
 from calcimeasure.simulation.formats import format_at
 from calcimeasure.simulation.furniture import draw_furniture
+from calcimeasure.simulation.hardware import hardware_later
 from calcimeasure.simulation.pair import colliding
 from calcimeasure.simulation.parts import part_named
 from calcimeasure.simulation.placing import site_of
@@ -102,6 +103,7 @@ def _sittings(rng: np.random.Generator, name: str, visits: int, spacing_mm: floa
                 exposure=draw_exposure(rng, near=first.exposure),
                 processing=draw_processing(rng, near=first.processing),
                 furniture=draw_furniture(rng, side=first.limb.side),
+                hardware=hardware_later(rng, first.hardware),
                 study_date=(FIRST_DAY + timedelta(days=VISIT_DAYS * visit)).isoformat(),
             )
         )
