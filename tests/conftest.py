@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# As the program does for itself: small matrices are quicker on one thread, above all on a busy machine.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

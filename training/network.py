@@ -5,8 +5,8 @@
 
 Three steps, each skipped when its result is there: simulated films (and, where a folder of real films is given, those
 as backgrounds with deposits inserted, and as they are), the training itself with a checkpoint every few minutes, and
-the export with a check that ONNX Runtime gives what torch gave. Seeds are fixed; film seeds 0-99999 belong to training and
-none of them to `calcimeasure validate`.
+the export with a check that ONNX Runtime gives what torch gave. Seeds are fixed; film seeds 0-99999 belong to training
+and none of them to `calcimeasure validate`.
 """
 
 from __future__ import annotations

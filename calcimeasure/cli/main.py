@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from importlib import import_module
@@ -62,6 +63,9 @@ def cli() -> None:
 def run(arguments: list[str] | None = None) -> None:
     """Run the program and leave with the exit status that the contract gives to what happened."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for library in ("OPENBLAS", "MKL"):
+        # Thousands of small matrices: more threads only wait for one another, the more so on a busy machine.
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     try:
         status = cli.main(args=arguments, prog_name="calcimeasure", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
