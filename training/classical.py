@@ -55,29 +55,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="where candidates are kept between runs")
     parser.add_argument("--real", type=Path, help="folder of real limb films")
+    parser.add_argument("--more", type=Path, nargs="*", default=[], help="more real films without deposits, as DICOM")
     parser.add_argument("--films", type=int, default=160, help="simulated films to train on")
     parser.add_argument("--insertions", type=int, default=2, help="times that deposits are inserted in each real film")
+    parser.add_argument("--judged", type=int, default=40, help="simulated films for the threshold, and for the figures")
+    parser.add_argument("--keep-model", action="store_true", help="only choose the threshold again, and report")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--models", type=Path, default=MODELS)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     kept, held_out = real_films(options.real)
+    kept += options.more
     jobs = [(options.work, "simulated", seed, None) for seed in range(TRAIN_SEED, TRAIN_SEED + options.films)]
     jobs += [(options.work, "negative", 0, path) for path in kept]
     jobs += [(options.work, "inserted", turn, path) for path in kept for turn in range(options.insertions)]
     with ProcessPoolExecutor(options.workers, initializer=_be_modest) as pool:
         files = [file for file in pool.map(collect, jobs) if file is not None]
     print(f"{len(files)} films, {time.monotonic() - started:.0f} s")
-    features, overlap = load(files)
-    print(f"{len(features)} candidates, {int((overlap > OVERLAP_FULL).sum())} of them deposits")
-    model = fit(features, overlap)
     options.models.mkdir(exist_ok=True)
-    export(model, features, options.models / MODEL_FILE)
+    model_file = options.models / MODEL_FILE
+    if options.keep_model and model_file.exists():
+        print(f"kept {model_file.name}")
+    else:
+        features, overlap = load(files)
+        print(f"{len(features)} candidates, {int((overlap > OVERLAP_FULL).sum())} of them deposits", flush=True)
+        export(fit(features, overlap), features, model_file)
     write_settings(options.models / SETTINGS_FILE, threshold=0.5, knots=None)
-    print(f"fitted after {time.monotonic() - started:.0f} s")
-    choose(options.models, options.workers)
-    report(options.models, held_out, options.workers)
+    print(f"fitted after {time.monotonic() - started:.0f} s", flush=True)
+    choose(options.models, options.workers, options.judged)
+    report(options.models, held_out, options.workers, options.judged)
     print(f"done after {time.monotonic() - started:.0f} s")
 
 
@@ -131,7 +138,7 @@ def make_film(kind: str, seed: int, path: Path | None) -> tuple[Radiograph, NDAr
         made = simulate_film(rng, spacing_mm=float(rng.choice(SPACINGS_MM)))
         return made.film, made.labels.image
     assert path is not None  # noqa: S101
-    film = read_film(path, spacing_mm=REAL_SPACING_MM)
+    film = read_film(path, spacing_mm=REAL_SPACING_MM if path.suffix == ".jpg" else None)
     if kind == "negative":
         return film, np.zeros(film.shape, dtype=np.uint16)
     return insert_deposits(film, np.random.default_rng([TRAIN_SEED, seed, sum(path.stem.encode())]))
@@ -279,7 +286,7 @@ def judge(jobs: list[tuple[Path, str, int, Path | None]], workers: int) -> dict[
     return {key: np.concatenate([film[key] for film in films]) for key in films[0]}
 
 
-def choose(models: Path, workers: int, films: int = 40) -> None:
+def choose(models: Path, workers: int, films: int) -> None:
     """Choose the calibration and the threshold on films that were not trained on."""
     jobs: list[tuple[Path, str, int, Path | None]]
     jobs = [(models, "simulated", seed, None) for seed in range(CHOOSE_SEED, CHOOSE_SEED + films)]
@@ -314,7 +321,7 @@ def calibration(probability: NDArray[np.float64], true: NDArray[np.float64]) -> 
     ]
 
 
-def report(models: Path, held_out: list[Path], workers: int, films: int = 40) -> None:
+def report(models: Path, held_out: list[Path], workers: int, films: int) -> None:
     """Print the figures of the model card."""
     settings = json.loads((models / SETTINGS_FILE).read_text(encoding="utf-8"))
     threshold = settings["threshold"]
