@@ -109,10 +109,10 @@ def deidentify(path: Path, key: bytes, *, subject: str | None = None, blank: boo
     noted = _burned_in(dataset)
     if blank:
         try:
-            blank_outside_limbs(dataset)
+            text = blank_outside_limbs(dataset)
         except (RuntimeError, NotImplementedError, AttributeError, ValueError) as error:
             raise DecoderError(f"its pixels cannot be decoded to be blanked: {error}", where=where) from error
-        noted = ()
+        noted = (f"Text over the limb was blanked in {text} places; look at the picture.",) if text else ()
     _declare(dataset, blanked=blank)
     return Deidentified(dataset=dataset, subject=pseudonym, name=_name(dataset, pseudonym), warnings=noted)
 

@@ -4,6 +4,7 @@ import stat
 from datetime import datetime
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pydicom
 import pytest
@@ -162,6 +163,18 @@ def test_a_blanked_film_keeps_the_limb_and_loses_the_text(pair, kit, tmp_path: P
     assert (after[text] == pixels.min()).mean() > 0.95
     assert done.dataset.BurnedInAnnotation == "NO"
     assert done.warnings == ()
+
+
+def test_text_over_the_limb_is_blanked_and_said(pair, kit, tmp_path: Path) -> None:
+    pixels = np.clip(pair.baseline.film.pixels, 0, 4000).astype(np.uint16)
+    over = np.zeros(pixels.shape, np.uint8)
+    cv2.putText(over, "DOE JANE 1949", (130, 335), cv2.FONT_HERSHEY_SIMPLEX, 0.45, 255, 1)
+    pixels[over > 0] = 4095
+    path = kit.source("dx_detector", tmp_path / "text.dcm", shape=pixels.shape, PixelData=pixels.tobytes())
+    done = deidentify(path, KEY, blank=True)
+
+    assert (done.dataset.pixel_array[over > 0] == pixels.min()).mean() > 0.95
+    assert "Text over the limb was blanked" in done.warnings[0]
 
 
 class TestCommand:
