@@ -30,7 +30,12 @@ GRID_CELLS = 8.0
 LEAST_WINDOWS = 12
 LEAST_QUALITY = 0.75
 """Share of fitting windows times correlation: films of one limb reach 0.84 to 0.99 (24 simulated hand pairs, tilt up to
-15 degrees), of different people's hands at most 0.73, of other parts less (308 pairs of real films)."""
+15 degrees); real films of different people stay at 0.73 or below, of other parts far below (308 pairs)."""
+SURELY_ALIKE = 0.92
+MOST_UNEQUAL = 0.0042
+"""Other people's hands can be bent to fit, but then each bone is of another size: where the correlation stays below
+the first figure, a standard error of the bones' scale above the second tells (one hand twice: at most 0.0033, another
+hand, the same person's other one too: 0.0042 and more)."""
 AMBIGUOUS, AMBIGUOUS_OF_SEVERAL = 0.85, 0.93
 """Below this quality the mirrored fit is tried too; two hands on one film are each other's mirror image, and the wrong
 way round has been seen to fit up to 0.88."""
@@ -68,9 +73,15 @@ class Fit:
         return self.share * max(self.correlation, 0.0)
 
     @property
+    def unequal(self) -> bool:
+        """Whether the bones differ in size from one another, as another person's do."""
+        uneven = self.bone_scale is not None and self.bone_scale.log_se > MOST_UNEQUAL
+        return uneven and self.correlation < SURELY_ALIKE
+
+    @property
     def good(self) -> bool:
-        """Whether they do."""
-        return self.quality >= LEAST_QUALITY
+        """Whether they show the same limb."""
+        return self.quality >= LEAST_QUALITY and not self.unequal
 
 
 def register(
@@ -295,7 +306,7 @@ def _registration(
 def _why(fit: Fit | None) -> str:
     if fit is None:
         return "no part of the limb on one film was found on the other"
-    return (
-        f"{100 * fit.share:.0f} % of the limb fits the other film with a correlation of {fit.correlation:.2f} over "
-        f"bone (quality {fit.quality:.2f}; {LEAST_QUALITY:.2f} is needed)"
-    )
+    fits = f"{100 * fit.share:.0f} % of the limb fits with a correlation of {fit.correlation:.2f} over bone"
+    if fit.quality >= LEAST_QUALITY:
+        return f"the bones differ in size one by one, as another person's do ({fits})"
+    return f"the films do not show the same limb ({fits}; the product of the two has to reach {LEAST_QUALITY:.2f})"

@@ -23,6 +23,7 @@ CLEARLY_BEST = 0.12
 """A pose that leads by this much in correlation has no rivals worth refining."""
 SMALLEST_OVERLAP = 0.4
 """Share of the limb that has to fall into the other film's field for a shift to count."""
+LEAST_VARIANCE = 0.02
 MEAN_SIGMA_COARSE = 4.0
 SPREAD_SIGMA_COARSE = 8.0
 
@@ -159,16 +160,15 @@ class _Search:
             ]
         )
         number, sum_1, sum_2, square_1, square_2, cross = scipy.fft.irfft2(products, self.padded)
-        number = np.maximum(number, 1e-3)
-        variance_1 = np.maximum(square_1 - sum_1 * sum_1 / number, 1e-6)
-        variance_2 = np.maximum(square_2 - sum_2 * sum_2 / number, 1e-6)
+        number = np.maximum(number, 1.0)
+        variance_1 = square_1 - sum_1 * sum_1 / number
+        variance_2 = square_2 - sum_2 * sum_2 / number
         covariance = cross - sum_1 * sum_2 / number
         share = number / self.total
-        score = np.where(
-            share > SMALLEST_OVERLAP,
-            covariance / np.sqrt(variance_1 * variance_2) * np.minimum(share, 1.0) ** 0.25,
-            -1.0,
-        )
+        # Even ground correlates with nothing; its tiny variance is rounding.
+        usable = (share > SMALLEST_OVERLAP) & (np.minimum(variance_1, variance_2) > LEAST_VARIANCE * number)
+        spread = np.sqrt(np.where(usable, variance_1 * variance_2, 1.0))
+        score = np.where(usable, covariance / spread * np.minimum(share, 1.0) ** 0.25, -1.0)
         row, col = np.unravel_index(int(np.argmax(score)), score.shape)
         if score[row, col] <= 0:
             return None
@@ -194,7 +194,7 @@ def _differ(pose: Pose, other: Pose) -> bool:
     """Whether two poses are further apart than refining would mend."""
     turn = abs((pose.turn_rad - other.turn_rad + np.pi) % (2 * np.pi) - np.pi)
     size = abs(np.log(pose.scale / other.scale))
-    return bool(turn > np.deg2rad(12.0) or size > 0.15)
+    return bool(turn > np.deg2rad(20.0) or size > 0.15)
 
 
 def _on_finer(pose: Pose, cell_1: tuple[float, float], cell_2: tuple[float, float]) -> Pose:

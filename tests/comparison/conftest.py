@@ -97,7 +97,7 @@ def moved_film(
 def simulated_pair() -> SimulatedPair:
     """A hand at two visits: spread, tilted and exposed anew; deposits unchanged, grown, new, gone and split."""
     plan = ChangePlan(area_ratio=1.3, touched=1.0, new=1, gone=1, split=1)
-    return simulate_pair(np.random.default_rng(77), plan=plan, deposits=8, spacing_mm=SPACING_MM)
+    return simulate_pair(np.random.default_rng(78), plan=plan, deposits=8, spacing_mm=SPACING_MM)
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +108,13 @@ def anatomies(simulated_pair: SimulatedPair) -> tuple[Anatomy, Anatomy]:
 @pytest.fixture(scope="session")
 def hand(simulated_pair: SimulatedPair) -> Radiograph:
     return simulated_pair.baseline.film
+
+
+@pytest.fixture(scope="session", name="film_of")
+def film_of_fixture() -> Callable[..., Radiograph]:
+    return film_of
+
+
+@pytest.fixture(scope="session")
+def lay_down() -> Callable[..., Moved]:
+    return moved_film
