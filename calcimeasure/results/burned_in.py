@@ -44,13 +44,15 @@ def text_boxes(film: Radiograph, anatomy: Anatomy) -> list[TextBox]:
     pixels = film.pixels[rows, cols]
     if not pixels.size:
         return []
-    lowest, highest = float(film.pixels.min()), float(film.pixels.max())
+    lowest, highest = cv2.minMaxLoc(film.pixels)[:2]
     span = highest - lowest
     if span <= 0:
         return []
     boxes = []
-    for flat, end in ((pixels >= highest - _END * span, highest), (pixels <= lowest + _END * span, lowest)):
-        figures = _figures(pixels, flat, end, _STEP * span)
+    over_limb = _enlarged(anatomy, rows, cols)
+    for end in (highest, lowest):
+        flat = cv2.bitwise_and(cv2.inRange(pixels, end - _END * span, end + _END * span), over_limb)
+        figures = _figures(pixels, np.asarray(flat, dtype=np.uint8), end, _STEP * span)
         boxes += _rows_of_text(figures, turned=False) + _rows_of_text(figures, turned=True)
     return [
         TextBox(
@@ -75,11 +77,26 @@ def _limb_slices(anatomy: Anatomy) -> tuple[slice, slice]:
     return first, second
 
 
-def _figures(pixels: NDArray[np.float32], flat: Mask, end: float, step: float) -> NDArray[np.int64]:
+def _enlarged(anatomy: Anatomy, rows: slice, cols: slice) -> NDArray[np.uint8]:
+    """Return 255 over the limbs and a little beyond on the film's own grid, within these rows and columns."""
+    step = anatomy.step
+    cells = (anatomy.limbs > 0).astype(np.uint8)[rows.start // step : -(-rows.stop // step), cols.start // step :]
+    grown = cv2.dilate(255 * cells, np.ones((5, 5), np.uint8))
+    size = (grown.shape[1] * step, grown.shape[0] * step)
+    enlarged = cv2.resize(grown, size, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(enlarged, dtype=np.uint8)[: rows.stop - rows.start, : cols.stop - cols.start]
+
+
+def _figures(pixels: NDArray[np.float32], flat: NDArray[np.uint8], end: float, step: float) -> NDArray[np.int64]:
     """Return the boxes (top, bottom, left, right) of what may be figures: small, flat, with sharp edges."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(flat.astype(np.uint8), connectivity=8)
+    none = np.empty((0, 4), dtype=np.int64)
+    if cv2.countNonZero(flat) < _LEAST_FIGURES * _SMALLEST_AREA_PX:
+        return none
+    left0, top0, wide0, high0 = cv2.boundingRect(flat)
+    within = (slice(top0, top0 + high0), slice(left0, left0 + wide0))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(flat[within], connectivity=8)
     if not 1 < count <= _MOST_COMPONENTS:
-        return np.empty((0, 4), dtype=np.int64)
+        return none
     width, height, area = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_AREA]
     longer = np.maximum(width, height)
     likely = (longer >= _SMALLEST_PX) & (longer <= _LARGEST_PX) & (area >= _SMALLEST_AREA_PX)
@@ -87,10 +104,19 @@ def _figures(pixels: NDArray[np.float32], flat: Mask, end: float, step: float) -
     found = []
     for number in np.flatnonzero(likely):
         left, top, wide, high = (int(value) for value in stats[number, :4])
-        window = (slice(max(top - 3, 0), top + high + 3), slice(max(left - 3, 0), left + wide + 3))
-        if _is_sharp(pixels[window] - end, np.asarray(labels)[window] == number, step):
+        own = np.pad(np.asarray(labels)[top : top + high, left : left + wide] == number, 3)
+        left, top = left + left0, top + top0
+        around = _padded(pixels, top - 3, left - 3, own.shape)
+        if _is_sharp(around - end, own, step):
             found.append((top, top + high, left, left + wide))
     return np.array(found, dtype=np.int64).reshape(-1, 4)
+
+
+def _padded(pixels: NDArray[np.float32], top: int, left: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a window of the picture, repeated beyond its edge."""
+    rows = np.clip(np.arange(top, top + shape[0]), 0, pixels.shape[0] - 1)
+    cols = np.clip(np.arange(left, left + shape[1]), 0, pixels.shape[1] - 1)
+    return pixels[np.ix_(rows, cols)]
 
 
 def _is_sharp(below_end: NDArray[np.float32], own: Mask, step: float) -> bool:
