@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calcimeasure.cli.pacs import query_options
+
 if TYPE_CHECKING:
-    from calcimeasure.study.runner import Progress, StudyState
+    from calcimeasure.study.runner import Progress
+    from calcimeasure.study.state import StudyState
 
 FILMS_FAILED_STATUS = 5
 MOST_LINES = 20
@@ -34,10 +37,13 @@ def study() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the study's files.  [default: FOLDER]")
 @click.option("--title", default="", help="Title of the study.")
 @click.option("--keep-ids", is_flag=True, help="Patient identifiers are pseudonyms already: keep them.")
+@click.option("--from-pacs", "profile", help="First fetch films from an archive (a profile's name) into FOLDER.")
+@click.option("--pacs-config", "config", type=click.Path(path_type=Path), help="File of the archives' profiles.")
+@query_options
 @click.option("--update", is_flag=True, help="Add films that are new since; rows that are there stay as they are.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--verbose", is_flag=True, help="Print errors in full.")
-def init(folder: Path, out: Path | None, title: str, **options: Any) -> None:
+def init(folder: Path, out: Path | None, title: str, **options: Any) -> int:
     """Walk FOLDER, read headers, propose films.csv and study.toml to be looked over.
 
     Subjects get pseudonyms; their key is private/subject_key.csv, which no result contains.
@@ -45,12 +51,13 @@ def init(folder: Path, out: Path | None, title: str, **options: Any) -> None:
     from calcimeasure.study.init import init_study
     from calcimeasure.study.series import gaps
 
+    fetched = _fetch(folder, options) if options["profile"] else 0
     with _counting("Reading headers", quiet=options["quiet"]) as count:
         proposal = init_study(
             folder, out, title=title, update=options["update"], keep_ids=options["keep_ids"], progress=count
         )
     if options["quiet"]:
-        return
+        return fetched
     where = out or folder
     taking_part = [film for film in proposal.films if film.include]
     visits = ", ".join(proposal.settings.visit_names)
@@ -63,6 +70,16 @@ def init(folder: Path, out: Path | None, title: str, **options: Any) -> None:
     _tell("to be completed before a run (visit, side)", [film.path for film in incomplete])
     _tell("gaps", list(gaps(proposal.films, proposal.settings)))
     click.echo(f"Look over {where / 'films.csv'} and {where / 'study.toml'}, then: calcimeasure study run {where}")
+    return fetched
+
+
+def _fetch(folder: Path, options: dict[str, Any]) -> int:
+    """Fetch films into the folder; the exit status says whether all came."""
+    from calcimeasure.cli.pacs import fetch_into
+
+    asked = ("patient_id", "date_from", "date_to", "modality", "body_part", "study_uid", "series_uid")
+    query = {name: options[name] for name in asked}
+    return fetch_into(folder, options["profile"], options["config"], query, quiet=options["quiet"])
 
 
 @study.command()
@@ -79,7 +96,8 @@ def run(study_folder: Path, workers: int | None, scheduler: str | None, **option
     A run that was interrupted, however, goes on where it stopped.
     """
     from calcimeasure.study.export import export_study
-    from calcimeasure.study.runner import Study, run_study
+    from calcimeasure.study.runner import run_study
+    from calcimeasure.study.state import Study
 
     if options["dry_run"]:
         _tell_plan(Study(study_folder).state())
@@ -99,7 +117,7 @@ def run(study_folder: Path, workers: int | None, scheduler: str | None, **option
 @click.option("--verbose", is_flag=True, help="Print errors in full.")
 def status(study_folder: Path, **_options: Any) -> int:
     """Say what of STUDY is done, what failed and why, and which films are missing."""
-    from calcimeasure.study.runner import Study
+    from calcimeasure.study.state import Study
 
     state = Study(study_folder).state()
     _summarise(state)
@@ -114,7 +132,7 @@ def status(study_folder: Path, **_options: Any) -> int:
 def export(study_folder: Path, out: Path | None, **options: Any) -> None:
     """Write films, deposits, links, pairs and subjects of STUDY as CSV and Parquet, with a data dictionary."""
     from calcimeasure.study.export import export_study
-    from calcimeasure.study.runner import Study
+    from calcimeasure.study.state import Study
 
     folder = export_study(study_folder, Study(study_folder).state(), folder=out)
     if not options["quiet"]:

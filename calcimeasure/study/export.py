@@ -11,7 +11,7 @@ from typing import Any
 from calcimeasure.errors import OutputError
 from calcimeasure.study.dictionary import NUMBER, TABLES, TRUTH, WHOLE, Column
 from calcimeasure.study.rows import rows_of
-from calcimeasure.study.runner import StudyState
+from calcimeasure.study.state import StudyState
 from calcimeasure.study.store import Store, write_whole
 
 DICTIONARY = "dictionary.csv"

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from calcimeasure.study.manifest import FilmRow
-from calcimeasure.study.runner import StudyState
 from calcimeasure.study.series import CHANGE
+from calcimeasure.study.state import StudyState
 from calcimeasure.study.subjects import SubjectChange, subject_changes
 
 Row = dict[str, Any]

@@ -3,62 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from calcimeasure.errors import CalciMeasureError
 from calcimeasure.study.executors import cluster, default_workers, process_pool
-from calcimeasure.study.manifest import FILMS_CSV, FilmRow, read_manifest
-from calcimeasure.study.series import PairOf, Series, pairs_of, series_of
-from calcimeasure.study.settings import STUDY_TOML, StudySettings, read_settings
-from calcimeasure.study.store import Hashes, Store, key_of, read_mark
-from calcimeasure.study.work import FAILED, OK, FilmWork, PairWork, ReadWork, do_pair, do_reading, give_up
+from calcimeasure.study.state import Mark, Study, StudyState
+from calcimeasure.study.store import read_mark
+from calcimeasure.study.work import FAILED, OK, PairWork, ReadWork, do_pair, do_reading, give_up
 
 MOST_ATTEMPTS = 3
 AHEAD = 4
 """Pieces of work handed out ahead of each worker: enough to keep it busy, few enough to keep memory flat."""
 
-Mark = dict[str, Any]
 Work = ReadWork | PairWork
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StudyState:
-    """A study as its files describe it, and what of it is finished.
-
-    Attributes
-    ----------
-    readings
-        The mark of each series, by its name; None where the reading is still to be done.
-    pairs
-        The mark of each pair of the series that are read, by the pair's name; None where it is still to be done.
-    """
-
-    settings: StudySettings
-    films: tuple[FilmRow, ...]
-    series: tuple[Series, ...]
-    readings: Mapping[str, Mark | None]
-    pairs: Mapping[str, Mark | None]
-
-    @property
-    def failed_films(self) -> dict[str, str]:
-        """Reason by film of what could not be read."""
-        return {
-            name: outcome["reason"]
-            for mark in self.readings.values()
-            if mark is not None
-            for name, outcome in mark["films"].items()
-            if outcome["status"] == FAILED
-        }
-
-    @property
-    def failed_pairs(self) -> dict[str, str]:
-        """Reason by pair of what could not be compared for a fault (a pair that is not comparable is no failure)."""
-        return {name: mark["reason"] for name, mark in self.pairs.items() if mark and mark["status"] == FAILED}
 
 
 @dataclass(kw_only=True)
@@ -75,112 +36,6 @@ class Progress:
 
     begin: Callable[[int, int], None] = field(default=lambda _total, _finished: None)
     done: Callable[[int, str], None] = field(default=lambda _units, _line: None)
-
-
-class Study:
-    """A study on disk: its manifest and settings read, its work described.
-
-    Parameters
-    ----------
-    folder
-        That of `study.toml` and `films.csv`.
-
-    Raises
-    ------
-    StudyError
-        When either is missing or wrong.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.store = Store(folder)
-        self.settings = read_settings(self.store.study / STUDY_TOML)
-        self.films = read_manifest(self.store.study / FILMS_CSV, visits=self.settings.visit_names)
-        self.series = series_of(self.films, self.settings)
-        self._hashes = Hashes(self.store.root / "cache" / "hashes.csv")
-
-    def reading_work(self, series: Series) -> ReadWork:
-        """Return what reading a series takes, with its key."""
-        films = tuple(self._film_work(film) for film in series.films)
-        key = key_of(
-            {
-                "kind": "reading",
-                "settings": self.settings.reading(),
-                "films": [
-                    [
-                        film.row.name,
-                        film.sha256,
-                        film.row.frame,
-                        list(film.row.user_spacing_mm or ()),
-                        None if film.reading is None else self._hashes.of(film.reading),
-                    ]
-                    for film in films
-                ],
-            }
-        )
-        mark = self.store.reading_mark(series)
-        return ReadWork(key=key, mark=mark, films=films, settings=self.settings.reading())
-
-    def pair_works(self, reading: ReadWork, mark: Mark) -> list[PairWork]:
-        """Return the pairs of a series that was read, with their keys."""
-        by_name = {one.row.name: one for one in reading.films}
-        readable = [one.row for one in reading.films if mark["films"][one.row.name]["status"] == OK]
-        return [self._pair_work(pair, by_name, reading.key) for pair in pairs_of(readable, self.settings)]
-
-    def state(self) -> StudyState:
-        """Return what is finished and what is not, without doing any work."""
-        readings: dict[str, Mark | None] = {}
-        pairs: dict[str, Mark | None] = {}
-        for series in self.series:
-            work = self.reading_work(series)
-            mark = read_mark(work.mark, work.key)
-            readings[series.name] = mark
-            if mark is not None:
-                pairs |= {pair.pair.name: read_mark(pair.mark, pair.key) for pair in self.pair_works(work, mark)}
-        self.save_hashes()
-        return StudyState(settings=self.settings, films=self.films, series=self.series, readings=readings, pairs=pairs)
-
-    def save_hashes(self) -> None:
-        """Remember the hashes of files for the next run."""
-        self._hashes.save()
-
-    def _film_work(self, row: FilmRow) -> FilmWork:
-        path = Path(row.path)
-        path = path if path.is_absolute() else self.store.study / path
-        return FilmWork(
-            row=row,
-            path=path,
-            sha256=self._hashes.of(path),
-            reading=self._reading_of(row),
-            folder=self.store.film_folder(row),
-        )
-
-    def _reading_of(self, row: FilmRow) -> Path | None:
-        """Return a person's reading of a film: a label image or SEG named after it in `readings/`."""
-        for suffix in (".tif", ".dcm"):
-            path = self.store.study / "readings" / f"{row.name}{suffix}"
-            if path.exists():
-                return path
-        return None
-
-    def _pair_work(self, pair: PairOf, films: Mapping[str, FilmWork], reading_key: str) -> PairWork:
-        measuring = self.settings.measuring()
-        key = key_of(
-            {
-                "kind": "pair",
-                "reading": reading_key,
-                "settings": measuring,
-                "pair": [pair.kind, pair.baseline.name, pair.followup.name],
-            }
-        )
-        return PairWork(
-            key=key,
-            mark=self.store.pair_mark(pair),
-            folder=self.store.pair_folder(pair),
-            pair=pair,
-            baseline=films[pair.baseline.name],
-            followup=films[pair.followup.name],
-            settings=measuring,
-        )
 
 
 def run_study(

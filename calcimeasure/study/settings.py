@@ -64,6 +64,11 @@ class StudySettings:
         In order of day; the first is the baseline.
     method, margin_ratio, repositioning_sd, precision, magnification_corrected
         As the options of `calcimeasure compare`.
+    primary_reader
+        Whose signed readings are used in place of the program's; where none is named, those of whoever read a film
+        alone.
+    read_first
+        Whether the viewer shows a reader the program's deposits only after the reader's own are signed.
     """
 
     title: str = "Untitled study"
@@ -73,6 +78,8 @@ class StudySettings:
     repositioning_sd: float | None = None
     precision: float | None = None
     magnification_corrected: bool = False
+    primary_reader: str = ""
+    read_first: bool = False
     analysis: Analysis = field(default_factory=Analysis)
 
     @property
@@ -91,6 +98,7 @@ class StudySettings:
         declared = {
             "visits": [[visit.name, visit.day, visit.window_days] for visit in self.visits],
             "settings": self.measuring(),
+            "primary_reader": self.primary_reader,
             "margin_ratio": list(self.margin_ratio),
             "analysis": {
                 "estimand": self.analysis.estimand,
@@ -141,13 +149,15 @@ def read_settings(path: Path) -> StudySettings:
 
 def settings_of(table: Mapping[str, Any], where: str = STUDY_TOML) -> StudySettings:
     """Return the settings of a parsed `study.toml`; see `read_settings`."""
-    _known(table, {"schema", "title", "visits", "settings", "analysis"}, where)
+    _known(table, {"schema", "title", "visits", "settings", "readings", "analysis"}, where)
     if table.get("schema", SCHEMA) != SCHEMA:
         raise StudyError(f"schema '{table['schema']}' is not {SCHEMA}", where=where, remedy="Make it anew with init.")
     settings = _table(table, "settings", where)
     known = {"method", "margin_ratio", "repositioning_sd", "precision", "magnification_corrected"}
     _known(settings, known, f"{where}, [settings]")
     visits = _visits(table.get("visits"), where)
+    readings = _table(table, "readings", where)
+    _known(readings, {"primary_reader", "read_first"}, f"{where}, [readings]")
     return StudySettings(
         title=str(table.get("title", "Untitled study")),
         visits=visits,
@@ -156,6 +166,8 @@ def settings_of(table: Mapping[str, Any], where: str = STUDY_TOML) -> StudySetti
         repositioning_sd=_number(settings, "repositioning_sd", where),
         precision=_number(settings, "precision", where),
         magnification_corrected=settings.get("magnification_corrected", False) is True,
+        primary_reader=str(readings.get("primary_reader", "")),
+        read_first=readings.get("read_first", False) is True,
         analysis=_analysis(_table(table, "analysis", where), visits, where),
     )
 
@@ -172,6 +184,11 @@ def settings_text(settings: StudySettings) -> str:
         "# Ratios of area between which a change counts as none; fixed before results are seen.",
         f"margin_ratio = [{settings.margin_ratio[0]}, {settings.margin_ratio[1]}]",
         f"magnification_corrected = {str(settings.magnification_corrected).lower()}",
+        "",
+        "# Whose signed readings count, and whether they read before they see the program's deposits.",
+        "[readings]",
+        f"primary_reader = {_quoted(settings.primary_reader)}",
+        f"read_first = {str(settings.read_first).lower()}",
         "",
         "# What is declared before results are computed; a later change is told in every report.",
         "[analysis]",

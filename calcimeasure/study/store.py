@@ -172,16 +172,19 @@ class Hashes:
                     if len(row) == 4 and row[1].isdigit():
                         self._known[row[0], int(row[1]), int(row[2])] = row[3]
 
-    def of(self, file: Path) -> str | None:
-        """Return the hash of a file; None where it cannot be read."""
+    def of(self, file: Path, frame: int | None = None) -> str | None:
+        """Return the hash of a file (of a frame, counted from 1, as `read_film` makes it); None where unreadable."""
         try:
             state = file.stat()
-            known = (str(file), state.st_size, state.st_mtime_ns)
+            name = str(file) if frame is None else f"{file}#{frame}"
+            known = (name, state.st_size, state.st_mtime_ns)
             if known not in self._known:
                 digest = hashlib.sha256()
                 with file.open("rb") as stream:
                     while block := stream.read(_BLOCK):
                         digest.update(block)
+                if frame is not None:
+                    digest.update(f"\nframe {frame - 1}".encode())
                 self._known[known] = digest.hexdigest()
                 self._new = True
         except OSError:

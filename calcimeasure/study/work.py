@@ -20,6 +20,7 @@ from calcimeasure.study.store import write_mark
 
 if TYPE_CHECKING:
     from calcimeasure.comparison.records import Comparison
+    from calcimeasure.deposits import DepositLabels
     from calcimeasure.radiograph import Radiograph
 
 OK, FAILED = "ok", "failed"
@@ -178,18 +179,27 @@ def reason_of(error: BaseException, one: FilmWork) -> str:
 
 
 def _read_together(films: list[tuple[FilmWork, Radiograph]], settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    from calcimeasure.results import read_labels
     from calcimeasure.study.reading import read_series
 
     if not films:
         return {}
     measured = read_series(
         [film for _, film in films],
-        readings={film.sha256: read_labels(one.reading, film) for one, film in films if one.reading is not None},
+        readings={film.sha256: _reading(one.reading, film) for one, film in films if one.reading is not None},
         method=settings["method"],
         precision=settings["precision"],
     )
     return {one.row.name: _write_film(one, measurement) for (one, _), measurement in zip(films, measured, strict=True)}
+
+
+def _reading(path: Path, film: Radiograph) -> DepositLabels:
+    """Return a person's reading; a signed one that was altered since is refused."""
+    from calcimeasure.readings.store import SIGNATURE_NAME, check_signature
+    from calcimeasure.results import read_labels
+
+    if (path.parent / SIGNATURE_NAME).exists():
+        check_signature(path.parent)
+    return read_labels(path, film)
 
 
 def _read_alone(pair: tuple[FilmWork, Radiograph], settings: dict[str, Any]) -> dict[str, Any]:

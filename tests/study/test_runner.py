@@ -18,8 +18,9 @@ from calcimeasure.study import runner
 from calcimeasure.study.export import export_study
 from calcimeasure.study.init import RESULTS
 from calcimeasure.study.manifest import FilmRow, write_manifest
-from calcimeasure.study.runner import Progress, Study, run_study
+from calcimeasure.study.runner import Progress, run_study
 from calcimeasure.study.settings import Analysis, StudySettings, Visit, settings_text
+from calcimeasure.study.state import Study
 from calcimeasure.study.store import Store
 
 STUB = Path(__file__).with_name("stub_study.py")
@@ -195,28 +196,33 @@ def test_a_second_run_at_the_same_time_is_refused(tmp_path: Path, inline: Execut
 
 
 def check_log(log: Path, films: int) -> None:
-    """Every film was finished, and none was begun again after it was finished."""
+    """No film was begun again after it was finished."""
+    begun: set[str] = set()
     finished: set[str] = set()
     for line in log.read_text().splitlines():
         what, name = line.split(" ", 1)
         if what == "done":
             finished.add(name)
         else:
+            begun.add(name)
             assert name not in finished, f"{name} was read again after it was finished"
-    assert len(finished) == films
+    # A kill between the mark and the line of the log leaves a film finished that the log does not call so.
+    assert len(begun) == films
 
 
-def kill_and_resume(tmp_path: Path, kills: int, seed: int) -> None:
+def kill_and_resume(tmp_path: Path, inline: Executor, kills: int, seed: int) -> None:
     subjects = 12
     quiet = stubbed(tmp_path / "quiet", subjects)
-    started = time.monotonic()
-    finish(stub_run(quiet, 2))
-    whole_s = time.monotonic() - started
+    export_study(quiet, run_study(quiet, executor=inline))
     disturbed = stubbed(tmp_path / "disturbed", subjects)
+    mark = disturbed / RESULTS / "done" / "readings"
     rng = random.Random(seed)  # noqa: S311 - moments to kill at, no secret
-    for _ in range(kills):
+    for kill in range(kills):
         process = stub_run(disturbed, 2)
-        time.sleep(rng.uniform(0.3, 1.0) * whole_s)
+        # The first is killed wherever it is; later ones once there is something that they could do twice.
+        while kill and not mark.exists() and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0.0, 1.5))
         process.kill()
         process.communicate()
     finish(stub_run(disturbed, 2))
@@ -225,15 +231,17 @@ def kill_and_resume(tmp_path: Path, kills: int, seed: int) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of another kind there")
-def test_killed_and_run_again(tmp_path: Path) -> None:
-    kill_and_resume(tmp_path, kills=5, seed=1)
+@pytest.mark.usefixtures("stubbed_work")
+def test_killed_and_run_again(tmp_path: Path, inline: Executor) -> None:
+    kill_and_resume(tmp_path, inline, kills=5, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of another kind there")
 @pytest.mark.parametrize("seed", [2, 3, 4])
-def test_killed_at_thirty_moments(tmp_path: Path, seed: int) -> None:
-    kill_and_resume(tmp_path, kills=10, seed=seed)
+@pytest.mark.usefixtures("stubbed_work")
+def test_killed_at_thirty_moments(tmp_path: Path, inline: Executor, seed: int) -> None:
+    kill_and_resume(tmp_path, inline, kills=10, seed=seed)
 
 
 def test_a_film_at_which_workers_die_is_given_up_and_nothing_else_is_lost(tmp_path: Path) -> None:
