@@ -149,7 +149,7 @@ class Board:
             raise ReadingError(f"'{edit.name}' does not fit the links as they are now")
 
     def free_label(self, film: Which) -> int:
-        """Return a number that no deposit of this film has, nor had since it was opened.
+        """Return the number after the highest that a deposit of this film has.
 
         Raises
         ------

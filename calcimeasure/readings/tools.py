@@ -47,8 +47,7 @@ def erase(board: Board, film: Which, mask: Mask, *, label: int | None = None) ->
 
 def replace_pixels(board: Board, film: Which, image: NDArray[np.uint16], name: str) -> Edit:
     """Return the edit that makes the label image this one: for a stroke that a viewer has painted already."""
-    born = {int(label): Origin.DRAWN for label in np.unique(image) if label > 0}
-    return _reshape(board, film, image, name, born=born)
+    return _reshape(board, film, image, name)
 
 
 def add(board: Board, film: Which, mask: Mask, *, origin: Origin, confidence: float = 1.0) -> Edit:

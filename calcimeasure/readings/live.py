@@ -1,0 +1,171 @@
+"""One film measured while a reader works on it: after an edit only what it can have altered is measured again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.anatomy.records import Anatomy
+from calcimeasure.deposits import LARGEST_LABEL, DepositLabels
+from calcimeasure.measurement import influence_px
+from calcimeasure.measurement.film import _Found, _found, _over_exposed, _rows, total_area
+from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
+from calcimeasure.radiograph import Radiograph
+from calcimeasure.readings.board import Board, Edit, Which
+
+METHOD = "reader"
+
+
+class LiveFilm:
+    """The measurement of one film of a board, kept equal to a fresh `measure_film` of its labels.
+
+    Parameters
+    ----------
+    film, anatomy
+        The film and its masks.
+    which
+        Which film of the board it is.
+    precision
+        The reader's relative SD of a painted area.
+    warnings
+        Sentences that the first labels came with.
+
+    Attributes
+    ----------
+    measurement
+        The film as it stands; its deposits are numbered 1..n without gaps, `numbers` holds the board's own.
+    """
+
+    def __init__(
+        self,
+        film: Radiograph,
+        anatomy: Anatomy,
+        which: Which,
+        *,
+        precision: float | None = None,
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        self.film = film
+        self.anatomy = anatomy
+        self.which = which
+        self.precision = precision
+        self.warnings = warnings
+        self.measurement: FilmMeasurement
+        self._rows: dict[int, DepositMeasurement] = {}
+        self._found: dict[int, _Found] = {}
+        self._numbers: list[int] = []
+        self._image: NDArray[np.uint16] = np.zeros(film.shape, np.uint16)
+        self._reach = influence_px(film)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The board's number of each measured deposit, in order: entry k is deposit k + 1 of the measurement."""
+        return tuple(self._numbers)
+
+    def row(self, number: int) -> DepositMeasurement | None:
+        """Return what is measured of the board's deposit `number`, or None where there is none."""
+        return self._rows.get(number)
+
+    def start(self, board: Board) -> None:
+        """Measure everything."""
+        self._rows, self._found = {}, {}
+        self._renumber(board)
+        self._measure(board, set(board.deposits[self.which]))
+
+    def update(self, board: Board, edit: Edit) -> bool:
+        """Follow an edit that was applied to the board; return whether it concerned this film."""
+        concerned = self._concerned(board, edit)
+        if not concerned:
+            return False
+        if sorted(board.deposits[self.which]) == self._numbers:
+            table = self._table()
+            for patch in edit.patches:
+                if patch.film is self.which:
+                    rows, cols = patch.after.shape
+                    self._image[patch.row : patch.row + rows, patch.col : patch.col + cols] = table[patch.after]
+        else:
+            self._renumber(board)
+        self._measure(board, concerned)
+        return True
+
+    def concerns(self, edit: Edit) -> bool:
+        """Return whether an edit changes pixels or entries of this film."""
+        films = {patch.film for patch in edit.patches} | {entry.film for entry in edit.entries}
+        return self.which in films
+
+    def touched(self, edit: Edit) -> set[int]:
+        """Return the board's numbers of the deposits of this film that an edit itself changes."""
+        numbers = {entry.label for entry in edit.entries if entry.film is self.which}
+        for patch in edit.patches:
+            if patch.film is self.which:
+                changed = patch.before != patch.after
+                numbers |= set(np.unique(patch.before[changed]).tolist())
+                numbers |= set(np.unique(patch.after[changed]).tolist())
+        return numbers - {0}
+
+    def _concerned(self, board: Board, edit: Edit) -> set[int]:
+        """Return the numbers whose entry or pixels changed, and those near enough to feel it."""
+        concerned = self.touched(edit)
+        image = board.images[self.which]
+        for patch in edit.patches:
+            if patch.film is not self.which:
+                continue
+            rows, cols = patch.after.shape
+            around = (
+                slice(max(patch.row - self._reach, 0), patch.row + rows + self._reach),
+                slice(max(patch.col - self._reach, 0), patch.col + cols + self._reach),
+            )
+            concerned |= set(np.flatnonzero(np.bincount(image[around].ravel())).tolist())
+        return concerned
+
+    def _table(self) -> NDArray[np.uint16]:
+        table = np.zeros(LARGEST_LABEL + 1, dtype=np.uint16)
+        table[self._numbers] = np.arange(1, len(self._numbers) + 1)
+        return table
+
+    def _renumber(self, board: Board) -> None:
+        self._numbers = sorted(board.deposits[self.which])
+        image = board.images[self.which]
+        gapless = self._numbers == list(range(1, len(self._numbers) + 1))
+        self._image = image.copy() if gapless else self._table()[image]
+
+    def _measure(self, board: Board, concerned: Iterable[int]) -> None:
+        known = board.deposits[self.which]
+        labels = DepositLabels(
+            image=self._image.copy(),
+            deposits=tuple(replace(known[number], label=k) for k, number in enumerate(self._numbers, start=1)),
+            method=METHOD,
+            film_sha256=self.film.sha256,
+            warnings=self.warnings,
+        )
+        position = {number: k for k, number in enumerate(self._numbers, start=1)}
+        again = {position[number]: number for number in concerned if number in position}
+        found = _found(self.film, labels, sorted(again), self.precision)
+        for row in _rows(self.film, labels, found, self.anatomy):
+            number = again[row.label]
+            self._rows[number], self._found[number] = row, found[row.label]
+        self._rows = {number: replace(self._rows[number], label=position[number]) for number in self._numbers}
+        self._found = {number: self._found[number] for number in self._numbers}
+        self.measurement = self._whole(labels)
+
+    def _whole(self, labels: DepositLabels) -> FilmMeasurement:
+        deposits = tuple(self._rows.values())
+        found = dict(enumerate(self._found.values(), start=1))
+        total, total_se = total_area(deposits)
+        pixel = self.film.spacing.pixel_area_mm2
+        warnings = (*self.film.warnings, *self.anatomy.warnings, *labels.warnings, *_over_exposed(found))
+        return FilmMeasurement(
+            film=self.film,
+            labels=labels,
+            deposits=deposits,
+            total_area_px=total,
+            total_area_se_px=total_se,
+            total_area_mm2=None if pixel is None else total * pixel,
+            total_area_se_mm2=None if pixel is None else total_se * pixel,
+            warnings=tuple(dict.fromkeys(warnings)),
+            anatomy=self.anatomy,
+            edges={number: one.edge for number, one in found.items()},
+        )

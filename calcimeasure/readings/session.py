@@ -1,0 +1,420 @@
+"""One reader at work on one film or pair: edits, undo, live areas and verdict, the log, saving and signing. No window.
+
+A session holds a board and everything that follows from it. Every change of the board goes through `do`, `undo` and
+`redo`; whatever is shown follows from `changed`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from calcimeasure.comparison.pair import judge
+from calcimeasure.comparison.records import Comparison, Link
+from calcimeasure.deposits import DepositLabels
+from calcimeasure.errors import ReadingError
+from calcimeasure.measurement.records import FilmMeasurement
+from calcimeasure.readings.autosave import Autosave
+from calcimeasure.readings.board import Board, Edit, Which
+from calcimeasure.readings.draft import Draft, read_draft, write_draft
+from calcimeasure.readings.history import History
+from calcimeasure.readings.linking import decisions, link_by_hand
+from calcimeasure.readings.live import LiveFilm
+from calcimeasure.readings.lock import ReadingLock
+from calcimeasure.readings.material import Material
+from calcimeasure.readings.store import Place, signed_labels, version_number, write_signed
+
+Result = TypeVar("Result")
+
+
+class Step(StrEnum):
+    """How an edit came about."""
+
+    DO = "do"
+    UNDO = "undo"
+    REDO = "redo"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Changed:
+    """What a step changed: the edit as applied (the inverse, when undone) and how it came about."""
+
+    edit: Edit
+    step: Step
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Session:
+    """A reader's session.
+
+    Parameters
+    ----------
+    material
+        The films and where they start from.
+    place
+        Where the reading is kept; None keeps nothing (for looking and trying).
+    read_only
+        Look at what is there and change nothing: no lock, no draft.
+    draft
+        Unfinished work to go on with, from `unfinished`.
+    now
+        The clock, for tests.
+    autosave_s
+        How long edits are gathered before they are saved.
+    """
+
+    def __init__(
+        self,
+        material: Material,
+        *,
+        place: Place | None = None,
+        read_only: bool = False,
+        draft: Draft | None = None,
+        about: Mapping[str, Any] | None = None,
+        now: Callable[[], datetime] = _utc_now,
+        autosave_s: float = 1.5,
+    ) -> None:
+        self.material = material
+        self.place = place
+        self.read_only = read_only
+        self.about = dict(about or {})
+        self.changed: list[Callable[[Changed], None]] = []
+        self.trouble: Callable[[Exception | None], None] | None = None
+        self.signed: Path | None = None
+        self.actions: list[dict[str, Any]] = []
+        self._now = now
+        self._guard = threading.RLock()
+        self._step = Step.DO
+        self._unsaved = False
+        self._locks: list[ReadingLock] = []
+        self._autosave: Autosave | None = None
+        self.board = self._first_board(draft)
+        self.history = History(board=self.board, changed=self._follow)
+        self.live = {
+            which: LiveFilm(
+                film,
+                material.anatomies[which],
+                which,
+                precision=material.precision,
+                warnings=material.labels[which].warnings,
+            )
+            for which, film in material.films.items()
+        }
+        if place is not None and not read_only:
+            self._take(place, autosave_s)
+        for live in self.live.values():
+            live.start(self.board)
+        self.comparison: Comparison | None = self._judged()
+
+    # What it starts from -------------------------------------------------------------------------------------------
+
+    def _first_board(self, draft: Draft | None) -> Board:
+        if draft is None:
+            return Board.of(self.material.labels)
+        for which, film in self.material.films.items():
+            if draft.films.get(which) != film.sha256:
+                raise ReadingError(
+                    "the unfinished reading belongs to other films", where=which, remedy="Open it with its own films."
+                )
+        self.actions = [dict(action) for action in draft.actions]
+        self.about = {**dict(draft.about or {}), **self.about}
+        return draft.board
+
+    def _take(self, place: Place, autosave_s: float) -> None:
+        """Become the one writer of this reading and of its films' own."""
+        keys = dict.fromkeys([self.material.key, *(film.film_id for film in self.material.films.values())])
+        try:
+            for key in keys:
+                self._locks.append(ReadingLock(place.of(key).folder))
+        except BaseException:
+            self._release()
+            raise
+        self._autosave = Autosave(self._save, heartbeat=self._touch, failed=self._in_trouble, delay_s=autosave_s)
+
+    # Editing -------------------------------------------------------------------------------------------------------
+
+    def do(self, edit: Edit) -> bool:
+        """Apply an edit, remember it, log it, and measure what it touched. Return whether anything changed."""
+        self._refuse_unless_open()
+        return self._act(Step.DO, lambda: self.history.do(edit))
+
+    def undo(self) -> Edit:
+        """Take the last edit back and return it."""
+        self._refuse_unless_open()
+        return self._act(Step.UNDO, self.history.undo)
+
+    def redo(self) -> Edit:
+        """Do the last edit that was taken back again and return it."""
+        self._refuse_unless_open()
+        return self._act(Step.REDO, self.history.redo)
+
+    def _act(self, step: Step, action: Callable[[], Result]) -> Result:
+        with self._guard:
+            self._step = step
+            return action()
+
+    def _refuse_unless_open(self) -> None:
+        if self.read_only:
+            raise ReadingError(
+                "this reading is open to look at only", remedy="Start a reading of your own to change something."
+            )
+        if self.signed is not None:
+            raise ReadingError("this reading is signed", remedy="Start a new version to change something.")
+
+    def _follow(self, edit: Edit) -> None:
+        areas = {which: live.measurement.total_area_px for which, live in self.live.items()}
+        before = self._areas_of(edit)
+        for live in self.live.values():
+            live.update(self.board, edit)
+        self.comparison = self._judged()
+        self._log(edit, areas, before)
+        self._unsaved = True
+        if self._autosave is not None:
+            self._autosave.edited()
+        for tell in tuple(self.changed):
+            tell(Changed(edit=edit, step=self._step))
+
+    def _areas_of(self, edit: Edit) -> dict[tuple[Which, int], float]:
+        return {
+            (which, number): row.area_px
+            for which, live in self.live.items()
+            for number in live.touched(edit)
+            if (row := live.row(number)) is not None
+        }
+
+    def _log(self, edit: Edit, totals: Mapping[Which, float], before: Mapping[tuple[Which, int], float]) -> None:
+        """Write down who did what and when, with the areas before and after."""
+        after = self._areas_of(edit)
+        self.actions.append(
+            {
+                "when": self._now().isoformat(),
+                "who": self.place.reader if self.place is not None else "",
+                "what": edit.name,
+                "step": self._step.value,
+                "films": {
+                    which.value: {
+                        "total_area_before_px": totals[which],
+                        "total_area_after_px": live.measurement.total_area_px,
+                        "pixel_area_mm2": live.film.spacing.pixel_area_mm2,
+                    }
+                    for which, live in self.live.items()
+                    if live.concerns(edit)
+                },
+                "deposits": [
+                    {
+                        "film": which.value,
+                        "number": number,
+                        "area_before_px": before.get((which, number)),
+                        "area_after_px": after.get((which, number)),
+                    }
+                    for which, number in sorted({*before, *after})
+                ],
+            }
+        )
+
+    # What follows from the board -----------------------------------------------------------------------------------
+
+    def measurement(self, which: Which) -> FilmMeasurement:
+        """Return one film as it stands."""
+        return self.live[which].measurement
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The links as they stand; none for one film."""
+        return self.comparison.links if self.comparison is not None else ()
+
+    def _judged(self) -> Comparison | None:
+        start, common = self.material.comparison, self.material.common
+        if start is None:
+            return None
+        first, second = self.measurement(Which.BASELINE), self.measurement(Which.FOLLOWUP)
+        if common is None or start.alignment is None:
+            return replace(start, baseline=first, followup=second)
+        decided = decisions(self.board.links, {which: live.numbers for which, live in self.live.items()})
+        return judge(
+            first,
+            second,
+            start.registration,
+            start.alignment,
+            link_by_hand(first, second, start.alignment, common, decided),
+            processing=self.material.processing,
+            pair_warnings=self.material.pair_warnings,
+            margin_ratio=self.material.margin_ratio,
+            repositioning_sd=self.material.repositioning_sd,
+        )
+
+    # Keeping it ----------------------------------------------------------------------------------------------------
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether an edit is not on the disk yet."""
+        return self._unsaved
+
+    @property
+    def edited(self) -> bool:
+        """Whether anything was done since the films were opened for the first time."""
+        return bool(self.actions)
+
+    def save(self) -> None:
+        """Save now and wait for it."""
+        if self._autosave is not None:
+            self._autosave.now()
+
+    def _save(self) -> None:
+        if self.place is None or self.signed is not None:
+            return
+        with self._guard:
+            draft = Draft(
+                board=Board(
+                    images={which: image.copy() for which, image in self.board.images.items()},
+                    deposits={which: dict(known) for which, known in self.board.deposits.items()},
+                    links=self.board.links,
+                ),
+                films={which: film.sha256 for which, film in self.material.films.items()},
+                actions=tuple(self.actions),
+                about={**self.about, "reader": self.place.reader, "paths": dict(self.material.paths)},
+            )
+            self._unsaved = False
+        try:
+            self._touch()
+            write_draft(self.place.draft, draft)
+        except (OSError, ReadingError):
+            self._unsaved = True
+            raise
+
+    def _touch(self) -> None:
+        for lock in self._locks:
+            lock.touch()
+
+    def _in_trouble(self, error: Exception | None) -> None:
+        if self.trouble is not None:
+            self.trouble(error)
+
+    def sign(self) -> Path:
+        """Freeze the reading as the next version, of the pair and of each film that differs from its last version.
+
+        Returns
+        -------
+        Path
+            The version of the pair (of the film, for one film).
+
+        Raises
+        ------
+        ReadingError
+            When it is open to look at only, signed already, or kept nowhere.
+        """
+        self._refuse_unless_open()
+        if self.place is None:
+            raise ReadingError("this reading has no folder to be signed in", remedy="Open it with --out FOLDER.")
+        with self._guard:
+            at = self._now()
+            self._touch()
+            films = {which.value: self._sign_film(which, at) for which in self.material.films}
+            version = self._sign_pair(films, at)
+            self.signed = version
+            self._unsaved = False
+        self._stop_saving()
+        self.place.draft.unlink(missing_ok=True)
+        return version
+
+    def _sign_film(self, which: Which, at: datetime) -> dict[str, Any]:
+        """Sign one film's reading, unless the reader's last version says the very same."""
+        own = self._place_of(which)
+        film, measured = self.material.films[which], self.measurement(which)
+        versions = own.versions()
+        alone = self.material.comparison is None
+        if versions and not alone and _same(signed_labels(own.root, film, own.reader), measured):
+            return {"sha256": film.sha256, "version": version_number(versions[-1])}
+        version = own.next_version()
+        write_signed(
+            version,
+            measured,
+            signed_at=at,
+            actions=[action for action in self.actions if which.value in action["films"]],
+            films={which.value: {"sha256": film.sha256}},
+            about=self._parent(versions),
+        )
+        return {"sha256": film.sha256, "version": version_number(version)}
+
+    def _sign_pair(self, films: Mapping[str, Mapping[str, Any]], at: datetime) -> Path:
+        place = self._place_of(None)
+        versions = place.versions()
+        if self.comparison is None:
+            return versions[-1]
+        return write_signed(
+            place.next_version(),
+            self.comparison,
+            signed_at=at,
+            actions=self.actions,
+            films=films,
+            about=self._parent(versions),
+        )
+
+    def _parent(self, versions: list[Path]) -> dict[str, Any]:
+        follows = version_number(versions[-1]) if versions else None
+        return {"follows_version": follows, **{key: self.about[key] for key in ("blinding",) if key in self.about}}
+
+    def _place_of(self, which: Which | None) -> Place:
+        if self.place is None:
+            raise ReadingError("this reading has no folder")
+        return self.place.of(self.material.key if which is None else self.material.films[which].film_id)
+
+    def close(self, *, keep: bool = True) -> None:
+        """End the session.
+
+        Parameters
+        ----------
+        keep
+            Save what is unsaved; False throws the unfinished reading away.
+        """
+        if keep and self._unsaved and self._autosave is not None:
+            self._autosave.now()
+        self._stop_saving()
+        if not keep and self.place is not None and not self.read_only and self.signed is None:
+            self.place.draft.unlink(missing_ok=True)
+
+    def _stop_saving(self) -> None:
+        if self._autosave is not None:
+            self._autosave.close()
+            self._autosave = None
+        self._release()
+
+    def _release(self) -> None:
+        while self._locks:
+            self._locks.pop().release()
+
+
+def unfinished(place: Place) -> Draft | None:
+    """Return the reader's unfinished work in a place, or None.
+
+    Raises
+    ------
+    ReadingError
+        When the draft is damaged.
+    """
+    return read_draft(place.draft) if place.draft.is_file() else None
+
+
+def with_signed(material: Material, place: Place) -> Material:
+    """Return the material starting from what the reader signed last, for each film that the reader has read."""
+    known = {
+        which: labels
+        for which, film in material.films.items()
+        if (labels := signed_labels(place.root, film, place.reader)) is not None
+    }
+    return material.with_labels(known) if known else material
+
+
+def _same(signed: DepositLabels | None, measured: FilmMeasurement) -> bool:
+    if signed is None:
+        return False
+    labels = measured.labels
+    return signed.deposits == labels.deposits and bool((signed.image == labels.image).all())

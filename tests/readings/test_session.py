@@ -1,0 +1,387 @@
+"""A session: what is shown follows every edit, every edit can be taken back, and a signed reading is what was shown."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from calcimeasure.comparison.links import link_deposits
+from calcimeasure.comparison.pair import judge
+from calcimeasure.comparison.records import LinkStatus
+from calcimeasure.deposits import AreaMethod, Finding, Origin
+from calcimeasure.errors import ReadingError, UsageError
+from calcimeasure.measurement import measure_film
+from calcimeasure.readings import tools
+from calcimeasure.readings.board import Edit, HandLink, Which
+from calcimeasure.readings.linking import decisions, link_by_hand, overridden
+from calcimeasure.readings.lock import LOCK_NAME, LockedError
+from calcimeasure.readings.material import Material
+from calcimeasure.readings.session import Session, Step, unfinished, with_signed
+from calcimeasure.readings.store import Place, check_signature, latest_version, read_signature, signed_labels
+from calcimeasure.results import read_labels
+
+B, F = Which.BASELINE, Which.FOLLOWUP
+
+
+def at_noon() -> datetime:
+    return datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def disc(session: Session, which: Which, row: float, col: float, radius: float) -> np.ndarray:
+    rows, cols = np.ogrid[: session.board.images[which].shape[0], : session.board.images[which].shape[1]]
+    return np.hypot(rows - row, cols - col) <= radius
+
+
+def state(session: Session) -> tuple[object, ...]:
+    board = session.board
+    return (
+        tuple(board.images[which].tobytes() for which in Which),
+        tuple(tuple(sorted(board.deposits[which].items())) for which in Which),
+        board.links,
+    )
+
+
+def shown(session: Session) -> tuple[object, ...]:
+    comparison = session.comparison
+    assert comparison is not None
+    return (
+        comparison.links,
+        comparison.verdict,
+        comparison.ci95_percent,
+        comparison.warnings,
+        tuple(session.measurement(which).deposits for which in Which),
+        tuple(session.measurement(which).total_area_se_px for which in Which),
+        tuple(session.measurement(which).warnings for which in Which),
+    )
+
+
+def afresh(session: Session) -> tuple[object, ...]:
+    """What the program would say of these labels and hand links, had it never seen the edits."""
+    material = session.material
+    start = material.comparison
+    assert start is not None
+    assert start.alignment is not None
+    assert material.common is not None
+    measured, numbers = {}, {}
+    for which in Which:
+        labels, numbers[which] = session.board.labels(which, film_sha256=material.films[which].sha256)
+        labels = replace(labels, warnings=material.labels[which].warnings)
+        measured[which] = measure_film(material.films[which], labels, anatomy=material.anatomies[which])
+    decided = decisions(session.board.links, numbers)
+    links = link_by_hand(measured[B], measured[F], start.alignment, material.common, decided)
+    comparison = judge(measured[B], measured[F], start.registration, start.alignment, links)
+    return (
+        comparison.links,
+        comparison.verdict,
+        comparison.ci95_percent,
+        comparison.warnings,
+        tuple(measured[which].deposits for which in Which),
+        tuple(measured[which].total_area_se_px for which in Which),
+        tuple(measured[which].warnings for which in Which),
+    )
+
+
+def random_edit(session: Session, kind: int, seed: int) -> Edit | None:
+    """One edit of a kind, at a place that the seed chooses; None where the tool rightly refuses."""
+    rng = np.random.default_rng(seed)
+    board = session.board
+    which = B if rng.random() < 0.5 else F
+    known = sorted(board.deposits[which])
+    row, col, radius = rng.uniform(10, 140), rng.uniform(10, 120), rng.uniform(2, 7)
+    some = int(rng.choice(known)) if known else board.free_label(which)
+    mask = disc(session, which, row, col, radius)
+    if not known and kind != 0:
+        return None
+    try:
+        match kind:
+            case 0:
+                return tools.paint(board, which, some, mask)
+            case 1:
+                return tools.erase(board, which, mask)
+            case 2:
+                return tools.delete(board, which, some)
+            case 3:
+                return tools.resize(board, which, some, pixels=int(rng.choice([-1, 1])))
+            case 4:
+                rows, cols = np.nonzero(board.images[which] == some)
+                line = [(rows.min() - 2.0, cols.mean()), (rows.max() + 2.0, cols.mean())]
+                return tools.split(board, which, some, line)
+            case 5:
+                return tools.merge(board, which, known[:2])
+            case 6:
+                return tools.set_finding(board, which, some, Finding.ARTICULAR)
+            case 7:
+                return tools.add(board, which, mask, origin=Origin.CLICKED)
+            case _:
+                if not board.deposits[B] or not board.deposits[F]:
+                    return None
+                pair = int(rng.choice(sorted(board.deposits[B]))), int(rng.choice(sorted(board.deposits[F])))
+                return tools.link(board, *pair, joined=bool(rng.random() < 0.5))
+    except ReadingError:
+        return None
+
+
+def test_the_first_state_is_what_compare_found(material: Material) -> None:
+    session = Session(material)
+    assert session.comparison is not None
+    assert session.comparison.links == material.comparison.links
+    assert [link.status for link in session.links].count(LinkStatus.MATCHED) == 3
+    assert [link.status for link in session.links].count(LinkStatus.NEW) == 1
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 10_000)), min_size=2, max_size=5))
+def test_every_step_equals_a_fresh_measurement_and_undo_leads_back(
+    material: Material, steps: list[tuple[int, int]]
+) -> None:
+    session = Session(material)
+    first_state, first_shown = state(session), shown(session)
+    states = []
+    for kind, seed in steps:
+        edit = random_edit(session, kind, seed)
+        if edit is not None and session.do(edit):
+            states.append((state(session), shown(session)))
+    assert shown(session) == afresh(session)
+    done = len(states)
+    for expected in reversed([(first_state, first_shown), *states][:-1] if states else []):
+        session.undo()
+        assert (state(session), shown(session)) == expected
+    assert (state(session), shown(session)) == (first_state, first_shown)
+    for expected in states:
+        session.redo()
+        assert (state(session), shown(session)) == expected
+    assert len(session.actions) == 3 * done
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 100_000)), max_size=25))
+def test_long_sessions_equal_a_fresh_measurement_at_every_step(
+    material: Material, steps: list[tuple[int, int]]
+) -> None:
+    session = Session(material)
+    for kind, seed in steps:
+        edit = random_edit(session, kind, seed)
+        if edit is not None and session.do(edit):
+            assert shown(session) == afresh(session)
+
+
+def test_two_hundred_steps_can_be_taken_back(material: Material) -> None:
+    session = Session(material)
+    first = state(session)
+    for step in range(220):
+        finding = (Finding.ARTEFACT, Finding.CALCINOSIS)[step % 2]
+        session.do(tools.set_finding(session.board, B, 1, finding))
+    for _ in range(220):
+        session.undo()
+    assert state(session) == first
+    with pytest.raises(ReadingError, match="nothing to undo"):
+        session.undo()
+
+
+def test_painting_changes_area_origin_and_verdict_and_is_logged(material: Material, tmp_path: Path) -> None:
+    session = Session(material, place=Place(root=tmp_path, key=material.key, reader="R1"), now=at_noon)
+    before = session.measurement(B).deposits[0]
+    session.do(tools.paint(session.board, B, 1, disc(session, B, 40, 44, 5)))
+    after = session.measurement(B).deposits[0]
+    assert after.origin is Origin.EDITED
+    assert after.area_method is AreaMethod.OUTLINE
+    assert after.area_px == (session.board.images[B] == 1).sum()
+    (action,) = session.actions
+    assert (action["who"], action["when"]) == ("R1", "2026-03-01T12:00:00+00:00")
+    assert action["what"] == "Paint deposit 1"
+    assert action["deposits"] == [
+        {"film": "baseline", "number": 1, "area_before_px": before.area_px, "area_after_px": after.area_px}
+    ]
+    session.close()
+
+
+def test_links_by_hand_override_what_was_found(material: Material) -> None:
+    session = Session(material)
+    session.do(tools.link(session.board, 1, 1, joined=False))
+    statuses = [link.status for link in session.links]
+    assert statuses.count(LinkStatus.RESOLVED) == 1
+    assert statuses.count(LinkStatus.NEW) == 2
+    session.do(tools.link(session.board, 1, 4))
+    joined = next(link for link in session.links if link.baseline_labels == (1,))
+    assert joined.followup_labels == (4,)
+    assert joined.status is LinkStatus.MATCHED
+    session.undo()
+    session.undo()
+    assert session.links == Session(material).links
+
+
+def test_without_a_decision_the_links_are_those_that_were_found(material: Material) -> None:
+    start = material.comparison
+    found = link_deposits(start.baseline, start.followup, start.alignment, material.common)
+    assert link_by_hand(start.baseline, start.followup, start.alignment, material.common, {}) == found
+
+
+def test_a_graph_overridden_keeps_what_was_not_decided() -> None:
+    assert overridden([(1, 1), (2, 3)], {(1, 1): False, (4, 4): True}) == [(2, 3), (4, 4)]
+
+
+def test_a_hand_link_of_a_deposit_that_is_gone_says_nothing() -> None:
+    links = {HandLink(baseline_label=2, followup_label=7), HandLink(baseline_label=5, followup_label=7)}
+    assert decisions(links, {B: [5, 9], F: [7]}) == {(1, 1): True}
+
+
+def test_an_edit_is_saved_by_itself_and_can_be_gone_on_with(material: Material, tmp_path: Path) -> None:
+    place = Place(root=tmp_path, key=material.key, reader="R1")
+    session = Session(material, place=place, autosave_s=0.05)
+    assert unfinished(place) is None
+    session.do(tools.delete(session.board, F, 4))
+    until = time.monotonic() + 5.0
+    while session.unsaved or not place.draft.is_file():
+        assert time.monotonic() < until, "not saved within 5 s"
+        time.sleep(0.02)
+    kept, said = state(session), shown(session)
+    session.close()
+    assert not (place.folder / LOCK_NAME).exists()
+    again = Session(material, place=place, draft=unfinished(place))
+    assert (state(again), shown(again)) == (kept, said)
+    assert again.edited
+    again.close(keep=False)
+    assert not place.draft.exists()
+
+
+def test_a_disk_that_is_full_is_told_and_tried_again(material: Material, tmp_path: Path, monkeypatch) -> None:
+    told: list[Exception | None] = []
+    session = Session(material, place=Place(root=tmp_path, key=material.key, reader="R1"), autosave_s=0.01)
+    session.trouble = told.append
+    monkeypatch.setattr("calcimeasure.readings.autosave.RETRY_S", 0.05)
+    with monkeypatch.context() as broken:
+
+        def full(*_arguments: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        broken.setattr("calcimeasure.readings.session.write_draft", full)
+        session.do(tools.delete(session.board, F, 4))
+        until = time.monotonic() + 5.0
+        while not told and time.monotonic() < until:
+            time.sleep(0.01)
+        assert isinstance(told[0], OSError)
+        assert session.unsaved
+    while told[-1] is not None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert told[-1] is None
+    session.close()
+
+
+def test_a_second_reader_of_the_same_reading_looks_only(material: Material, tmp_path: Path) -> None:
+    place = Place(root=tmp_path, key=material.key, reader="R1")
+    first = Session(material, place=place)
+    with pytest.raises(LockedError, match="read-only, or start a reading of your own"):
+        Session(material, place=place)
+    looking = Session(material, place=place, read_only=True)
+    with pytest.raises(ReadingError, match="to look at only"):
+        looking.do(tools.delete(looking.board, F, 4))
+    other = Session(material, place=Place(root=tmp_path, key=material.key, reader="R2"))
+    other.do(tools.delete(other.board, F, 4))
+    for session in (first, looking, other):
+        session.close()
+
+
+def test_a_signed_reading_holds_the_contracts_files_and_stays(material: Material, tmp_path: Path) -> None:
+    place = Place(root=tmp_path, key=material.key, reader="R1")
+    session = Session(material, place=place, now=at_noon)
+    session.do(tools.delete(session.board, F, 4))
+    session.do(tools.paint(session.board, B, 1, disc(session, B, 40, 44, 5)))
+    session.save()
+    version = session.sign()
+    assert version == tmp_path / "readings" / material.key / "R1" / "v1"
+    names = {path.relative_to(version).as_posix() for path in version.rglob("*") if path.is_file()}
+    assert names == {
+        "comparison.json", "links.csv", "deposits.csv", "report.html", "history.jsonl", "signature.json",
+        "baseline/labels.tif", "baseline/overlay.png", "followup/labels.tif", "followup/overlay.png",
+    }  # fmt: skip
+    record = json.loads((version / "comparison.json").read_text())
+    first = record["baseline"]["deposits"][0]
+    assert (first["origin"], first["area_method"]) == ("edited", "outline")
+    assert first["area_px"] == session.measurement(B).deposits[0].area_px
+    assert record["verdict"] == session.comparison.verdict
+    assert len((version / "history.jsonl").read_text().splitlines()) == 2
+    assert check_signature(version)["films"]["baseline"]["version"] == 1
+    assert not place.draft.exists()
+    with pytest.raises(ReadingError, match="signed"):
+        session.undo()
+    labels = signed_labels(tmp_path, material.films[B], "R1")
+    np.testing.assert_array_equal(labels.image, session.board.images[B])
+    assert labels.deposits[0].origin is Origin.EDITED
+    assert measure_film(material.films[B], labels, anatomy=material.anatomies[B]).deposits == tuple(
+        session.measurement(B).deposits
+    )
+
+
+def test_a_later_change_is_a_new_version_of_what_changed_only(material: Material, tmp_path: Path) -> None:
+    place = Place(root=tmp_path, key=material.key, reader="R1")
+    first = Session(material, place=place, now=at_noon)
+    first.do(tools.delete(first.board, F, 4))
+    old = first.sign()
+    kept = (old / "followup" / "labels.tif").read_bytes()
+    second = Session(with_signed(material, place), place=place, now=at_noon)
+    assert sorted(second.board.deposits[F]) == [1, 2, 3]
+    second.do(tools.delete(second.board, F, 3))
+    new = second.sign()
+    assert new.name == "v2"
+    said = read_signature(new)
+    assert said["follows_version"] == 1
+    assert said["films"] == {
+        "baseline": {"sha256": material.films[B].sha256, "version": 1},
+        "followup": {"sha256": material.films[F].sha256, "version": 2},
+    }
+    assert (old / "followup" / "labels.tif").read_bytes() == kept
+    assert len(read_labels(new / "followup" / "labels.tif", material.films[F])) == 2
+    film_folder = tmp_path / "readings" / material.films[B].film_id / "R1"
+    assert latest_version(film_folder) == film_folder / "v1"
+
+
+def test_altered_signed_files_are_noticed(material: Material, tmp_path: Path) -> None:
+    session = Session(material, place=Place(root=tmp_path, key=material.key, reader="R1"))
+    version = session.sign()
+    (version / "links.csv").chmod(0o644)
+    (version / "links.csv").write_text("nothing\n")
+    with pytest.raises(ReadingError, match=r"'links.csv' is not what was signed"):
+        check_signature(version)
+
+
+def test_signing_that_fails_leaves_the_draft_and_no_version(material: Material, tmp_path: Path, monkeypatch) -> None:
+    place = Place(root=tmp_path, key=material.key, reader="R1")
+    session = Session(material, place=place)
+    session.do(tools.delete(session.board, F, 4))
+    session.save()
+
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("calcimeasure.readings.store.write_comparison", full)
+        with pytest.raises(OSError, match="No space left"):
+            session.sign()
+    assert place.versions() == []
+    assert place.draft.is_file()
+    assert session.sign().name == "v1"
+
+
+@pytest.mark.parametrize("reader", ["", "../x", "a/b", "x" * 33, ".hidden", "R1."])
+def test_a_reader_needs_a_code_that_names_a_folder(reader: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be a reader's code"):
+        Place(root=tmp_path, key="k", reader=reader)
+
+
+def test_a_step_tells_what_it_was(material: Material) -> None:
+    session = Session(material)
+    steps = []
+    session.changed.append(lambda changed: steps.append((changed.step, changed.edit.name)))
+    session.do(tools.delete(session.board, B, 1))
+    session.undo()
+    session.redo()
+    assert steps == [(Step.DO, "Delete deposit 1"), (Step.UNDO, "Delete deposit 1"), (Step.REDO, "Delete deposit 1")]
