@@ -8,8 +8,9 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from calcimeasure.errors import MissingExtraError, StudyError
 
@@ -81,13 +82,13 @@ def cluster(address: str) -> Iterator[Executor]:
         When the scheduler does not answer.
     """
     try:
-        from distributed import Client
+        distributed: Any = import_module("distributed")
     except ImportError as error:
         raise MissingExtraError(
             "a cluster needs dask.distributed", remedy="Install it with: pip install 'calcimeasure[cluster]'"
         ) from error
     try:
-        client = Client(address, timeout="10s")
+        client = distributed.Client(address, timeout="10s")
     except (OSError, ValueError) as error:
         raise StudyError(
             "the scheduler does not answer", where=address, remedy="Check the address, e.g. tcp://host:8786."

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from statistics import median_low
 
 from calcimeasure.errors import StudyError
 from calcimeasure.study.manifest import valid_name
@@ -60,7 +59,9 @@ def visits_by_date(dates: Mapping[str, Sequence[str]]) -> tuple[dict[tuple[str, 
             name = visit_name(since)
             names[subject, day.isoformat()] = name
             days_of.setdefault(name, []).append(since)
-    typical = sorted((0 if name == "baseline" else median_low(days), name) for name, days in days_of.items())
+    typical = sorted(
+        (0 if name == "baseline" else sorted(days)[(len(days) - 1) // 2], name) for name, days in days_of.items()
+    )
     return names, visits_from(typical)
 
 

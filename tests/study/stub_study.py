@@ -1,9 +1,10 @@
 """A study whose work is stubbed, run as a program of its own: for tests that kill it, and its workers.
 
-    python stub_study.py STUDY WORKERS [NAME OF A FILM AT WHICH THE WORKER DIES]
+    python stub_study.py STUDY WORKERS [cluster]
 
 Each piece of work takes a few hundredths of a second and writes what real work writes. `log.txt` beside the study
-gets a line when work on a film begins and when it is finished.
+gets a line when work on a film begins and when it is finished. STUB_DIES_AT in the environment names a film at which
+the worker dies.
 """
 
 from __future__ import annotations
@@ -90,10 +91,18 @@ def main() -> None:
     from calcimeasure.study.export import export_study
 
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])
-    runner.do_reading = read
-    runner.do_pair = pair
-    state = run_study(folder, workers=workers)
-    export_study(folder, state)
+    if len(sys.argv) > 3:
+        sys.path.insert(0, str(Path(__file__).parent))
+        import stub_study as stub
+        from distributed import LocalCluster
+
+        # A cluster's workers find functions by the name of their module, which is not this program's.
+        runner.do_reading, runner.do_pair = stub.read, stub.pair
+        with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as local:
+            export_study(folder, run_study(folder, scheduler=local.scheduler_address))
+        return
+    runner.do_reading, runner.do_pair = read, pair
+    export_study(folder, run_study(folder, workers=workers))
 
 
 if __name__ == "__main__":

@@ -57,10 +57,12 @@ def stubbed(folder: Path, subjects: int) -> Path:
     return study
 
 
-def stub_run(study: Path, workers: int, **environment: str) -> subprocess.Popen[bytes]:
+def stub_run(study: Path, workers: int, *more: str, **environment: str) -> subprocess.Popen[bytes]:
+    # A cluster's workers import the stub by name.
+    path = os.pathsep.join([str(STUB.parent), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [sys.executable, str(STUB), str(study), str(workers)],
-        env=os.environ | environment,
+        [sys.executable, str(STUB), str(study), str(workers), *more],
+        env=os.environ | {"PYTHONPATH": path} | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
@@ -251,3 +253,21 @@ def test_a_film_at_which_workers_die_is_given_up_and_nothing_else_is_lost(tmp_pa
     assert set(state.failed_films) == {"S002_month-3_HAND_L_PA_1", "S002_baseline_HAND_L_PA_1"}
     assert all("died" in reason for reason in state.failed_films.values())
     assert sum(mark is not None for mark in state.pairs.values()) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("stubbed_work")
+def test_a_cluster_gives_the_same_bytes(tmp_path: Path, inline: Executor) -> None:
+    pytest.importorskip("distributed", reason="the cluster extra is not installed")
+    here, there = stubbed(tmp_path / "here", 6), stubbed(tmp_path / "there", 6)
+    export_study(here, run_study(here, executor=inline))
+    finish(stub_run(there, 2, "cluster"))
+    assert tables(there) == tables(here)
+
+
+def test_a_scheduler_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="the cluster extra is not installed")
+    from calcimeasure.study.executors import cluster
+
+    with pytest.raises(StudyError, match="does not answer"), cluster("nonsense://nowhere"):
+        pass
