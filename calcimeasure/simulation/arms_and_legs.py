@@ -63,6 +63,12 @@ ULNA_SHAFT: Outline = (
 )  # fmt: skip
 
 
+def _adult(rng: np.random.Generator) -> HandTraits:
+    """Return an adult: the growing ends of these bones are not drawn."""
+    traits = draw_traits(rng)
+    return replace(traits, age_years=max(traits.age_years, 25), size=max(traits.size, 0.86))
+
+
 def _scaled(
     outline: Outline, traits: HandTraits, rng: np.random.Generator
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -99,7 +105,7 @@ def _stroke(bone: str, traits: HandTraits, line: tuple[tuple[float, float, float
 
 def make_elbow(rng: np.random.Generator, *, side: str = "R") -> Limb:
     """Return an elbow, straight, from the front."""
-    traits = draw_traits(rng)
+    traits = _adult(rng)
     bones = _bones(rng, traits, {"humerus": (HUMERUS, (True, False)), "ulna": (ULNA_AT_ELBOW, (False, True)),
                                  "radius": (RADIUS_AT_ELBOW, (False, True))})  # fmt: skip
     segments = {
@@ -111,13 +117,14 @@ def make_elbow(rng: np.random.Generator, *, side: str = "R") -> Limb:
         _stroke("humerus", traits, ((-1, 190, 46, 40), (-1, 90, 44, 36), (0, 30, 42, 31), (2, 0, 41, 29))),
         _stroke("ulna", traits, ((-8, 10, 40, 28), (-10, -40, 43, 31), (-10, -110, 39, 29), (-9, -240, 30, 22))),
     )
-    limb = Limb(part="ELBOW", side="R", segments=segments, strokes=strokes, fat_mm=float(rng.uniform(3, 8)))
+    limb = Limb(part="ELBOW", side="R", segments=segments, strokes=strokes, fat_mm=float(rng.uniform(3, 8)),
+                age_years=traits.age_years)  # fmt: skip
     return limb if side == "R" else mirrored(limb)
 
 
 def make_knee(rng: np.random.Generator, *, side: str = "R") -> Limb:
     """Return a knee, straight, from the front."""
-    traits = draw_traits(rng)
+    traits = _adult(rng)
     bones = _bones(rng, traits, {"femur": (FEMUR, (True, False)), "tibia": (TIBIA, (False, True)),
                                  "fibula": (FIBULA, (False, True)), "patella": (PATELLA, (True, True))})  # fmt: skip
     segments = {
@@ -136,13 +143,13 @@ def make_knee(rng: np.random.Generator, *, side: str = "R") -> Limb:
         for x in (-24, 22)
     )  # fmt: skip
     limb = Limb(part="KNEE", side="R", segments=segments, strokes=strokes, pads=pads,
-                fat_mm=float(rng.uniform(4, 12)))  # fmt: skip
+                fat_mm=float(rng.uniform(4, 12)), age_years=traits.age_years)  # fmt: skip
     return limb if side == "R" else mirrored(limb)
 
 
 def make_forearm(rng: np.random.Generator, *, side: str = "R") -> Limb:
     """Return a forearm from the front: radius and ulna whole, with the wrist and the end of the upper arm."""
-    traits = draw_traits(rng)
+    traits = _adult(rng)
     bones = _bones(rng, traits, {"radius": (RADIUS_SHAFT, (True, True)), "ulna": (ULNA_SHAFT, (True, True)),
                                  "humerus": (HUMERUS, (True, False))})  # fmt: skip
     size = traits.size
@@ -168,6 +175,7 @@ def make_forearm(rng: np.random.Generator, *, side: str = "R") -> Limb:
         strokes=strokes,
         pads=hand.pads,
         fat_mm=float(rng.uniform(2.5, 6)),
+        age_years=traits.age_years,
     )
     return limb if side == "R" else mirrored(limb)
 

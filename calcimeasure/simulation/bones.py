@@ -41,12 +41,44 @@ class BoneStyle:
         Volume share of bone in the ends.
     marrow_spongy
         The same in mid-shaft.
+    growth_plate_mm
+        Width of the open growth plates; 0 in adults.
     """
 
     cortex: float = 0.46
     plate_mm: float = 0.5
     spongy: float = 0.34
     marrow_spongy: float = 0.1
+    growth_plate_mm: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoneBuild:
+    """How a kind of bone is built.
+
+    Attributes
+    ----------
+    short
+        Carpal or sesamoid: no shaft.
+    tuft
+        Ends in a tuft instead of a joint.
+    cut_below, cut_above
+        That end lies beyond the film: all shaft.
+    flanged
+        Has ledges at both sides of its head.
+    rim
+        Brightness of the edge of a short bone.
+    growth_plate_at
+        Where along it a growing bone grows; None for bones that show no plate.
+    """
+
+    short: bool = False
+    tuft: bool = False
+    cut_below: bool = False
+    cut_above: bool = False
+    flanged: bool = False
+    rim: float = 1.6
+    growth_plate_at: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,15 +126,22 @@ def make_long_bone(
     bend = rng.normal(0, 0.012) * length_mm
     y = control[:, 1] / length_mm
     control[:, 0] += bend * (1 - (2 * y - 1) ** 2)
-    return _render(name, length_mm, smooth_closed(control), rng, style=style, tuft=kind.endswith("distal"),
-                   flanged=kind.endswith("metacarpal"))  # fmt: skip
+    # Fingers grow at the base of their phalanges and the head of their metacarpals, the thumb at both bases.
+    build = BoneBuild(
+        tuft=kind.endswith("distal"),
+        flanged=kind.endswith("metacarpal"),
+        growth_plate_at=0.86 if kind == "metacarpal" else 0.11,
+    )
+    return _render(name, length_mm, smooth_closed(control), rng, style=style, build=build)
 
 
 def make_forearm_bone(name: str, length_mm: float, rng: np.random.Generator, *, style: BoneStyle) -> Bone:
     """Return the wrist end of the radius or ulna; `length_mm` of it is shown."""
     control = np.array(FOREARM_OUTLINES[name], float) * length_mm
     control = control + rng.normal(0, 0.5, control.shape)
-    return _render(name, length_mm, smooth_closed(control), rng, style=style, cut=True)
+    return _render(
+        name, length_mm, smooth_closed(control), rng, style=style, build=BoneBuild(cut_below=True, growth_plate_at=0.87)
+    )
 
 
 def make_drawn_bone(
@@ -120,11 +159,13 @@ def make_drawn_bone(
     outline = smooth_closed(control_mm)
     low, high = float(outline[:, 1].min()), float(outline[:, 1].max())
     if all(joints) and high - low < SHORT_MM:
-        bone = _render(name, high - low, outline, rng, style=style, short=True, rim=1.2)
+        build = BoneBuild(short=True, rim=1.2)
+        bone = _render(name, high - low, outline, rng, style=style, build=build)
     else:
         # The rules for ends and shaft count from the lower end.
         shifted = outline - np.array([0.0, low])
-        bone = _render(name, high - low, shifted, rng, style=style, cut=not joints[0], cut_above=not joints[1])
+        build = BoneBuild(cut_below=not joints[0], cut_above=not joints[1])
+        bone = _render(name, high - low, shifted, rng, style=style, build=build)
         bone = replace(bone, outline_mm=outline, origin_mm=bone.origin_mm + np.array([0.0, low]))
     return replace(bone, length_mm=0.0)
 
@@ -134,23 +175,12 @@ def make_short_bone(name: str, kind: str, rng: np.random.Generator, *, style: Bo
     control = np.array(CARPAL_OUTLINES[kind], float) * scale
     size = float(np.ptp(control[:, 1]))
     control = control + rng.normal(0, 0.018 * size, control.shape)
-    return _render(name, size, smooth_closed(control), rng, style=style, short=True,
-                   rim=0.8 if kind == "sesamoid" else 1.7)  # fmt: skip
+    build = BoneBuild(short=True, rim=0.8 if kind == "sesamoid" else 1.7)
+    return _render(name, size, smooth_closed(control), rng, style=style, build=build)
 
 
 def _render(
-    name: str,
-    length_mm: float,
-    outline: Points,
-    rng: np.random.Generator,
-    *,
-    style: BoneStyle,
-    tuft: bool = False,
-    short: bool = False,
-    cut: bool = False,
-    cut_above: bool = False,
-    flanged: bool = False,
-    rim: float = 1.6,
+    name: str, length_mm: float, outline: Points, rng: np.random.Generator, *, style: BoneStyle, build: BoneBuild
 ) -> Bone:
     origin = np.floor((outline.min(axis=0) - MARGIN_MM) / GRID_MM) * GRID_MM
     cols, rows = (int(n) for n in np.ceil((outline.max(axis=0) + MARGIN_MM - origin) / GRID_MM))
@@ -158,27 +188,27 @@ def _render(
     fixed = np.round((outline - origin) / GRID_MM * 256 - 128).astype(np.int32)
     cv2.fillPoly(inside, [fixed], 1, shift=8)
     distance = blurred(signed_distance(inside > 0), EDGE_SMOOTHING) * np.float32(GRID_MM)
-    half_width, along = _half_width(distance, origin, length_mm, short=short)
-    if cut:  # its near end lies beyond the film: all shaft
+    half_width, along = _half_width(distance, origin, length_mm, short=build.short)
+    if build.cut_below:
         along = np.maximum(along, 0.45)
-    if cut_above:
+    if build.cut_above:
         along = np.minimum(along, 0.55)
     outer = _chord(distance, half_width)
-    cortex = _cortex(along, half_width, style, short=short)
-    cortex *= (
-        1
-        + 0.08 * smooth_noise(rng, inside.shape, 4.0 / GRID_MM)
-        + 0.05 * smooth_noise(rng, inside.shape, 1.2 / GRID_MM)
-    )
+    cortex = _cortex(along, half_width, style, short=build.short)
+    cortex *= 1 + 0.08 * smooth_noise(rng, inside.shape, 4.0 / GRID_MM)
+    cortex *= 1 + 0.05 * smooth_noise(rng, inside.shape, 1.2 / GRID_MM)
     inner = _chord(distance - cortex, np.maximum(half_width - cortex, 0.2))
     inner = np.minimum(inner, outer)
-    density = _spongy_density(along, style, tuft=tuft, short=short)
-    net = _trabecular_net(rng, inside.shape, short=short)
-    streaks = 1 + 0.1 * _streaks(rng, inside.shape) * (0 if short else 1)
+    density = _spongy_density(along, style, build)
+    net = _trabecular_net(rng, inside.shape, short=build.short)
+    streaks = 1 if build.short else 1 + 0.1 * _streaks(rng, inside.shape)
     mineral = (outer - inner) * streaks + inner * density * net
-    if flanged:
+    if build.flanged:
         mineral *= _flange(distance, along)
-    mineral += _joint_lines(distance, along, rng, short=short, tuft=tuft, cut=cut, rim=rim) * style.plate_mm
+    if style.growth_plate_mm > 0 and build.growth_plate_at is not None:
+        y = origin[1] + (np.arange(rows) + 0.5) * GRID_MM - build.growth_plate_at * length_mm
+        mineral *= _growth_plate(rng, y, cols, style.growth_plate_mm)
+    mineral += _joint_lines(distance, along, rng, build) * style.plate_mm
     mineral[distance <= -GRID_MM] = 0
     return Bone(
         name=name,
@@ -232,11 +262,24 @@ def _cortex(
     return np.asarray(style.plate_mm * 0.7 * (1 - shaft) + style.cortex * waist * shaft, np.float32)
 
 
-def _spongy_density(along: NDArray[np.float32], style: BoneStyle, *, tuft: bool, short: bool) -> NDArray[np.float32]:
-    if short:
+def _spongy_density(along: NDArray[np.float32], style: BoneStyle, build: BoneBuild) -> NDArray[np.float32]:
+    if build.short:
         return np.full_like(along, 1.25 * style.spongy)
-    end = np.clip((0.35 - along) / 0.3, 0, 1) + np.clip((along - (0.62 if tuft else 0.7)) / 0.25, 0, 1)
+    head = (along - (0.62 if build.tuft else 0.7)) / 0.25
+    end = np.clip((0.35 - along) / 0.3, 0, 1) + np.clip(head, 0, 1)
     return np.asarray(style.marrow_spongy + (style.spongy - style.marrow_spongy) * np.clip(end, 0, 1), np.float32)
+
+
+def _growth_plate(
+    rng: np.random.Generator, beyond_mm: NDArray[np.float64], cols: int, width_mm: float
+) -> NDArray[np.float32]:
+    """Return what an open growth plate does: a dark wavy line of cartilage between two bright ones."""
+    across = np.arange(cols) * GRID_MM
+    wave = 0.5 * np.sin(across * rng.uniform(0.3, 0.9) + rng.uniform(0, 6)) + rng.normal(0, 0.03) * across
+    away = np.abs(beyond_mm[:, None] - wave[None])
+    gap = np.exp(-((away / (0.6 * width_mm)) ** 2))
+    margin = np.exp(-(((away - 1.1 * width_mm) / 0.35) ** 2))
+    return np.asarray(1 - 0.75 * gap + 0.35 * margin, np.float32)
 
 
 def _trabecular_net(rng: np.random.Generator, shape: tuple[int, int], *, short: bool) -> NDArray[np.float32]:
@@ -255,26 +298,19 @@ def _trabecular_net(rng: np.random.Generator, shape: tuple[int, int], *, short: 
 
 
 def _joint_lines(
-    distance: NDArray[np.float32],
-    along: NDArray[np.float32],
-    rng: np.random.Generator,
-    *,
-    short: bool,
-    tuft: bool,
-    cut: bool,
-    rim: float,
+    distance: NDArray[np.float32], along: NDArray[np.float32], rng: np.random.Generator, build: BoneBuild
 ) -> NDArray[np.float32]:
     """Return the extra brightness, in plates of bone, of the surfaces that the beam grazes at the joints."""
     depth = distance / 0.5
     line = np.where(distance > 0, depth * np.exp(1 - depth), 0)
     patchy = 1 + 0.35 * smooth_noise(rng, distance.shape, 2.5 / GRID_MM)
-    if short:
-        return np.asarray(rim * line * np.maximum(patchy, 0.1), np.float32)
+    if build.short:
+        return np.asarray(build.rim * line * np.maximum(patchy, 0.1), np.float32)
     # The base is a shallow cup: the beam grazes its floor, a second line its rim.
     cup = np.clip((0.16 - along) / 0.05, 0, 1)
     ledge = np.exp(-(((distance - 1.5) / 0.3) ** 2)) * cup
-    head_line = 5.0 if cut else 1.2
-    head = np.zeros_like(along) if tuft else np.clip((along - (0.84 if cut else 0.9)) / 0.05, 0, 1)
+    head_line = 5.0 if build.cut_below else 1.2
+    head = np.zeros_like(along) if build.tuft else np.clip((along - (0.84 if build.cut_below else 0.9)) / 0.05, 0, 1)
     return np.asarray((line * (4.2 * cup + head_line * head) + 0.8 * ledge) * np.maximum(patchy, 0.1), np.float32)
 
 

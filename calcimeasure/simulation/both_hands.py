@@ -44,6 +44,7 @@ def make_both_hands(rng: np.random.Generator, *, side: str = "B") -> Limb:  # no
         ),
         pads=tuple(replace(pad, bone=f"{pad.bone}@{side_}") for side_, hand in hands.items() for pad in hand.pads),
         fat_mm=hands["R"].fat_mm,
+        age_years=traits.age_years,
     )
 
 

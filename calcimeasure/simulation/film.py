@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from calcimeasure.simulation.deposits import CalciumDeposit
     from calcimeasure.simulation.rays import Grid
 
-SUBJECT_AGE_YEARS = 52
 COARSE_MM = 1.0
 WITHIN_LIMB = 0.9
 SHUTTER_LEAK = 0.012  # what of the beam comes through the collimator and around it
@@ -266,7 +265,7 @@ def finish(
             view=part_named(sitting.part).view,
             study_date=sitting.study_date,
             modality="DX",
-            age_years=float(SUBJECT_AGE_YEARS),
+            age_years=float(sitting.limb.age_years),
         ),
     )
     stored = np.uint16(highest) - canonical if processing.monochrome1 else canonical

@@ -27,6 +27,7 @@ METACARPAL_BASE_MM = {1: (-26.0, -11.0, 6.0), 2: (-12.0, 0.0, 0.0), 3: (0.5, 0.5
                       5: (20.5, -4.0, 0.0)}  # fmt: skip
 METACARPAL_DEG = {1: -27.0, 2: -6.0, 3: 2.0, 4: 9.0, 5: 18.0}
 SPREAD_DEG = {1: -14.0, 2: -4.0, 3: -2.0, 4: 5.0, 5: 17.0}
+CHILDREN = 1 / 12
 REST_SPREAD = 0.85  # of the widest spread: how the hand lies at the common pose
 CARPALS = {
     "trapezium": (-18.0, -8.5, 5.0, -15.0),
@@ -58,6 +59,9 @@ class HandTraits:
         Width of the soft tissue against the average.
     style
         Density of the bones.
+    age_years
+        Adults, and one in twelve a child of 9 to 14 whose bones still grow (calcinosis comes with juvenile
+        dermatomyositis too).
     missing_tufts
         Fingers whose distal phalanx has lost its end (acro-osteolysis).
     """
@@ -66,24 +70,29 @@ class HandTraits:
     stoutness: float = 1.0
     flesh: float = 1.0
     style: BoneStyle = field(default_factory=BoneStyle)
+    age_years: int = 52
     missing_tufts: tuple[int, ...] = ()
 
 
 def draw_traits(rng: np.random.Generator) -> HandTraits:
-    """Return a random adult: a quarter with thin bones, one in eight with missing tufts."""
+    """Return a random subject: a quarter with thin bones, one in eight with missing tufts, one in twelve a child."""
     osteopenia = rng.uniform(0.5, 1.0) if rng.random() < 0.25 else 0.0
+    child = rng.random() < CHILDREN
     style = BoneStyle(
         cortex=float(np.clip(rng.normal(0.47, 0.05), 0.32, 0.62) * (1 - 0.35 * osteopenia)),
         plate_mm=float(rng.uniform(0.4, 0.6) * (1 - 0.3 * osteopenia)),
         spongy=float(rng.uniform(0.26, 0.38) * (1 - 0.35 * osteopenia)),
         marrow_spongy=float(rng.uniform(0.05, 0.12) * (1 - 0.4 * osteopenia)),
+        growth_plate_mm=float(rng.uniform(0.7, 1.4)) if child else 0.0,
     )
     missing = tuple(f for f in FINGERS if rng.random() < 0.6) if rng.random() < 0.125 else ()
+    size = float(np.clip(rng.normal(1.0, 0.06), 0.86, 1.16))
     return HandTraits(
-        size=float(np.clip(rng.normal(1.0, 0.06), 0.86, 1.16)),
+        size=size * float(rng.uniform(0.72, 0.92)) if child else size,
         stoutness=float(np.clip(rng.normal(1.0, 0.05), 0.88, 1.12)),
         flesh=float(np.clip(rng.normal(1.0, 0.07), 0.85, 1.2)),
         style=style,
+        age_years=int(rng.integers(9, 15)) if child else int(rng.integers(25, 80)),
         missing_tufts=missing,
     )
 
@@ -113,6 +122,7 @@ def make_hand(rng: np.random.Generator, *, side: str = "R", traits: HandTraits |
         webs=_webs(traits.size),
         pads=_pads(segments, rng, traits),
         fat_mm=float(rng.uniform(1.5, 3.0)),
+        age_years=traits.age_years,
     )
     return limb if side == "R" else mirrored(limb)
 

@@ -102,6 +102,8 @@ class Limb:
         Muscle cushions and nails.
     fat_mm
         Thickness of the fat under the skin.
+    age_years
+        Of the subject.
     """
 
     part: str
@@ -111,6 +113,7 @@ class Limb:
     webs: tuple[tuple[tuple[str, float, float], ...], ...] = ()
     pads: tuple[Pad, ...] = ()
     fat_mm: float = 2.5
+    age_years: int = 52
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ Small films of 12 bits, so that trying the product out takes seconds. Everything
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,13 +14,13 @@ import numpy as np
 from calcimeasure.simulation.changes import Visits
 from calcimeasure.simulation.dicom import write_dicom
 from calcimeasure.simulation.exposure import Exposure, draw_exposure
-from calcimeasure.simulation.film import Sitting, render_film
+from calcimeasure.simulation.film import Sitting, render_film, shown_whole
 from calcimeasure.simulation.formats import FilmFormat
 from calcimeasure.simulation.furniture import Furniture
 from calcimeasure.simulation.hand import HandTraits, draw_hand_pose, make_hand
 from calcimeasure.simulation.limb import centred
-from calcimeasure.simulation.pair import FOLLOWUP_DATE, SimulatedPair, pair_of, without_collisions
-from calcimeasure.simulation.placing import draw_deposits, site_of
+from calcimeasure.simulation.pair import FOLLOWUP_DATE, SimulatedPair, colliding, pair_of, without_collisions
+from calcimeasure.simulation.placing import BACKGROUNDS, draw_deposits, site_of
 from calcimeasure.simulation.processing import Processing
 from calcimeasure.simulation.truth import write_truth
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 SAMPLE_FORMAT = FilmFormat(shape=(900, 800), spacing_mm=(0.23, 0.23))
 WRIST_BELOW_MIDDLE_MM = -64.0
+LEAST_NEW_MM2 = 12.0
+LEAST_MEAN_MM = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +63,8 @@ class Sample:
 
 
 SAMPLES = {
-    "unchanged": Sample(seed=3, side="R", monochrome1=False, deposits=6),
-    "grown": Sample(seed=5, side="L", monochrome1=True, deposits=5, grown_ratio=1.8, new=1),
+    "unchanged": Sample(seed=1, side="R", monochrome1=False, deposits=6),
+    "grown": Sample(seed=3, side="L", monochrome1=True, deposits=5, grown_ratio=2.0, new=1),
 }
 
 
@@ -91,10 +94,9 @@ def sample_pair(name: str) -> SimulatedPair:
     sample = SAMPLES[name]
     rng = np.random.default_rng(sample.seed)
     limb = make_hand(rng, side=sample.side, traits=HandTraits(size=0.98))
-    held, visits = _visits(rng, limb, sample)
     first = Sitting(
         limb=limb,
-        deposits=held,
+        deposits=(),
         pose=_pose(rng, limb),
         exposure=Exposure(voltage_kv=52.0, quanta_per_mm2=70_000.0),
         processing=Processing(monochrome1=sample.monochrome1),
@@ -104,13 +106,14 @@ def sample_pair(name: str) -> SimulatedPair:
     )
     second = replace(
         first,
-        deposits=visits.followup,
         pose=_pose(rng, limb, near=first.pose),
         exposure=draw_exposure(rng, near=first.exposure),
         processing=replace(first.processing, shoulder=0.1, compression=0.25, black=-0.15),
         furniture=replace(first.furniture, collimation_deg=1.0, marker_style="plain"),
         study_date=FOLLOWUP_DATE,
     )
+    visits = _visits(rng, (first, second), sample)
+    first, second = replace(first, deposits=visits.baseline), replace(second, deposits=visits.followup)
     first, second, visits = without_collisions(first, second, visits)
     return pair_of(render_film(first, rng), render_film(second, rng), visits)
 
@@ -123,18 +126,39 @@ def _pose(rng: np.random.Generator, limb: Limb, *, near: Pose | None = None) -> 
     return replace(pose, shift_mm=(pose.shift_mm[0], WRIST_BELOW_MIDDLE_MM + float(rng.normal(0, 1.5))))
 
 
-def _visits(rng: np.random.Generator, limb: Limb, sample: Sample) -> tuple[tuple[HeldDeposit, ...], Visits]:
+def _visits(rng: np.random.Generator, sittings: tuple[Sitting, Sitting], sample: Sample) -> Visits:
+    """Return deposits that both films show whole, some against each background, and what becomes of them."""
+    limb = sittings[0].limb
     site = site_of(limb)
-    held = draw_deposits(rng, limb, site, sample.deposits, diameters_mm=(2.2, 7.5), thickness_scale=1.25)
-    largest = max(range(len(held)), key=lambda index: held[index].shape.area_mm2)
+    drawn = draw_deposits(rng, limb, site, 4 * sample.deposits, diameters_mm=(2.2, 7.0), thickness_scale=1.25)
+    drawn += draw_deposits(rng, limb, site, 4 * sample.new, diameters_mm=(4.0, 6.0), thickness_scale=1.25, others=drawn,
+                           first_identity=len(drawn) + 1)  # fmt: skip
+    seen = _seen_whole(sittings, drawn)
+    fresh = [deposit for deposit in seen if deposit.shape.area_mm2 > LEAST_NEW_MM2][: -sample.new - 1 : -1]
+    held = _mixed([deposit for deposit in seen if deposit not in fresh], sample.deposits)
     after = list(held)
     if sample.grown_ratio != 1.0:
+        largest = max(range(len(held)), key=lambda index: held[index].shape.area_mm2)
         after[largest] = replace(held[largest], shape=held[largest].shape.grown(sample.grown_ratio))
     links: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = [
         ("matched", (deposit.identity,), (deposit.identity,)) for deposit in held
     ]
-    fresh = draw_deposits(rng, limb, site, sample.new, diameters_mm=(4.0, 6.0), others=after,
-                          first_identity=len(held) + 1)  # fmt: skip
-    after += fresh
     links += [("new", (), (deposit.identity,)) for deposit in fresh]
-    return tuple(held), Visits(baseline=tuple(held), followup=tuple(after), links=tuple(links))
+    return Visits(baseline=tuple(held), followup=(*after, *fresh), links=tuple(links))
+
+
+def _seen_whole(sittings: tuple[Sitting, Sitting], drawn: list[HeldDeposit]) -> list[HeldDeposit]:
+    good = {deposit.identity for deposit in drawn}
+    for sitting in sittings:
+        trial = replace(sitting, deposits=tuple(drawn))
+        good &= shown_whole(trial) - colliding(trial)
+    # Nothing so thin that a reader would argue over it.
+    dense = {one.identity for one in drawn if one.shape.volume_mm3 / one.shape.area_mm2 > LEAST_MEAN_MM}
+    return [deposit for deposit in drawn if deposit.identity in good & dense]
+
+
+def _mixed(deposits: list[HeldDeposit], count: int) -> list[HeldDeposit]:
+    """Return so many deposits, taking turns between the backgrounds."""
+    by_background = [[one for one in deposits if one.background == background] for background in BACKGROUNDS]
+    turns = [one for turn in zip_longest(*by_background) for one in turn if one is not None]
+    return turns[:count]

@@ -100,7 +100,7 @@ def test_dicom_reads_back_as_the_same_film(film, tmp_path, modality):
     assert read.spacing.mm == pytest.approx((0.45, 0.45))
     assert read.spacing.basis is SpacingBasis.DETECTOR
     assert (read.identity.side, read.identity.body_part, read.identity.modality) == ("R", "HAND", modality)
-    assert read.identity.age_years == 52
+    assert read.identity.age_years == film.film.identity.age_years
     assert read.warnings == ()
 
 
