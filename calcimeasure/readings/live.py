@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy.records import Anatomy
-from calcimeasure.deposits import LARGEST_LABEL, DepositLabels
+from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels
 from calcimeasure.measurement import influence_px
 from calcimeasure.measurement.film import _Found, _found, _over_exposed, _rows, total_area
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
@@ -77,9 +77,12 @@ class LiveFilm:
 
     def update(self, board: Board, edit: Edit) -> bool:
         """Follow an edit that was applied to the board; return whether it concerned this film."""
-        concerned = self._concerned(board, edit)
-        if not concerned:
+        if not self.concerns(edit):
             return False
+        if all(patch.film is not self.which for patch in edit.patches) and not self._measured_otherwise(edit):
+            self._rename(board, edit)
+            return True
+        concerned = self._concerned(board, edit)
         if sorted(board.deposits[self.which]) == self._numbers:
             table = self._table()
             for patch in edit.patches:
@@ -105,6 +108,28 @@ class LiveFilm:
                 numbers |= set(np.unique(patch.before[changed]).tolist())
                 numbers |= set(np.unique(patch.after[changed]).tolist())
         return numbers - {0}
+
+    def _measured_otherwise(self, edit: Edit) -> bool:
+        """Return whether an edit brings, removes or measures a deposit of this film in another way."""
+        return any(
+            entry.before is None or entry.after is None or entry.before.area_method is not entry.after.area_method
+            for entry in edit.entries
+            if entry.film is self.which
+        )
+
+    def _rename(self, board: Board, edit: Edit) -> None:
+        """Follow an edit that says something else of a deposit and moves no pixel: no area changes."""
+        for number in self.touched(edit):
+            said = board.deposits[self.which][number]
+            self._rows[number] = replace(
+                self._rows[number], finding=said.finding, origin=said.origin, confidence=said.confidence
+            )
+        labels = replace(self.measurement.labels, deposits=self._entries(board))
+        self.measurement = self._whole(labels)
+
+    def _entries(self, board: Board) -> tuple[Deposit, ...]:
+        known = board.deposits[self.which]
+        return tuple(replace(known[number], label=k) for k, number in enumerate(self._numbers, start=1))
 
     def _concerned(self, board: Board, edit: Edit) -> set[int]:
         """Return the numbers whose entry or pixels changed, and those near enough to feel it."""
@@ -133,10 +158,9 @@ class LiveFilm:
         self._image = image.copy() if gapless else self._table()[image]
 
     def _measure(self, board: Board, concerned: Iterable[int]) -> None:
-        known = board.deposits[self.which]
         labels = DepositLabels(
             image=self._image.copy(),
-            deposits=tuple(replace(known[number], label=k) for k, number in enumerate(self._numbers, start=1)),
+            deposits=self._entries(board),
             method=METHOD,
             film_sha256=self.film.sha256,
             warnings=self.warnings,

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.deposits import Deposit, Finding, Origin
+from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
 from calcimeasure.errors import ReadingError
 from calcimeasure.readings.board import Board, Edit, Entry, HandLink, Patch, Which
 
@@ -258,3 +258,82 @@ def _links_without(board: Board, film: Which, gone: set[int]) -> tuple[frozenset
 
     after = frozenset(decided for decided in board.links if not concerns(decided))
     return None if after == board.links else (board.links, after)
+
+
+def accept(board: Board, film: Which, labels: Sequence[int]) -> Edit:
+    """Say that deposits that were found are there: their confidence becomes 1, their area stays as measured."""
+    entries = []
+    for label in sorted(set(labels)):
+        entry = _entry(board, film, label)
+        if entry.confidence < 1.0:
+            entries.append(Entry(film=film, label=label, before=entry, after=replace(entry, confidence=1.0)))
+    return Edit(name=f"Accept {_named(labels)}", entries=tuple(entries))
+
+
+def together(edits: Sequence[Edit], name: str) -> Edit:
+    """Return edits of different films as one step; no two of them may change the same film's pixels or the links.
+
+    Raises
+    ------
+    ReadingError
+        When two change the links.
+    """
+    links = [edit.links for edit in edits if edit.links is not None]
+    if len(links) > 1:
+        raise ReadingError("two steps that change links cannot be one", remedy="Do them one after the other.")
+    return Edit(
+        name=name,
+        patches=tuple(patch for edit in edits for patch in edit.patches),
+        entries=tuple(entry for edit in edits for entry in edit.entries),
+        links=links[0] if links else None,
+    )
+
+
+def adopt(board: Board, film: Which, found: DepositLabels, *, first: DepositLabels) -> Edit:
+    """Take over a new search without touching what a person did.
+
+    Deposits that nobody touched since they were found give way to the new finds. What was edited, drawn, clicked,
+    accepted or named otherwise stays; a find that would lie on it, or on what a person removed, is left out.
+
+    Parameters
+    ----------
+    found
+        What the new search found.
+    first
+        What the reading started from: pixels of it that are free now were removed by a person.
+    """
+    image, known = board.images[film], board.deposits[film]
+    untouched = [
+        label
+        for label, entry in known.items()
+        if entry.origin is Origin.AUTO and entry.finding is Finding.CALCINOSIS and entry.confidence < 1.0
+    ]
+    kept = np.where(np.isin(image, untouched), np.uint16(0), image)
+    removed = (first.image > 0) & (image == 0)
+    taken = (kept > 0) | removed
+    after, label = kept, max(known, default=0)
+    confidences = {}
+    for deposit in found.deposits:
+        mask = found.mask(deposit.label)
+        if (mask & taken).sum() * 2 > mask.sum():
+            continue
+        label += 1
+        after = np.where(mask & ~taken, np.uint16(label), after)
+        confidences[label] = deposit.confidence
+    return _adopted(board, film, after, confidences)
+
+
+def _adopted(board: Board, film: Which, after: NDArray[np.uint16], confidences: dict[int, float]) -> Edit:
+    edit = _reshape(board, film, after, "Search again", born=dict.fromkeys(confidences, Origin.AUTO))
+    entries = tuple(
+        replace(entry, after=replace(entry.after, confidence=confidences[entry.label]))
+        if entry.after is not None and entry.label in confidences
+        else entry
+        for entry in edit.entries
+    )
+    return replace(edit, entries=entries)
+
+
+def _named(labels: Sequence[int]) -> str:
+    chosen = sorted(set(labels))
+    return f"deposit{'s' if len(chosen) > 1 else ''} {', '.join(map(str, chosen))}"

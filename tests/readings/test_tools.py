@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -178,3 +180,33 @@ def _random_edit(history: History, kind: int, seed: int) -> bool:
         return history.do(makers[kind]())
     except ReadingError:
         return False
+
+
+def test_a_new_search_leaves_alone_what_a_person_did() -> None:
+    board = two_films()
+    first, _ = board.labels(B)
+    doubtful = {label: replace(entry, confidence=0.6) for label, entry in board.deposits[B].items()}
+    board.deposits[B] = doubtful
+    board.apply(tools.paint(board, B, 1, box(slice(10, 12), slice(4, 12))))
+    board.apply(tools.delete(board, B, 2))
+    kept = board.images[B].copy()
+    image = np.zeros(SHAPE, np.uint16)
+    image[4:11, 4:12] = 1  # lies on what was edited
+    image[15:20, 5:9] = 2  # was removed by a person
+    image[2:6, 20:26] = 3
+    edit = tools.adopt(board, B, from_label_image(image, confidence=0.7), first=first)
+    board.apply(edit)
+    assert (board.images[B] == 1).sum() == (kept == 1).sum()
+    assert sorted(board.deposits[B]) == [1, 2]
+    np.testing.assert_array_equal(board.images[B] == 2, image == 3)
+    assert board.deposits[B][2].confidence == 0.7
+    board.apply(edit.inverse)
+    np.testing.assert_array_equal(board.images[B], kept)
+
+
+def test_accepting_changes_confidence_and_nothing_else() -> None:
+    board = two_films()
+    board.deposits[B] = {label: replace(entry, confidence=0.6) for label, entry in board.deposits[B].items()}
+    board.apply(tools.accept(board, B, [1]))
+    assert [entry.confidence for _, entry in sorted(board.deposits[B].items())] == [1.0, 0.6]
+    assert board.deposits[B][1].origin is Origin.AUTO
