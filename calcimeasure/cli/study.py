@@ -28,6 +28,7 @@ def study() -> None:
     calcimeasure study init FOLDER     propose films.csv and study.toml from a folder of films
     calcimeasure study run STUDY       read every film, compare every pair
     calcimeasure study status STUDY    what is done, what failed, what is missing
+    calcimeasure study report STUDY    one page: the result, every patient, what is left out
     calcimeasure study export STUDY    tables as CSV and Parquet, with a data dictionary
     """
 
@@ -96,6 +97,7 @@ def run(study_folder: Path, workers: int | None, scheduler: str | None, **option
     A run that was interrupted, however, goes on where it stopped.
     """
     from calcimeasure.study.export import export_study
+    from calcimeasure.study.report import write_report
     from calcimeasure.study.runner import run_study
     from calcimeasure.study.state import Study
 
@@ -107,8 +109,10 @@ def run(study_folder: Path, workers: int | None, scheduler: str | None, **option
             study_folder, workers=workers, scheduler=scheduler, wait_for_lock=options["wait"], progress=progress
         )
     export_study(study_folder, state)
+    page = write_report(study_folder, state)
     if not options["quiet"]:
         _summarise(state)
+        click.echo(f"Report: {page}")
     return FILMS_FAILED_STATUS if state.failed_films or state.failed_pairs else 0
 
 
@@ -137,6 +141,20 @@ def export(study_folder: Path, out: Path | None, **options: Any) -> None:
     folder = export_study(study_folder, Study(study_folder).state(), folder=out)
     if not options["quiet"]:
         click.echo(f"Tables: {folder}")
+
+
+@study.command()
+@click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--verbose", is_flag=True, help="Print errors in full.")
+def report(study_folder: Path, **options: Any) -> None:
+    """Write the page of STUDY: the result in sentences, patients, precision, films, what is left out, methods."""
+    from calcimeasure.study.report import write_report
+    from calcimeasure.study.state import Study
+
+    page = write_report(study_folder, Study(study_folder).state())
+    if not options["quiet"]:
+        click.echo(f"Report: {page}")
 
 
 def _summarise(state: StudyState) -> None:

@@ -12,6 +12,8 @@ from calcimeasure.errors import UsageError
 BAND_PERCENT = 25.0
 """Half-width of the clinical score's band of change (Valenzuela, Semin Arthritis Rheum 2022;53:151980)."""
 
+UNSURE = "The interval neither excludes no change nor lies inside the margin."
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
@@ -70,7 +72,7 @@ def decide_on_ratio(ratio: LogRatio, margin_ratio: Interval) -> Decision:
         return Decision(
             verdict=Verdict.INDETERMINATE,
             detectable=False,
-            reasons=("The interval neither excludes no change nor lies inside the margin.",),
+            reasons=(UNSURE,),
         )
     low, high = ratio.bounds(0.95)
     beyond: bool | None = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from calcimeasure.errors import CalciMeasureError
+from calcimeasure.study.declared import declare
 from calcimeasure.study.executors import cluster, default_workers, process_pool
 from calcimeasure.study.state import Mark, Study, StudyState
 from calcimeasure.study.store import read_mark
@@ -78,6 +79,7 @@ def run_study(
     count = workers or default_workers()
     told = progress or Progress()
     with study.store.locked(wait=wait_for_lock):
+        declare(study.store, study.settings)
         run = _Run(study, told)
         if executor is not None:
             run.work_with(executor, count)

@@ -65,13 +65,12 @@ def pair(work: PairWork) -> dict[str, Any]:
     time.sleep(SECONDS)
     empty = dict.fromkeys(name for name in PAIR_COLUMNS if name not in ("sentence", "verdict"))
     empty |= {"ci95_percent": None, "ci90_percent": None}
-    mark = {
+    mark = empty | {
         "key": work.key,
         "kind": work.pair.kind,
         "baseline": work.pair.baseline.name,
         "followup": work.pair.followup.name,
         "status": "ok",
-        **empty,
         "baseline_common_area_mm2": 1.0,
         "followup_common_area_mm2": 1.0,
         "log_ratio": 0.0,

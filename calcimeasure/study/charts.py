@@ -1,0 +1,181 @@
+"""The drawings of a study's page, as places on a canvas; the template makes SVG of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from calcimeasure.comparison.records import Interval
+from calcimeasure.results.report.bars import ROW_WIDTH, Axis
+from calcimeasure.study.endpoint import Endpoint
+
+_NARROWEST, _WIDEST = math.log(1.6), math.log(6.0)
+WIDTH, HEIGHT = 640.0, 300.0
+LEFT, RIGHT, TOP, BOTTOM = 58.0, 64.0, 22.0, 40.0
+MOST_NAMED = 12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tick:
+    """A tick: where it stands and what it says."""
+
+    at: float
+    word: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dot:
+    """A point of a chart with what it is, for those who read and those who hear."""
+
+    x: float
+    y: float
+    spoken: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lines:
+    """Areas over time: a line a subject, on a logarithmic axis of area."""
+
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    lines: tuple[tuple[str, tuple[Dot, ...]], ...]
+    names: tuple[Tick, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Agreement:
+    """Repeat exposures: change against mean area, with the limits between which 95 % lie."""
+
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    dots: tuple[Dot, ...]
+    zero: float
+    bias: float
+    limits: tuple[float, float] | None
+
+
+def study_axis(endpoint: Endpoint, margin: Interval) -> Axis:
+    """Return the axis of change that holds the margin, the mean and every subject's change.
+
+    A subject's interval may run off, with an arrow: the longest would press all others together.
+    """
+    changes = endpoint.subjects
+    logs = [1.25 * abs(math.log(ratio)) for ratio in margin]
+    logs += [abs(change.log_ratio) for change in changes if change.log_ratio is not None]
+    halves = sorted(
+        max(abs(math.log1p(bound / 100.0)) for bound in change.ci95_percent)
+        for change in changes
+        if change.ci95_percent is not None and min(change.ci95_percent) > -99.9
+    )
+    if endpoint.mean_ratio is not None:
+        logs += [abs(math.log(bound)) for bound in endpoint.mean_ratio.interval]
+    if halves:
+        logs.append(halves[len(halves) // 2])
+    return Axis(reach=min(max(max(logs) * 1.06, _NARROWEST), _WIDEST), margin=margin, width=ROW_WIDTH)
+
+
+def area_lines(series: Sequence[tuple[str, Sequence[tuple[int, str, float]]]]) -> Lines | None:
+    """Return lines of area over days, or None where nobody has two areas.
+
+    Parameters
+    ----------
+    series
+        A subject with (day, visit, area in mm²) in order; areas of zero have no place on a logarithmic axis and are
+        left to the table.
+    """
+    drawn = [(name, [p for p in points if p[2] > 0.0]) for name, points in series]
+    drawn = [(name, points) for name, points in drawn if len(points) > 1]
+    if not drawn:
+        return None
+    areas = [area for _, points in drawn for _, _, area in points]
+    days = {day: visit for _, points in drawn for day, visit, _ in points}
+    low, high = math.log(min(areas) / 1.15), math.log(max(areas) * 1.15)
+    first, last = min(days), max(days)
+
+    def x(day: float) -> float:
+        return round(LEFT + (day - first) / max(last - first, 1) * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(area: float) -> float:
+        return round(TOP + (high - math.log(area)) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
+
+    return Lines(
+        x_ticks=tuple(Tick(at=x(day), word=visit) for day, visit in sorted(days.items())),
+        y_ticks=tuple(Tick(at=y(area), word=f"{area:g}") for area in _log_ticks(math.exp(low), math.exp(high))),
+        lines=tuple(
+            (
+                name,
+                tuple(
+                    Dot(x=x(day), y=y(area), spoken=f"{name}, {visit}: {area:.1f} mm²") for day, visit, area in points
+                ),
+            )
+            for name, points in drawn
+        ),
+        names=_names([(y(points[-1][2]), name) for name, points in drawn]),
+    )
+
+
+def _names(ends: list[tuple[float, str]]) -> tuple[Tick, ...]:
+    """Return the names beside the ends of lines, moved apart; none where there are too many to be read."""
+    if len(ends) > MOST_NAMED:
+        return ()
+    placed: list[Tick] = []
+    for at, name in sorted(ends):
+        lowest = placed[-1].at + 13.0 if placed else at
+        placed.append(Tick(at=max(at, lowest), word=name))
+    return tuple(placed)
+
+
+def agreement(
+    repeats: Sequence[tuple[str, float, float]], bias: float, limits: tuple[float, float] | None
+) -> Agreement | None:
+    """Return the chart of repeat exposures, or None without any.
+
+    Parameters
+    ----------
+    repeats
+        (name, mean area in mm², log ratio) of each pair of exposures.
+    bias, limits
+        Of the log ratios; limits None where there are too few.
+    """
+    if not repeats:
+        return None
+    reach = 1.15 * max(0.1, *(abs(log) for _, _, log in repeats), *(abs(limit) for limit in limits or (0.0,)))
+    areas = [area for _, area, _ in repeats]
+    low, high = math.log(min(areas) / 1.3), math.log(max(areas) * 1.3)
+
+    def x(area: float) -> float:
+        return round(LEFT + (math.log(area) - low) / (high - low) * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(log: float) -> float:
+        return round(TOP + (reach - log) / (2.0 * reach) * (HEIGHT - TOP - BOTTOM), 1)
+
+    inside = [percent for percent in (-50, -33, -20, -10, -5, 0, 5, 11, 25, 50, 100) if abs(_log(percent)) < reach]
+    ticks = inside if len(inside) <= 7 else [percent for percent in inside if percent not in (-10, -5, 5, 11)]
+    return Agreement(
+        x_ticks=tuple(Tick(at=x(area), word=f"{area:g}") for area in _log_ticks(math.exp(low), math.exp(high))),
+        y_ticks=tuple(Tick(at=y(_log(percent)), word=f"{percent:+d}" if percent else "0") for percent in ticks),
+        dots=tuple(
+            Dot(x=x(area), y=y(log), spoken=f"{name}: {100 * math.expm1(log):+.1f} % at {area:.1f} mm²")
+            for name, area, log in repeats
+        ),
+        zero=y(0.0),
+        bias=y(bias),
+        limits=None if limits is None else (y(limits[0]), y(limits[1])),
+    )
+
+
+def _log(percent: float) -> float:
+    return math.log1p(percent / 100.0)
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return round numbers between two areas, at most seven."""
+    steps: tuple[float, ...]
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+        inside = [tick for tick in ticks if low <= tick <= high]
+        if len(inside) <= 7:
+            return inside
+    return inside
