@@ -26,7 +26,14 @@ from calcimeasure.measurement.area import Crop, describe_crop, half_width_px, ma
 from calcimeasure.measurement.calibration import SMALLEST_SHARE
 from calcimeasure.measurement.edge import DESCRIPTOR_NAMES
 from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
-from calcimeasure.simulation.patches import Backdrop, Patch, random_processing, random_settings, render_patch
+from calcimeasure.simulation.patches import (
+    Backdrop,
+    Patch,
+    random_processing,
+    random_settings,
+    render_patch,
+    rough_mask,
+)
 
 FIRST_SEED = 10_000_000
 CHUNK = 250
@@ -40,23 +47,6 @@ HEAD = 7
 HIDDEN = (28, 16)
 PULL = 3.0  # how much a group's mean weighs against its spread
 TARGET = Path(__file__).resolve().parents[1] / "calcimeasure" / "measurement" / "area_calibration.json"
-
-
-def segmenter_mask(patch: Patch, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return a mask as segmenters and readers make them: some level of the shadow, too tight or too loose, uneven."""
-    soft = cv2.GaussianBlur(patch.coverage, (0, 0), rng.uniform(0.6, 1.6))
-    waves = cv2.GaussianBlur(rng.standard_normal(soft.shape, dtype=np.float32), (0, 0), 2.0) * 7.0
-    level = np.clip(0.5 + 0.15 * rng.normal(), 0.2, 0.8)
-    mask = (soft + 0.06 * waves * (soft > 0.02) > level).astype(np.uint8)
-    steps = int(rng.choice([-2, -1, -1, 0, 0, 0, 1, 1, 2]))
-    if steps:
-        size = 2 * abs(steps) + 1
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-        changed = cv2.dilate(mask, disc) if steps > 0 else cv2.erode(mask, disc)
-        mask = changed if changed.any() else mask
-    if not mask.any():
-        mask = (patch.coverage >= 0.5 * patch.coverage.max()).astype(np.uint8)
-    return mask.astype(bool)
 
 
 def crop_around(patch: Patch, mask: NDArray[np.bool_]) -> Crop:
@@ -94,7 +84,7 @@ def films_of(seed: int) -> Iterator[tuple[list[float], Crop]]:
     for visit, matrix in ((settings, np.eye(2)), (settings, np.eye(2)), (changed, stretch)):
         posed = deposit.moved(rotation(np.radians(rng.uniform(-12, 12))) @ matrix, np.zeros(2))
         patch = render_patch(posed, visit, rng, backdrop_rng=np.random.default_rng([seed, 1]))
-        crop = crop_around(patch, segmenter_mask(patch, rng))
+        crop = crop_around(patch, rough_mask(patch, rng))
         size = float(np.sqrt(posed.area_mm2 * 4 / np.pi))
         yield [KINDS.index(kind), BACKDROPS.index(visit.backdrop), size, visit.cnr, patch.area_px], crop
 

@@ -222,6 +222,23 @@ def random_processing(settings: PatchSettings, rng: np.random.Generator) -> Patc
     )
 
 
+def rough_mask(patch: Patch, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return a mask as segmenters make them: some level of the shadow, up to two pixels too tight or loose, uneven."""
+    soft = cv2.GaussianBlur(patch.coverage, (0, 0), rng.uniform(0.6, 1.6))
+    waves = _noise(patch.coverage.shape, 2.0, rng)
+    level = np.clip(0.5 + 0.15 * rng.normal(), 0.2, 0.8)
+    mask = (soft + 0.06 * waves * (soft > 0.02) > level).astype(np.uint8)
+    steps = int(rng.choice([-2, -1, -1, 0, 0, 0, 1, 1, 2]))
+    if steps:
+        size = 2 * abs(steps) + 1
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+        changed = cv2.dilate(mask, disc) if steps > 0 else cv2.erode(mask, disc)
+        mask = changed if changed.any() else mask
+    if not mask.any():
+        mask = (patch.coverage >= 0.5 * patch.coverage.max()).astype(np.uint8)
+    return np.asarray(mask, dtype=np.bool_)
+
+
 def _soft_tissue(shape: tuple[int, int], settings: PatchSettings, rng: np.random.Generator) -> NDArray[np.float64]:
     row, col = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
     slope, bend = rng.normal(0, 1, 2), rng.normal(0, 0.5, 3)

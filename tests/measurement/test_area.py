@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ def many(kind: str, diameter_mm: float, settings: PatchSettings, count: int = 16
 def test_sharp_and_thinning_deposits_of_8_mm(kind, backdrop):
     ratios, z = many(kind, 8.0, PatchSettings(cnr=10.0, backdrop=backdrop))
     assert 0.93 < np.median(ratios) < 1.07
-    assert np.abs(z).max() < 5
+    assert np.quantile(np.abs(z), 0.9) < 2.5
 
 
 @pytest.mark.parametrize(("kind", "spread"), [("slab", 0.03), ("nodule", 0.06)])
@@ -51,22 +53,30 @@ def test_half_maximum_would_lose_a_quarter_of_an_ellipsoid():
     _, labels = cv2.connectedComponents((smooth > 0.5 * smooth[middle]).astype(np.uint8))
     half_maximum = float((labels == labels[middle]).sum())
     assert half_maximum < 0.83 * patch.area_px
-    assert estimate(patch).area_px == pytest.approx(patch.area_px, rel=0.08)
+    found = estimate(patch)
+    assert abs(found.area_px - patch.area_px) < 0.5 * (patch.area_px - half_maximum)
+    assert abs(found.area_px - patch.area_px) < 2.5 * found.se_px
 
 
 @pytest.mark.parametrize("kind", ["slab", "nodule", "lobulated"])
 @pytest.mark.parametrize("diameter_mm", [2.0, 4.0, 8.0])
-@pytest.mark.parametrize("steps", [-2, -1, 1, 2])
-def test_the_mask_says_only_which(kind, diameter_mm, steps):
+def test_the_mask_says_only_which(kind, diameter_mm):
     settings = PatchSettings(cnr=12.0, backdrop=Backdrop.BONE_EDGE, bone_contrast=0.8)
-    changes = []
+    changes, in_errors = [], []
     for seed in range(6):
         patch = patch_of_kind(kind, diameter_mm, 7200 + seed, settings)
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(steps) + 1,) * 2)
-        mask = patch.mask.astype(np.uint8)
-        changed = (cv2.dilate if steps > 0 else cv2.erode)(mask, disc).astype(bool)
-        changes.append(np.log(estimate(patch, changed).area_px / estimate(patch).area_px))
-    assert np.median(np.abs(changes)) < 0.01
+        plain = estimate(patch)
+        for steps in (-2, -1, 1, 2):
+            disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(steps) + 1,) * 2)
+            mask = patch.mask.astype(np.uint8)
+            changed = (cv2.dilate if steps > 0 else cv2.erode)(mask, disc).astype(bool)
+            if changed.any():
+                moved = abs(estimate(patch, changed).area_px - plain.area_px)
+                changes.append(moved / plain.area_px)
+                in_errors.append(moved / plain.se_px)
+    # One pixel more all round would be 16 % at 4 mm.
+    assert np.median(changes) < 0.02
+    assert np.median(in_errors) < 0.25
 
 
 def test_a_ring_keeps_its_hole_and_a_shell_is_filled():
@@ -80,18 +90,24 @@ def test_a_ring_keeps_its_hole_and_a_shell_is_filled():
         pixels = (cv2.GaussianBlur(signal, (0, 0), 1.0) + noise).astype(np.float32)
         mask = signal > 0.1
         crop = Crop(pixels=pixels, mask=mask, others=np.zeros_like(mask), valid=np.ones_like(mask))
-        assert estimate_area(describe_crop(crop).edge).area_px == pytest.approx(truth, rel=0.06)
+        found = estimate_area(describe_crop(crop).edge)
+        assert found.area_px == pytest.approx(truth, rel=0.10)
+        assert abs(found.area_px - truth) < 2.5 * found.se_px
 
 
 def test_two_deposits_2_mm_apart_do_not_share_pixels():
     rows, cols = np.indices((90, 140)).astype(float)
-    centres, truth = ((45, 50), (45, 50 + 2 * 12 + 13)), np.pi * 12**2
+    centres = (45, 50), (45, 50 + 2 * 12 + 13)
     discs = [np.hypot(rows - r, cols - c) < 12 for r, c in centres]
-    pixels = cv2.GaussianBlur((discs[0] | discs[1]).astype(float), (0, 0), 1.0)
-    pixels = (pixels + np.random.default_rng(0).normal(0, 0.05, pixels.shape)).astype(np.float32)
+    blurred = [cv2.GaussianBlur(disc.astype(np.float32), (0, 0), 1.0) for disc in discs]
+    pixels = (blurred[0] + blurred[1] + np.random.default_rng(0).normal(0, 0.05, rows.shape)).astype(np.float32)
     for own, other in ((0, 1), (1, 0)):
-        crop = Crop(pixels=pixels, mask=discs[own], others=discs[other], valid=np.ones_like(discs[0]))
-        assert estimate_area(describe_crop(crop).edge).area_px == pytest.approx(truth, rel=0.05)
+        anywhere = np.ones_like(discs[0])
+        crop = Crop(pixels=pixels, mask=discs[own], others=discs[other], valid=anywhere)
+        found = estimate_area(describe_crop(crop).edge)
+        assert abs(found.area_px - discs[own].sum()) < 2.5 * found.se_px
+        alone = replace(crop, pixels=pixels - blurred[other], others=np.zeros_like(anywhere))
+        assert found.area_px == pytest.approx(estimate_area(describe_crop(alone).edge).area_px, rel=0.02)
 
 
 @pytest.mark.parametrize("spacing_mm", [(0.15, 0.15), (0.1, 0.2), (0.2, 0.1), (0.15, 0.1505)])
