@@ -20,6 +20,9 @@ REGION_CODES = {"HAND": ("85562004", "Hand"), "FOREARM": ("14975008", "Forearm")
                 "KNEE": ("72696002", "Knee")}  # fmt: skip
 
 
+FINGERS_UP = ("HAND", "FOREARM")
+
+
 def content_uid(*parts: str) -> str:
     """Return a UID under the UUID root that depends on nothing but the given text."""
     digest = hashlib.sha256("/".join(parts).encode()).digest()
@@ -104,9 +107,14 @@ def _describe(dataset: Any, simulated: SimulatedFilm, modality: str) -> None:
     dataset.StudyDescription = f"SIMULATED {identity.body_part}"
     dataset.BodyPartExamined = identity.body_part
     dataset.ViewPosition = identity.view
-    dataset.ImageLaterality = identity.side
-    dataset.Laterality = identity.side if identity.side in ("L", "R") else ""
-    dataset.PatientOrientation = ["", ""]
+    if modality == "DX":
+        dataset.ImageLaterality = identity.side
+        dataset.PositionerType = ""
+    else:
+        dataset.Laterality = identity.side if identity.side in ("L", "R") else ""
+    # From the tube a hand's back shows the patient's left at the left; the others are looked at face to face.
+    across = "R" if identity.view == "PA" else "L"
+    dataset.PatientOrientation = [across, "H" if identity.body_part in FINGERS_UP else "F"]
     dataset.BurnedInAnnotation = "YES"
     dataset.LossyImageCompression = "00"
     dataset.KVP = f"{exposure.get('voltage_kv', 52.0):.1f}"

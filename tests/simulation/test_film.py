@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from dataclasses import replace
 
 import cv2
@@ -108,6 +110,16 @@ def test_dicom_bytes_depend_on_the_film_alone(film, tmp_path):
     for name in ("a.dcm", "b.dcm"):
         write_dicom(film, tmp_path / name)
     assert (tmp_path / "a.dcm").read_bytes() == (tmp_path / "b.dcm").read_bytes()
+
+
+@pytest.mark.parametrize("modality", ["DX", "CR"])
+def test_headers_satisfy_the_standards_validator(film, tmp_path, modality):
+    validator = shutil.which("dciodvfy")
+    if validator is None:
+        pytest.skip("dciodvfy is not installed (Debian package dicom3tools)")
+    write_dicom(film, tmp_path / "film.dcm", modality=modality)
+    said = subprocess.run([validator, str(tmp_path / "film.dcm")], capture_output=True, text=True, check=False)
+    assert [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")] == []
 
 
 def test_truth_is_json_that_a_person_can_read(film, tmp_path):
