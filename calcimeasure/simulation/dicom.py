@@ -14,9 +14,8 @@ COMPUTED_RADIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
 DIGITAL_XRAY_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
 SIMULATOR_VERSION = "simulator 1"  # not the release: the samples' bytes are not to change with it
 IMPLEMENTATION_UID = "2.25.128347730281915012853418850275466237441"
-VIEW_CODES = {"PA": ("399348003", "postero-anterior"), "AP": ("399067008", "antero-posterior"),
-              "LAT": ("399067008", "lateral")}  # fmt: skip
-REGION_CODES = {"HAND": ("85562004", "Hand"), "FOREARM": ("14975008", "Forearm"), "ELBOW": ("127949000", "Elbow"),
+VIEW_CODES = {"PA": ("272479007", "postero-anterior"), "AP": ("399348003", "antero-posterior")}
+REGION_CODES = {"HAND": ("85562004", "Hand"), "FOREARM": ("14975008", "Forearm"), "ELBOW": ("16953009", "Elbow joint"),
                 "KNEE": ("72696002", "Knee")}  # fmt: skip
 
 

@@ -122,6 +122,25 @@ def test_headers_satisfy_the_standards_validator(film, tmp_path, modality):
     assert [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")] == []
 
 
+def test_codes_are_those_of_the_standards_context_groups():
+    """PS3.16 CID 4010 (views) and 4031 (regions), as pydicom's concept dictionary gives them."""
+    from pydicom.sr.codedict import codes
+
+    from calcimeasure.simulation.dicom import REGION_CODES, VIEW_CODES
+
+    expected = {
+        "PA": codes.SCT.PosteroAnterior,
+        "AP": codes.SCT.AnteroPosterior,
+        "HAND": codes.SCT.Hand,
+        "FOREARM": codes.SCT.Forearm,
+        "ELBOW": codes.SCT.ElbowJoint,
+        "KNEE": codes.SCT.Knee,
+    }
+    assert {name: code for name, (code, _) in (VIEW_CODES | REGION_CODES).items()} == {
+        name: concept.value for name, concept in expected.items()
+    }
+
+
 def test_truth_is_json_that_a_person_can_read(film, tmp_path):
     write_truth(film.truth, tmp_path / "truth.json")
     record = json.loads((tmp_path / "truth.json").read_text())
