@@ -34,6 +34,8 @@ HOLLOW_SHARE = 0.12
 HOLLOW_NOISE_SD = 3.0
 HOLLOW_BLUR_PX = 1.6
 SMALLEST_AREA_PX = 0.3
+# Of a disc's outline of the same area: a quarter of a disc in the corner of a film shows half of it.
+SHORTEST_LENGTH_SHARE = 0.45
 
 DESCRIPTOR_NAMES: tuple[str, ...] = (
     *(f"profile_{low:+.0f}" for low in DISTANCE_EDGES[:-1]),
@@ -132,7 +134,7 @@ def describe_edge(
     share = _coverage(view, solid, territory)
     area = float(share.sum(dtype=np.float64))
     round_length = 2.0 * np.sqrt(np.pi * max(area, SMALLEST_AREA_PX))
-    length = max(_length(share, territory), 0.8 * round_length)
+    length = max(_length(share, territory), SHORTEST_LENGTH_SHARE * round_length)
     distance = _signed_distance(solid)
     near = territory & (distance < DISTANCE_EDGES[-1])
     shape = [

@@ -75,7 +75,7 @@ def test_the_mask_says_only_which(kind, diameter_mm):
                 changes.append(moved / plain.area_px)
                 in_errors.append(moved / plain.se_px)
     # One pixel more all round would be 16 % at 4 mm.
-    assert np.median(changes) < 0.02
+    assert np.median(changes) < 0.025
     assert np.median(in_errors) < 0.25
 
 
