@@ -41,15 +41,17 @@ from calcimeasure.segmentation.scoring import MODEL_FILE, SETTINGS_FILE, Boosted
 from calcimeasure.segmentation.working import WorkingFilm, make_working
 
 TRAIN_SEED, CHOOSE_SEED, REPORT_SEED = 200_000, 250_000, 255_000
-SPACINGS_MM = (0.115, 0.143, 0.175, 0.2)
+SPACINGS_MM = (0.115, 0.15, 0.175, 0.2, 0.2)
+DEPOSITS = (0, 15)  # tried for on a simulated film, the last one excluded: more than patients have, to learn more
 REAL_SPACING_MM = 0.2
-OVERLAP_NONE, OVERLAP_FULL = 0.15, 0.6
+OVERLAP_NONE, OVERLAP_FULL = 0.12, 0.5  # the outline is drawn anew afterwards: a rough fit is a find
 HELD_OUT_EVERY = 3
 MODELS = Path(__file__).resolve().parent.parent / "calcimeasure" / "segmentation" / "models"
 SETTINGS = {"max_iter": 240, "learning_rate": 0.09, "max_leaf_nodes": 24, "min_samples_leaf": 60}
 SETTINGS |= {"l2_regularization": 1.0, "max_features": 0.5, "early_stopping": False, "random_state": 0}
 NEGATIVES_A_DEPOSIT = 60  # candidates that touch no deposit, for each that does; the rest add time and little else
-FALSE_PIECES_A_FILM = 0.6
+PART_CREDIT = 0.6
+FALSE_PIECES_A_FILM = 0.9
 
 
 def main() -> None:
@@ -79,9 +81,9 @@ def main() -> None:
     if options.keep_model and model_file.exists():
         print(f"kept {model_file.name}")
     else:
-        features, overlap = load(files)
-        print(f"{len(features)} candidates, {int((overlap > OVERLAP_FULL).sum())} of them deposits", flush=True)
-        export(fit(features, overlap), features, model_file)
+        features, quality = load(files)
+        print(f"{len(features)} candidates, {int((quality >= 1).sum())} of them deposits", flush=True)
+        export(fit(features, quality), features, model_file)
     write_settings(options.models / SETTINGS_FILE, threshold=0.5, knots=None)
     print(f"fitted after {time.monotonic() - started:.0f} s", flush=True)
     choose(options.models, options.workers, options.judged)
@@ -122,10 +124,10 @@ def collect(job: tuple[Path, str, int, Path | None]) -> Path | None:
     working = make_working(film, anatomy)
     cuts = find_cuts(working)
     rows = describe_cuts(working, cuts)
-    overlap = [overlaps(working, cut, truth) for cut in cuts]
+    fits = np.concatenate([fit_of(working, cut, truth) for cut in cuts], axis=1)
     features = np.concatenate(rows).astype(np.float32)
     partial = file.with_suffix(".partial.npz")
-    np.savez_compressed(partial, features=features, overlap=np.concatenate(overlap).astype(np.float32))
+    np.savez_compressed(partial, features=features, fits=fits.astype(np.float32))
     partial.replace(file)
     return file
 
@@ -136,7 +138,8 @@ def make_film(kind: str, seed: int, path: Path | None) -> tuple[Radiograph, NDAr
         from calcimeasure.simulation import simulate_film
 
         rng = np.random.default_rng(seed)
-        made = simulate_film(rng, spacing_mm=float(rng.choice(SPACINGS_MM)))
+        deposits = int(rng.integers(*DEPOSITS))
+        made = simulate_film(rng, deposits=deposits, spacing_mm=float(rng.choice(SPACINGS_MM)))
         return made.film, made.labels.image
     assert path is not None  # noqa: S101
     film = read_film(path, spacing_mm=REAL_SPACING_MM if path.suffix == ".jpg" else None)
@@ -145,8 +148,12 @@ def make_film(kind: str, seed: int, path: Path | None) -> tuple[Radiograph, NDAr
     return insert_deposits(film, np.random.default_rng([TRAIN_SEED, seed, sum(path.stem.encode())]))
 
 
-def overlaps(working: WorkingFilm, cut: Cut, truth: NDArray[np.uint16]) -> NDArray[np.float64]:
-    """Return each candidate's best intersection over union with a deposit or with one connected piece of one."""
+def fit_of(working: WorkingFilm, cut: Cut, truth: NDArray[np.uint16]) -> NDArray[np.float64]:
+    """Return three rows: how well each candidate fits a deposit or one connected piece of one.
+
+    They are the best intersection over union; then, for the target that holds most of the candidate, the share of the
+    candidate inside it and the share of it that the candidate covers.
+    """
     rows, cols = cut.labels.shape
     (row, col), factor = place_on_film(working, cut, (slice(0, rows), slice(0, cols)))
     at = [
@@ -156,7 +163,7 @@ def overlaps(working: WorkingFilm, cut: Cut, truth: NDArray[np.uint16]) -> NDArr
     deposits = truth[np.ix_(*at)].astype(np.int32)
     pieces, _ = components(deposits > 0)
     area = np.bincount(cut.labels.ravel(), minlength=cut.count + 1)[1:]
-    best = np.zeros(cut.count)
+    best, inside, covered = np.zeros(cut.count), np.zeros(cut.count), np.zeros(cut.count)
     for targets in (deposits, pieces):
         both = (cut.labels > 0) & (targets > 0)
         if not both.any():
@@ -166,25 +173,37 @@ def overlaps(working: WorkingFilm, cut: Cut, truth: NDArray[np.uint16]) -> NDArr
         pairs, shared = np.unique(cut.labels[both].astype(np.int64) * count + targets[both], return_counts=True)
         who, which = pairs // count - 1, pairs % count
         np.maximum.at(best, who, shared / (area[who] + sizes[which] - shared))
-    return best
+        np.maximum.at(inside, who, shared / area[who])
+        np.maximum.at(covered, who, shared / sizes[which])
+    return np.stack([best, inside, covered])
 
 
 def load(files: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return features and how good a find each candidate is, 0 to 1."""
     parts = [np.load(file) for file in files]
-    return np.concatenate([p["features"] for p in parts]), np.concatenate([p["overlap"] for p in parts])
+    return np.concatenate([p["features"] for p in parts]), quality_of(
+        np.concatenate([p["fits"] for p in parts], axis=1)
+    )
+
+
+def quality_of(fits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return 1 for an outline that fits, less for a rough one and for a part that lies wholly inside a deposit."""
+    overlap, inside, covered = fits
+    whole = np.clip((overlap - OVERLAP_NONE) / (OVERLAP_FULL - OVERLAP_NONE), 0, 1)
+    part = PART_CREDIT * np.clip((inside - 0.6) / 0.3, 0, 1) * np.clip(covered / 0.25, 0, 1)
+    return np.asarray(np.maximum(whole, part))
 
 
 # --- classifier -----------------------------------------------------------------------------------------------------
 
 
-def fit(features: NDArray[np.float32], overlap: NDArray[np.float32]) -> Any:
+def fit(features: NDArray[np.float32], quality: NDArray[np.float32]) -> Any:
     """Return the classifier: its probability grows with how well a candidate's outline fits a deposit."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    touching = overlap > OVERLAP_NONE / 3
-    keep = touching | (np.random.default_rng(0).random(len(overlap)) < NEGATIVES_A_DEPOSIT * touching.mean())
-    features, overlap = features[keep], overlap[keep]
-    quality = np.clip((overlap - OVERLAP_NONE) / (OVERLAP_FULL - OVERLAP_NONE), 0, 1)
+    touching = quality > 0
+    keep = touching | (np.random.default_rng(0).random(len(quality)) < NEGATIVES_A_DEPOSIT * touching.mean())
+    features, quality = features[keep], quality[keep]
     partly = (quality > 0) & (quality < 1)
     rows = np.concatenate([features, features[partly]])
     target = np.concatenate([quality > 0, np.zeros(int(partly.sum()))]).astype(int)

@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcimeasure.segmentation.candidates import Cut, find_cuts, place_on_film
+from calcimeasure.segmentation.candidates import LINE_LENGTHS_MM, Cut, find_cuts, place_on_film
 from calcimeasure.segmentation.features import describe_cuts
 from calcimeasure.segmentation.regions import Region
 from calcimeasure.segmentation.scoring import Scorer
 from calcimeasure.segmentation.working import COARSEST, WorkingFilm
 
 # Clicks may point at what is too faint to be proposed, and deserve more outlines to choose from.
-_LENGTHS_MM = (2.4, 4.8, 9.6, 18.0, 30.0, 48.0)
+_LENGTHS_MM = LINE_LENGTHS_MM
 _LEVELS = (0.025, 0.04, 0.06, 0.08, 0.1, 0.13, 0.17, 0.22, 0.28, 0.36, 0.46, 0.6, 0.8, 1.1)
 _WINDOW_MM = 36.0
 _MISS_CELLS = 2
+_MOST_COMPARED = 40
+_LEAST_SHARE = 0.1  # of the likeliest candidate's probability: less is not weighed
+_LEAST_SCORE = 0.003  # below it, what lies under the click is background
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,19 +49,48 @@ def region_under(working: WorkingFilm, click: Click, foreign: list[Click], score
     window = _window(working, _cell(click, working))
     at = _cell(click, window)
     elsewhere = [_cell(other, window) for other in foreign]
-    best: tuple[tuple[bool, float], Cut, int] | None = None
     cuts = [_under(cut, at) for cut in find_cuts(window, lengths_mm=_LENGTHS_MM, levels=_LEVELS, everywhere=True)]
     cuts = [cut for cut in cuts if cut.count]
-    for cut, rows in zip(cuts, describe_cuts(window, cuts), strict=True):
-        for number, score in enumerate(scorer(rows), start=1):
-            rank = (_holds_any(cut, number, elsewhere), -float(score))
-            if best is None or rank < best[0]:
-                best = (rank, cut, number)
-    if best is None:
+    chosen = _choose(cuts, [scorer(rows) for rows in describe_cuts(window, cuts)], elsewhere)
+    if chosen is None:
         return None
-    _, cut, number = best
+    cut, number = chosen
     corner, factor = place_on_film(window, cut, cut.box(number))
     return Region(mask=cut.labels[cut.box(number)] == number, corner=corner, probability=1.0, factor=factor)
+
+
+def _choose(
+    cuts: list[Cut], scores: list[NDArray[np.float64]], elsewhere: list[tuple[int, int]]
+) -> tuple[Cut, int] | None:
+    """Return the candidate that agrees best with all that are likely: the one of the largest expected overlap.
+
+    The likeliest alone may be one of several nested outlines that hardly differ in probability; what they have in
+    common is steadier from film to film.
+    """
+    entries = [
+        (cut, number, float(score), _holds_any(cut, number, elsewhere))
+        for cut, values in zip(cuts, scores, strict=True)
+        for number, score in enumerate(values, start=1)
+    ]
+    own = [entry for entry in entries if not entry[3]] or entries
+    if max((entry[2] for entry in own), default=0.0) < _LEAST_SCORE:
+        return None
+    likely = sorted(own, key=lambda entry: -entry[2])[:_MOST_COMPARED]
+    likely = [entry for entry in likely if entry[2] >= _LEAST_SHARE * likely[0][2]]
+    masks = np.stack([_on_window(cut, number) for cut, number, *_ in likely]).reshape(len(likely), -1)
+    belief = np.array([score for _, _, score, _ in likely])
+    areas = masks.sum(axis=1)
+    agreement = np.zeros(len(likely))
+    for first, mask in enumerate(masks):
+        shared = masks[:, mask].sum(axis=1)
+        agreement[first] = float((belief * shared / (areas + areas[first] - shared)).sum())
+    cut, number, *_ = likely[int(np.argmax(agreement))]
+    return cut, number
+
+
+def _on_window(cut: Cut, number: int) -> NDArray[np.bool_]:
+    mask = cut.labels == number
+    return mask if cut.coarse == 1 else np.repeat(np.repeat(mask, cut.coarse, axis=0), cut.coarse, axis=1)
 
 
 def _cell(click: Click, working: WorkingFilm) -> tuple[int, int]:
