@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.comparison.patches import States, Windows, correlate, cut_windows, improve
+from calcimeasure.comparison.patches import States, Windows, correlate, cut_windows, improve, place, sample
 from calcimeasure.comparison.reduced import FloatImage, Reduced, resize
 from calcimeasure.comparison.rigid import Pose
 
@@ -27,6 +27,8 @@ SEARCH_CELLS = (-4.0, -2.0, 0.0, 2.0, 4.0)
 SEARCH_TURNS_DEG = (-6.0, 0.0, 6.0)
 LEAST_SHARE_OF_LIMB = 0.5
 """Share of a limb's windows that have to fit for the limb to be on the other film."""
+WHOLE = 0.9
+"""Share of a window that has to lie in the second film's field for what it found to count."""
 MATCHED = 0.5
 """Correlation from which a window counts as matched."""
 NEIGHBOUR_REACH = 1.5
@@ -61,6 +63,8 @@ class Matches:
         Whether the place lies inside the second film's field.
     good
         Whether it fits and its neighbours agree.
+    contrast
+        How much pattern each shows; windows over nothing but muscle say little for or against a fit.
     """
 
     first: NDArray[np.float64]
@@ -71,26 +75,30 @@ class Matches:
     limb: NDArray[np.uint8]
     seen: NDArray[np.bool_]
     good: NDArray[np.bool_]
+    contrast: NDArray[np.float64]
 
     @property
     def share(self) -> float:
-        """Share of the windows inside both fields that fit."""
-        return float(self.good[self.seen].mean()) if self.seen.any() else 0.0
+        """Share of the windows inside both fields that fit, weighted by the pattern they show."""
+        return self._share(self.seen)
 
     def without_strangers(self) -> Matches:
         """Return the same without limbs that the second film does not show, where it shows another.
 
         A hand of two that is missing on the other film would otherwise be laid on the one that is there.
         """
-        fits = {limb: self._share_of(limb) >= LEAST_SHARE_OF_LIMB for limb in np.unique(self.limb).tolist()}
+        fits = {
+            limb: self._share(self.seen & (self.limb == limb)) >= LEAST_SHARE_OF_LIMB
+            for limb in np.unique(self.limb).tolist()
+        }
         if not any(fits.values()):
             return self
         known = np.isin(self.limb, [limb for limb, fit in fits.items() if fit])
         return replace(self, seen=self.seen & known, good=self.good & known)
 
-    def _share_of(self, limb: int) -> float:
-        seen = self.seen & (self.limb == limb)
-        return float(self.good[seen].mean()) if seen.any() else 0.0
+    def _share(self, chosen: NDArray[np.bool_]) -> float:
+        weight = self.contrast[chosen] ** 2
+        return float((weight * self.good[chosen]).sum() / weight.sum()) if chosen.any() else 0.0
 
 
 def match_windows(first: Reduced, second: Reduced, poses: dict[int, Pose]) -> Matches:
@@ -114,10 +122,12 @@ def match_windows(first: Reduced, second: Reduced, poses: dict[int, Pose]) -> Ma
     found = _search_about(windows, states, half_2, scale)
     neighbours = _neighbours(centres, limb)
     states, score = _propagate(windows, found, neighbours, half_2, scale)
-    states = _relaxed(windows, states, score, neighbours, scale)
+    # A window that reaches over a film's border compares bone with nothing there: its neighbours know better.
+    field = halve(second.field)
+    inside = sample(field, place(windows, states, scale)) @ windows.weights
+    states = _relaxed(windows, states, np.where(inside > WHOLE, score, 0.0), neighbours, scale)
     score = correlate(windows, np.arange(len(windows)), states, half_2, scale)
     agrees = _agreement(windows.centres, states, score, neighbours, scale) < CONSISTENT * scale
-    field = halve(second.field)
     seen = _inside(states, field)
     return Matches(
         first=2.0 * windows.centres + 0.5,
@@ -128,6 +138,7 @@ def match_windows(first: Reduced, second: Reduced, poses: dict[int, Pose]) -> Ma
         limb=limb,
         seen=seen,
         good=(score > MATCHED) & agrees & seen,
+        contrast=windows.contrast,
     )
 
 

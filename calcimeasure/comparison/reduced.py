@@ -26,8 +26,10 @@ LONGEST_SIDE_WITHOUT_SPACING = 560
 MEAN_SIGMA = 9.0
 SPREAD_SIGMA = 18.0
 """Reach of the local mean and spread, in cells: about 4.5 and 9 mm."""
-FLOOR_OF_SPREAD = 0.25
-"""Share of the film's typical spread below which local spread counts as noise and is not amplified."""
+STRUCTURED = 85
+FLOOR_OF_SPREAD = 0.2
+"""Share of the spread at bone's edges (the 85th percentile over the limbs) that is added to every local spread, so
+that the noise of a thigh is not raised to the height of bone."""
 CLIP = 3.0
 
 
@@ -139,7 +141,7 @@ def normalise(
     square = blur(excess * excess, spread_sigma) / np.maximum(blur(field, spread_sigma), np.float32(1e-3))
     spread = np.sqrt(np.maximum(square, 0.0))
     over = limb & (field > 0)
-    typical = float(np.median(spread[over])) if over.any() else float(spread.max(initial=0.0))
+    typical = float(np.percentile(spread[over], STRUCTURED)) if over.any() else float(spread.max(initial=0.0))
     result: FloatImage = np.clip(excess / (spread + np.float32(FLOOR_OF_SPREAD * typical + 1e-6)), -CLIP, CLIP)
     return result
 

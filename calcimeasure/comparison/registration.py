@@ -19,7 +19,7 @@ from calcimeasure.comparison.bone_scale import BoneScale, applies, measure_bone_
 from calcimeasure.comparison.displacement import Polished, blend, polish, standard_error
 from calcimeasure.comparison.patches import sample
 from calcimeasure.comparison.records import Alignment, Registration
-from calcimeasure.comparison.reduced import Reduced, reduce_film
+from calcimeasure.comparison.reduced import Reduced, blur, reduce_film
 from calcimeasure.comparison.rigid import Pose, coarse_poses
 from calcimeasure.radiograph import Radiograph
 
@@ -28,17 +28,18 @@ SCALES_WITHOUT_SPACING = (0.7, 0.79, 0.89, 1.0, 1.12, 1.26, 1.42)
 GRID_CELLS = 8.0
 """Cells of the reduced picture a cell of the alignment's grid: about 4 mm."""
 LEAST_WINDOWS = 12
-LEAST_QUALITY = 0.75
-"""Share of fitting windows times correlation: films of one limb reach 0.84 to 0.99 (24 simulated hand pairs, tilt up to
-15 degrees); real films of different people stay at 0.73 or below, of other parts far below (308 pairs)."""
-SURELY_ALIKE = 0.92
-MOST_UNEQUAL = 0.0042
+PATTERN_SIGMA = 6.0
+LEAST_QUALITY = 0.70
+"""Share of fitting windows times correlation: films of one limb reach 0.74 to 0.99 (simulated hands, knees, elbows and
+forearms, tilt up to 15 degrees); real films of other parts, and most of other people, stay far below."""
+SURELY_ALIKE = 0.955
+MOST_UNEQUAL = 0.0040
 """Other people's hands can be bent to fit, but then each bone is of another size: where the correlation stays below
-the first figure, a standard error of the bones' scale above the second tells (one hand twice: at most 0.0033, another
-hand, the same person's other one too: 0.0042 and more)."""
-AMBIGUOUS, AMBIGUOUS_OF_SEVERAL = 0.85, 0.93
+the first figure, a standard error of the bones' scale above the second tells. (One limb twice: one of the two always
+holds; other people, and the same person's other hand mirrored: a correlation of 0.95 at most, errors mostly above.)"""
+AMBIGUOUS, AMBIGUOUS_OF_SEVERAL = 0.75, 0.93
 """Below this quality the mirrored fit is tried too; two hands on one film are each other's mirror image, and the wrong
-way round has been seen to fit up to 0.88."""
+way round has been seen to fit up to 0.91."""
 MIRRORED_BETTER = 0.5
 """The mirrored fit wins where it leaves this share of what the unmirrored one leaves unexplained."""
 
@@ -169,7 +170,7 @@ def fit_films(
             uncertainty=(error * cell_px).astype(np.float32),
         ),
         share=matches.share,
-        correlation=float(np.median(polished.correlation[bone])) if bone.any() else 0.0,
+        correlation=_typical_correlation(polished.correlation[bone], picture_1, nodes[bone]),
         rms_px=_residual(matches, picture_1, nodes, polished) * cell_px,
         bone_scale=_film_scale(measure_bone_scale(picture_1, turned, matches), (picture_1, picture_2), (first, second)),
     )
@@ -184,6 +185,14 @@ def _residual(matches: Matches, picture: Reduced, nodes: NDArray[np.float64], po
     mapped = np.stack([sample(polished.mapped[..., axis].astype(np.float32), at) for axis in (0, 1)], axis=1)
     apart = np.sort(((mapped - matches.second[over]) ** 2).sum(axis=1))
     return float(np.sqrt(apart[: max(1, int(0.95 * len(apart)))].mean())) / matches.scale
+
+
+def _typical_correlation(correlation: NDArray[np.float64], picture: Reduced, nodes: NDArray[np.float64]) -> float:
+    """Return the median correlation over the half of the bone that shows the more pattern."""
+    if len(correlation) == 0:
+        return 0.0
+    pattern = sample(blur(picture.image * picture.image, PATTERN_SIGMA), nodes)
+    return float(np.median(correlation[pattern >= np.median(pattern)]))
 
 
 def _over_bone(picture: Reduced, nodes: NDArray[np.float64]) -> NDArray[np.bool_]:

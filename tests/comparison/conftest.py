@@ -28,9 +28,9 @@ class Moved:
     to_second: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
     def limb_points(self, margin_px: int = 20) -> NDArray[np.float64]:
-        """Points over the first film's limbs that both films show."""
-        limb = self.first_anatomy.on_film(self.first_anatomy.limbs) > 0
-        points = np.argwhere(limb)[::197].astype(np.float64)
+        """Points over the first film's bones that both films show."""
+        anatomy = self.first_anatomy
+        points = np.argwhere(anatomy.on_film(anatomy.bone & (anatomy.limbs > 0)))[::97].astype(np.float64)
         places = self.to_second(points)
         rows, cols = self.second.shape
         inside = (places > margin_px).all(axis=1) & (places < [rows - margin_px, cols - margin_px]).all(axis=1)

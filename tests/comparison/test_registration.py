@@ -77,7 +77,7 @@ def test_films_without_spacing_and_of_another_size_are_aligned(
     assert registration.scale == pytest.approx(0.8, rel=0.01)
     assert registration.rms_mm is None
     assert registration.rms_px is not None
-    assert np.percentile(errors_mm(alignment, moved), 95) < 0.5
+    assert np.percentile(errors_mm(alignment, moved), 95) < 0.8
 
 
 def test_a_hand_in_another_pose_is_aligned_at_its_deposits(
@@ -138,7 +138,7 @@ def test_a_mirrored_film_is_called_so_and_fits_when_flipped(hand: Radiograph, la
     flipped = registered(moved, flip=True)
     assert flipped.flipped
     assert np.linalg.det(flipped.matrix[:, :2]) < 0
-    assert np.percentile(errors_mm(flipped, moved), 95) < 0.5
+    assert np.percentile(errors_mm(flipped, moved), 95) < 0.8
 
 
 def test_flipping_a_film_that_fits_as_it_is_fails(hand: Radiograph, lay_down: LayDown) -> None:
@@ -249,7 +249,7 @@ def test_a_real_hand_laid_down_anew_is_found(films_folder: Path, lay_down: LayDo
     )
     error = errors_mm(registered(moved), moved)
     assert np.median(error) < 0.15
-    assert np.percentile(error, 95) < 0.6
+    assert np.percentile(error, 95) < 0.8
 
 
 def test_spacing_is_not_guessed(hand: Radiograph, lay_down: LayDown) -> None:
