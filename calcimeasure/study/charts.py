@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from calcimeasure.comparison.records import Interval
 from calcimeasure.results.report.bars import ROW_WIDTH, Axis
 from calcimeasure.study.endpoint import Endpoint
+from calcimeasure.study.timelines import Exposure
 
 _NARROWEST, _WIDEST = math.log(1.6), math.log(6.0)
 WIDTH, HEIGHT = 640.0, 300.0
@@ -53,6 +55,96 @@ class Agreement:
     zero: float
     bias: float
     limits: tuple[float, float] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lane:
+    """The doses of one drug: a stroke each, and how much it came to."""
+
+    name: str
+    y: float
+    strokes: tuple[float, ...]
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timeline:
+    """One subject over time: doses, pain, and the films with the change of area at each."""
+
+    subject: str
+    height: float
+    lanes: tuple[Lane, ...]
+    pain: tuple[Dot, ...]
+    pain_ticks: tuple[Tick, ...]
+    films: tuple[Tick, ...]
+    weeks: tuple[Tick, ...]
+    spoken: str
+
+
+def timeline(
+    subject: str,
+    doses: Sequence[Exposure],
+    pain: Sequence[tuple[str, float]],
+    films: Sequence[tuple[str, str]],
+) -> Timeline | None:
+    """Return one subject's timeline, or None where there is neither a dose nor a score.
+
+    Parameters
+    ----------
+    subject
+        The pseudonym.
+    doses
+        In any order.
+    pain
+        (ISO date, 0 to 10).
+    films
+        (ISO date, words) of each visit, baseline first.
+    """
+    days = [date.fromisoformat(day) for day, _ in films]
+    if not days or not (doses or pain):
+        return None
+    start = days[0]
+    all_days = [(date.fromisoformat(text) - start).days for text in [d.date for d in doses] + [day for day, _ in pain]]
+    all_days += [(day - start).days for day in days]
+    first, last = min(all_days), max(*all_days, min(all_days) + 7)
+
+    def x(text: str) -> float:
+        day = (date.fromisoformat(text) - start).days
+        return round(LEFT + 70.0 + (day - first) / (last - first) * (WIDTH - LEFT - 70.0 - RIGHT), 1)
+
+    drugs = sorted({(dose.drug, dose.unit) for dose in doses})
+    lanes = []
+    for index, (drug, unit) in enumerate(drugs):
+        given = [dose for dose in doses if (dose.drug, dose.unit) == (drug, unit)]
+        total = math.fsum(dose.dose for dose in given)
+        words = f"{drug}: {len(given)} dose{'s' if len(given) > 1 else ''}, {total:g} {unit} in all"
+        strokes = tuple(sorted(x(dose.date) for dose in given))
+        lanes.append(Lane(name=drug, y=TOP + 8.0 + 22.0 * index, strokes=strokes, words=words))
+    top = TOP + 22.0 * len(drugs) + 14.0
+    bottom = top + (80.0 if pain else 0.0)
+
+    def level(score: float) -> float:
+        return round(bottom - score / 10.0 * (bottom - top), 1)
+
+    weeks = range(-(-first // 7), last // 7 + 1)
+    step = max(1, -(-len(weeks) // 10))
+    said = [lane.words for lane in lanes]
+    if pain:
+        said.append(f"pain {pain[0][1]:g} at first and {pain[-1][1]:g} at last")
+    return Timeline(
+        subject=subject,
+        height=bottom + 46.0,
+        lanes=tuple(lanes),
+        pain=tuple(Dot(x=x(day), y=level(score), spoken=f"{day}: pain {score:g}") for day, score in sorted(pain)),
+        pain_ticks=tuple(Tick(at=level(score), word=f"{score:g}") for score in (0.0, 5.0, 10.0)) if pain else (),
+        films=tuple(Tick(at=x(day), word=words) for day, words in films),
+        weeks=tuple(
+            Tick(at=x((start + timedelta(days=7 * week)).isoformat()), word=f"week {week}" if week == 0 else str(week))
+            for week in weeks
+            if week % step == 0
+        ),
+        spoken=f"{subject}: {'; '.join(said)}.",
+    )
 
 
 def study_axis(endpoint: Endpoint, margin: Interval) -> Axis:
@@ -111,7 +203,7 @@ def area_lines(series: Sequence[tuple[str, Sequence[tuple[int, str, float]]]]) -
             )
             for name, points in drawn
         ),
-        names=_names([(y(points[-1][2]), name) for name, points in drawn]),
+        names=_names([(y(points[-1][2]), name) for name, points in drawn if points[-1][0] == last]),
     )
 
 

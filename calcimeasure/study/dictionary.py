@@ -130,6 +130,26 @@ SUBJECTS = (
     Column("reason", TEXT, "", "Why it is not evaluable, or which limbs are left out"),
 )
 
+EXPOSURES = (
+    Column("subject", TEXT, "", "Pseudonym"),
+    Column("visit", TEXT, "", "Visit up to whose film doses are summed"),
+    Column("drug", TEXT, "", "Drug"),
+    Column("unit", TEXT, "", "Unit of the dose; doses of different units are never added"),
+    Column("doses", WHOLE, "", "Number of doses"),
+    Column("cumulative_dose", NUMBER, "see unit", "Their sum"),
+)
+
+OUTCOMES = (
+    Column("subject", TEXT, "", "Pseudonym"),
+    Column("visit", TEXT, "", "Visit by whose film the score was last taken"),
+    Column("measure", TEXT, "", "Score"),
+    Column("baseline", NUMBER, "", "Last score on or before the baseline film, else the first"),
+    Column("value", NUMBER, "", "Last score by the visit's film"),
+    Column("change", NUMBER, "", "Value less baseline"),
+    Column("minimal_difference", NUMBER, "", "Published minimal important difference"),
+    Column("reached", TRUTH, "", "The change reaches it; no claim that area is benefit"),
+)
+
 _CDISC = (
     Column("STUDYID", TEXT, "", "Study identifier"),
     Column("DOMAIN", TEXT, "", "Domain abbreviation"),
@@ -187,6 +207,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "links": LINKS,
     "pairs": PAIRS,
     "subjects": SUBJECTS,
+    "exposures": EXPOSURES,
+    "outcomes": OUTCOMES,
     "tu": TU,
     "tr": TR,
     "rs": RS,

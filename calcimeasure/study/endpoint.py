@@ -165,7 +165,7 @@ def _sentences(parts: Mapping[str, Any], settings: StudySettings, arm_note: str)
     if unchanged is None:
         return (f"No patient is evaluable at {parts['visit']}.", NO_EFFECT)
     missing = len(parts["subjects"]) - unchanged.total
-    without = f" ({missing} more are not evaluable)" if missing else ""
+    without = f" ({missing} more {'is' if missing == 1 else 'are'} not evaluable)" if missing else ""
     said = [
         f"At {parts['visit']}, of {_patients(unchanged.total)}{without}, {unchanged.count} were shown to be unchanged "
         f"within {_margin(settings)}, and {changed.count} showed a detectable change (95 % interval "

@@ -20,13 +20,26 @@ from calcimeasure.comparison.verdict import UNSURE
 from calcimeasure.results.records import library_versions
 from calcimeasure.results.report.bars import make_bar
 from calcimeasure.results.report.page import NOT_A_DEVICE
-from calcimeasure.study.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, agreement, area_lines, study_axis
+from calcimeasure.study.charts import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Timeline,
+    agreement,
+    area_lines,
+    study_axis,
+    timeline,
+)
 from calcimeasure.study.declared import changed_after_results
 from calcimeasure.study.endpoint import Endpoint, analyse
 from calcimeasure.study.series import CHANGE, REPEAT, gaps
 from calcimeasure.study.state import StudyState
 from calcimeasure.study.store import Store, write_whole
 from calcimeasure.study.subjects import SubjectChange, subject_changes
+from calcimeasure.study.timelines import MINIMAL_DIFFERENCES, PAIN, outcome_changes, visit_dates
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -63,6 +76,10 @@ svg.chart .dot { fill: var(--bar); }
 svg.chart .limit { stroke: var(--muted); stroke-width: 1.4px; stroke-dasharray: 5 4; }
 svg.chart .mean { stroke: var(--bar); stroke-width: 1.4px; }
 svg.chart .margin { fill: var(--band); }
+svg.chart .stroke { stroke: var(--bar); stroke-width: 2px; }
+svg.chart .film { stroke: var(--muted); stroke-width: 1.2px; stroke-dasharray: 2 3; }
+svg.chart .name { font-weight: 600; fill: var(--ink); }
+.timelines { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 18px 28px; }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 14px; }
 .sheet img { width: 100%; height: 190px; object-fit: contain; background: var(--film); border-radius: 6px; }
 .sheet figcaption { padding-top: 4px; font-size: 0.82rem; color: var(--muted); }
@@ -118,6 +135,8 @@ def report_html(state: StudyState, store: Store) -> str:
             repeats=agreement(repeats, limits[0], limits[1]),
             repeat_words=_repeat_words(repeats, limits),
             canvas=_CANVAS,
+            timelines=_timelines(state, changes),
+            outcomes=_outcomes(state),
             films=_films(state, store),
             excluded=_excluded(state, pairs),
             gaps=gaps(state.films, state.settings),
@@ -143,7 +162,7 @@ def _row(change: SubjectChange, axis: Any) -> dict[str, Any]:
         "limbs": change.limbs,
         "before": _number(change.baseline_area_mm2),
         "after": _number(change.followup_area_mm2),
-        "change": "" if change.area_change_percent is None else f"{change.area_change_percent:+.0f} %",
+        "change": "" if change.area_change_percent is None else _signed(change.area_change_percent),
         "interval": "" if interval is None else f"{interval[0]:+.0f} to {interval[1]:+.0f} %",
         "smallest": ""
         if change.smallest_detectable_change_percent is None
@@ -230,11 +249,55 @@ def _repeat_words(repeats: Sequence[tuple[str, float, float]], limits: tuple[flo
     if not repeats:
         return "No visit has a second exposure: the precision of this study rests on simulated films alone."
     cv = math.sqrt(sum(log * log for _, _, log in repeats) / len(repeats) / 2.0)
-    said = f"{len(repeats)} repeat exposures: within-patient CV {100.0 * math.sqrt(math.expm1(cv * cv)):.1f} %"
+    said = f"{len(repeats)} repeat exposure{'s' if len(repeats) > 1 else ''}: within-patient CV {100.0 * math.sqrt(math.expm1(cv * cv)):.1f} %"
     if limits[1] is None:
         return f"{said}; too few for limits of agreement."
     low, high = (100.0 * math.expm1(limit) for limit in limits[1])
     return f"{said}; two exposures differ by {low:+.0f} to {high:+.0f} % 95 times in 100."
+
+
+def _timelines(state: StudyState, changes: Sequence[SubjectChange]) -> list[Timeline]:
+    """Return a timeline a subject: doses and pain, with the change of area written at each film."""
+    dates = visit_dates(state.films)
+    by_visit = {(change.subject, change.visit): change for change in changes}
+    drawn = []
+    for subject in sorted({film.subject for film in state.films if film.include}):
+        films = []
+        for visit in state.settings.visit_names:
+            day = dates.get((subject, visit))
+            change = by_visit.get((subject, visit))
+            percent = None if change is None else change.area_change_percent
+            if day is not None:
+                films.append((day, visit if percent is None else f"{visit}, area {_signed(percent)}"))
+        doses = [dose for dose in state.exposures if dose.subject == subject]
+        pain = [
+            (one.date, one.value)
+            for one in state.outcomes
+            if one.subject == subject and one.measure == PAIN and one.value is not None
+        ]
+        line = timeline(subject, doses, sorted(pain), films)
+        if line is not None:
+            drawn.append(line)
+    return drawn
+
+
+def _outcomes(state: StudyState) -> list[dict[str, str]]:
+    changes = outcome_changes(state.outcomes, visit_dates(state.films), state.settings.baseline)
+    rows = []
+    for change in changes:
+        known = MINIMAL_DIFFERENCES.get(change.measure)
+        against = "" if known is None else f"{'reaches' if change.reached else 'does not reach'} {known.change:g}"
+        rows.append(
+            {
+                "subject": change.subject,
+                "visit": change.visit,
+                "measure": change.measure.replace("_", " "),
+                "change": f"{change.baseline:g} to {change.value:g}",
+                "against": against,
+                "source": "" if known is None else known.source,
+            }
+        )
+    return rows
 
 
 def _films(state: StudyState, store: Store) -> list[dict[str, str]]:
@@ -306,6 +369,12 @@ def _facts(state: StudyState, endpoint: Endpoint) -> list[tuple[str, str]]:
         facts.append(("Bayesian", f"{chance:.1f} % that the mean lies inside the margin. {endpoint.posterior.prior}"))
     facts += [(name, version) for name, version in library_versions().items()]
     return facts
+
+
+def _signed(percent: float) -> str:
+    # Rounded first: a change of -0.3 % is "0 %", not "-0 %".
+    rounded = round(percent)
+    return f"{rounded:+d} %" if rounded else "0 %"
 
 
 def _number(value: float | None) -> str:

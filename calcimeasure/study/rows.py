@@ -10,6 +10,7 @@ from calcimeasure.study.manifest import FilmRow
 from calcimeasure.study.series import CHANGE
 from calcimeasure.study.state import StudyState
 from calcimeasure.study.subjects import SubjectChange, subject_changes
+from calcimeasure.study.timelines import doses_at_visits, outcome_changes, visit_dates
 
 Row = dict[str, Any]
 _FILM_COPIED = (
@@ -47,12 +48,15 @@ def rows_of(state: StudyState) -> dict[str, list[Row]]:
     pairs = [mark for mark in state.pairs.values() if mark is not None]
     changes = [mark for mark in pairs if mark["kind"] == CHANGE and mark["status"] == "ok"]
     subjects = subject_changes(state.films, changes, state.settings)
+    dates = visit_dates(state.films)
     rows = {
         "films": [_film(film, outcomes.get(film.name)) for film in state.films],
         "deposits": [row for film in films.values() for row in _deposits(film, outcomes.get(film.name))],
         "links": [row for mark in changes for row in _links(films[mark["followup"]], mark)],
         "pairs": [_pair(films[mark["followup"]], mark) for mark in pairs],
         "subjects": [_subject(change) for change in subjects],
+        "exposures": [asdict(row) for row in doses_at_visits(state.exposures, dates)],
+        "outcomes": [asdict(row) for row in outcome_changes(state.outcomes, dates, state.settings.baseline)],
     }
     return rows | _submission(state, films, outcomes, changes, subjects)
 

@@ -13,6 +13,14 @@ from calcimeasure.study.manifest import FILMS_CSV, FilmRow, read_manifest
 from calcimeasure.study.series import PairOf, Series, pairs_of, series_of
 from calcimeasure.study.settings import STUDY_TOML, StudySettings, read_settings
 from calcimeasure.study.store import Hashes, Store, key_of, read_mark
+from calcimeasure.study.timelines import (
+    EXPOSURES_CSV,
+    OUTCOMES_CSV,
+    Exposure,
+    Outcome,
+    read_exposures,
+    read_outcomes,
+)
 from calcimeasure.study.work import FAILED, OK, FilmWork, PairWork, ReadWork
 
 Mark = dict[str, Any]
@@ -28,6 +36,8 @@ class StudyState:
         The mark of each series, by its name; None where the reading is still to be done.
     pairs
         The mark of each pair of the series that are read, by the pair's name; None where it is still to be done.
+    exposures, outcomes
+        From `exposures.csv` and `outcomes.csv`, where they are there.
     """
 
     settings: StudySettings
@@ -35,6 +45,8 @@ class StudyState:
     series: tuple[Series, ...]
     readings: Mapping[str, Mark | None]
     pairs: Mapping[str, Mark | None]
+    exposures: tuple[Exposure, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
 
     @property
     def failed_films(self) -> dict[str, str]:
@@ -72,6 +84,9 @@ class Study:
         self.settings = read_settings(self.store.study / STUDY_TOML)
         self.films = read_manifest(self.store.study / FILMS_CSV, visits=self.settings.visit_names)
         self.series = series_of(self.films, self.settings)
+        subjects = sorted({film.subject for film in self.films})
+        self.exposures = read_exposures(self.store.study / EXPOSURES_CSV, subjects)
+        self.outcomes = read_outcomes(self.store.study / OUTCOMES_CSV, subjects)
         self._hashes = Hashes(self.store.root / "cache" / "hashes.csv")
 
     def reading_work(self, series: Series) -> ReadWork:
@@ -113,7 +128,15 @@ class Study:
             if mark is not None:
                 pairs |= {pair.pair.name: read_mark(pair.mark, pair.key) for pair in self.pair_works(work, mark)}
         self.save_hashes()
-        return StudyState(settings=self.settings, films=self.films, series=self.series, readings=readings, pairs=pairs)
+        return StudyState(
+            settings=self.settings,
+            films=self.films,
+            series=self.series,
+            readings=readings,
+            pairs=pairs,
+            exposures=self.exposures,
+            outcomes=self.outcomes,
+        )
 
     def save_hashes(self) -> None:
         """Remember the hashes of files for the next run."""
