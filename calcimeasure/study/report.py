@@ -249,7 +249,8 @@ def _repeat_words(repeats: Sequence[tuple[str, float, float]], limits: tuple[flo
     if not repeats:
         return "No visit has a second exposure: the precision of this study rests on simulated films alone."
     cv = math.sqrt(sum(log * log for _, _, log in repeats) / len(repeats) / 2.0)
-    said = f"{len(repeats)} repeat exposure{'s' if len(repeats) > 1 else ''}: within-patient CV {100.0 * math.sqrt(math.expm1(cv * cv)):.1f} %"
+    exposures = "1 repeat exposure" if len(repeats) == 1 else f"{len(repeats)} repeat exposures"
+    said = f"{exposures}: within-patient CV {100.0 * math.sqrt(math.expm1(cv * cv)):.1f} %"
     if limits[1] is None:
         return f"{said}; too few for limits of agreement."
     low, high = (100.0 * math.expm1(limit) for limit in limits[1])
