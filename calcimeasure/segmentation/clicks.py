@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,10 +102,8 @@ def _window(working: WorkingFilm, centre: tuple[int, int]) -> WorkingFilm:
     """Return the working film around a cell."""
     reach = int(_WINDOW_MM / working.pitch_mm) // COARSEST * COARSEST
     first = [max(0, at - reach) // COARSEST * COARSEST for at in centre]
-    box = tuple(slice(start, start + 2 * reach) for start in first)
-    names = ("grey", "limb", "bone", "skin_depth_mm", "bone_distance_mm", "noise", "clipped")
-    cropped = {name: np.ascontiguousarray(getattr(working, name)[box]) for name in names}
-    return replace(working, **cropped, origin=(working.origin[0] + first[0], working.origin[1] + first[1]))
+    rows, cols = (slice(start, start + 2 * reach) for start in first)
+    return working.cropped((rows, cols))
 
 
 def _under(cut: Cut, at: tuple[int, int]) -> Cut:

@@ -6,7 +6,7 @@ where the film has millimetres; without them the limb is taken to be of a usual 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -66,6 +66,20 @@ class WorkingFilm:
     pitch_mm: float
     level: float
     scale: float
+
+    def cropped(self, box: tuple[slice, slice]) -> WorkingFilm:
+        """Return a part of it; the box starts at multiples of the coarsest step."""
+        return replace(
+            self,
+            grey=np.ascontiguousarray(self.grey[box]),
+            limb=np.ascontiguousarray(self.limb[box]),
+            bone=np.ascontiguousarray(self.bone[box]),
+            skin_depth_mm=np.ascontiguousarray(self.skin_depth_mm[box]),
+            bone_distance_mm=np.ascontiguousarray(self.bone_distance_mm[box]),
+            noise=np.ascontiguousarray(self.noise[box]),
+            clipped=np.ascontiguousarray(self.clipped[box]),
+            origin=(self.origin[0] + box[0].start, self.origin[1] + box[1].start),
+        )
 
 
 def film_pixels_a_mm(film: Radiograph, anatomy: Anatomy) -> tuple[float, float]:
