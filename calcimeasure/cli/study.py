@@ -22,7 +22,7 @@ MOST_LINES = 20
 
 @click.group()
 def study() -> None:
-    r"""Measure a whole study: many subjects, films and visits.
+    """Measure a whole study: many subjects, films and visits.
 
     \b
     calcimeasure study init FOLDER     propose films.csv and study.toml from a folder of films
@@ -30,7 +30,7 @@ def study() -> None:
     calcimeasure study status STUDY    what is done, what failed, what is missing
     calcimeasure study report STUDY    one page: the result, every patient, what is left out
     calcimeasure study export STUDY    tables as CSV and Parquet, with a data dictionary
-    """
+    """  # noqa: D301
 
 
 @study.command()
