@@ -11,6 +11,7 @@ from calcimeasure.statistics.ancova import ArmEffect, analysis_of_covariance
 from calcimeasure.statistics.bayes import Posterior, posterior_ratio
 from calcimeasure.statistics.clustered import ClusteredRatio, bootstrap_ratio, mixed_model_ratio
 from calcimeasure.statistics.detectable import DetectableChange, detectable_change
+from calcimeasure.statistics.detection import LimitOfDetection, limit_of_detection
 from calcimeasure.statistics.equivalence import (
     GeometricMeanRatio,
     OneSidedTests,
@@ -52,6 +53,7 @@ __all__ = [
     "DetectableChange",
     "GeometricMeanRatio",
     "IntraclassCorrelation",
+    "LimitOfDetection",
     "Linearity",
     "Observation",
     "OneSidedTests",
@@ -70,6 +72,7 @@ __all__ = [
     "detectable_change",
     "geometric_mean_ratio",
     "intraclass_correlations",
+    "limit_of_detection",
     "linearity",
     "log_ratio_sd",
     "log_sd_of_cv",
