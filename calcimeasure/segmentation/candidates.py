@@ -88,6 +88,7 @@ def find_cuts(
     lengths_mm: tuple[float, ...] = LINE_LENGTHS_MM,
     levels: tuple[float, ...] = LEVELS,
     everywhere: bool = False,
+    ease: float = 1.0,
 ) -> list[Cut]:
     """Return the candidates of every size and level.
 
@@ -99,6 +100,8 @@ def find_cuts(
         Sizes, and heights above the background as shares of the bone's own.
     everywhere
         Look outside the limbs, too.
+    ease
+        What is asked of a candidate over the noise is divided by this: above 1 where something is known to be there.
     """
     smooth = blur(working.grey, 0.7)
     reach = disc(max(1, round(_BEYOND_SKIN_MM / working.pitch_mm)))
@@ -115,6 +118,7 @@ def find_cuts(
             length_mm=length_mm,
             coarse=coarse,
             cell_mm=working.pitch_mm * coarse,
+            ease=ease,
         )
         inner: Cut | None = None
         for level in sorted(levels, reverse=True):
@@ -135,6 +139,7 @@ class _Rise:
     length_mm: float
     coarse: int
     cell_mm: float
+    ease: float
 
 
 def line_background(image: NDArray[np.float32], length: float) -> NDArray[np.float32]:
@@ -165,7 +170,7 @@ def _shrunk(image: NDArray[np.float32], coarse: int) -> NDArray[np.float32]:
 
 def _cut(rise: _Rise, level: float, inner: Cut | None) -> Cut | None:
     """Return the candidates at a level; those that `inner`, the next higher level, holds almost whole are left out."""
-    above = rise.searched & (rise.residual > np.maximum(level, _LEAST_SNR * rise.noise))
+    above = rise.searched & (rise.residual > np.maximum(level, _LEAST_SNR / rise.ease * rise.noise))
     labels, stats = components(above)
     if not len(stats):
         return None
@@ -178,7 +183,7 @@ def _cut(rise: _Rise, level: float, inner: Cut | None) -> Cut | None:
     total = np.bincount(member, snr, len(stats)) / np.sqrt(area)
     extent_mm = stats[:, 2:4].max(axis=1) * rise.cell_mm
     keep = (area >= _SMALLEST_CELLS) & (extent_mm <= _LARGEST_EXTENT * rise.length_mm)
-    keep &= (peak >= _LEAST_PEAK_SNR) & (total >= _LEAST_TOTAL_SNR)
+    keep &= (peak >= _LEAST_PEAK_SNR / rise.ease) & (total >= _LEAST_TOTAL_SNR / rise.ease)
     if inner is not None:
         held = np.bincount(labels.ravel()[inner.where] - 1, minlength=len(stats))
         keep &= held < _SAME_SHARE * area

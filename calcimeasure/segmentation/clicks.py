@@ -22,6 +22,9 @@ _MISS_CELLS = 2
 _MOST_COMPARED = 40
 _LEAST_SHARE = 0.1  # of the likeliest candidate's probability: less is not weighed
 _LEAST_SCORE = 0.003  # below it, what lies under the click is background
+_LEAST_SCORE_LARGE = 0.1
+_LARGE_MM2 = 30.0
+_EASE = 1.5  # a reader has seen something there
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,9 +52,10 @@ def region_under(working: WorkingFilm, click: Click, foreign: list[Click], score
     window = _window(working, _cell(click, working))
     at = _cell(click, window)
     elsewhere = [_cell(other, window) for other in foreign]
-    cuts = [_under(cut, at) for cut in find_cuts(window, lengths_mm=_LENGTHS_MM, levels=_LEVELS, everywhere=True)]
+    every = find_cuts(window, lengths_mm=_LENGTHS_MM, levels=_LEVELS, everywhere=True, ease=_EASE)
+    cuts = [_under(cut, at) for cut in every]
     cuts = [cut for cut in cuts if cut.count]
-    chosen = _choose(cuts, [scorer(rows) for rows in describe_cuts(window, cuts)], elsewhere)
+    chosen = _choose(cuts, [scorer(rows) for rows in describe_cuts(window, cuts)], elsewhere, window.pitch_mm)
     if chosen is None:
         return None
     cut, number = chosen
@@ -60,7 +64,7 @@ def region_under(working: WorkingFilm, click: Click, foreign: list[Click], score
 
 
 def _choose(
-    cuts: list[Cut], scores: list[NDArray[np.float64]], elsewhere: list[tuple[int, int]]
+    cuts: list[Cut], scores: list[NDArray[np.float64]], elsewhere: list[tuple[int, int]], pitch_mm: float
 ) -> tuple[Cut, int] | None:
     """Return the candidate that agrees best with all that are likely: the one of the largest expected overlap.
 
@@ -71,9 +75,10 @@ def _choose(
         (cut, number, float(score), _holds_any(cut, number, elsewhere))
         for cut, values in zip(cuts, scores, strict=True)
         for number, score in enumerate(values, start=1)
+        if score >= _least_score(cut, number, pitch_mm)
     ]
     own = [entry for entry in entries if not entry[3]] or entries
-    if max((entry[2] for entry in own), default=0.0) < _LEAST_SCORE:
+    if not own:
         return None
     likely = sorted(own, key=lambda entry: -entry[2])[:_MOST_COMPARED]
     likely = [entry for entry in likely if entry[2] >= _LEAST_SHARE * likely[0][2]]
@@ -86,6 +91,12 @@ def _choose(
         agreement[first] = float((belief * shared / (areas + areas[first] - shared)).sum())
     cut, number, *_ = likely[int(np.argmax(agreement))]
     return cut, number
+
+
+def _least_score(cut: Cut, number: int, pitch_mm: float) -> float:
+    """Return the least probability for a candidate of this size: what is large and unlikely is a whole bone."""
+    cells = int((cut.labels[cut.box(number)] == number).sum())
+    return _LEAST_SCORE if cells * (cut.coarse * pitch_mm) ** 2 < _LARGE_MM2 else _LEAST_SCORE_LARGE
 
 
 def _on_window(cut: Cut, number: int) -> NDArray[np.bool_]:
