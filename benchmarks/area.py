@@ -1,7 +1,7 @@
 """How well the footprint area is measured: bias, repeatability and honesty of its standard error, as tables.
 
-    python benchmarks/area.py               every table (minutes)
-    python benchmarks/area.py --count 6     a quick look
+    OPENBLAS_NUM_THREADS=1 python benchmarks/area.py                    every table (some ten minutes)
+    OPENBLAS_NUM_THREADS=1 python benchmarks/area.py --deposits 300     a quick look
 
 Deposits of every kind, size, contrast and backdrop are filmed twice with the same blur and processing, each time at
 another place and with other noise, and measured from rough masks as a segmenter makes them. A third film shows the
@@ -32,7 +32,7 @@ from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
 from calcimeasure.simulation.patches import Backdrop, Patch, patch_of_kind, random_settings, render_patch, rough_mask
 
 FIRST_SEED = 3_000_000
-SIZES_MM = (1.4, 2.8, 5.6, 11.0)
+SIZES_MM = (1.4, 2.8, 5.6, 10.0)
 CNRS = (4.0, 10.0, 20.0)
 FAMILIES = {
     "sharp": ("slab",),
@@ -90,14 +90,13 @@ def case(kind: str, size_mm: float, cnr: float, backdrop: Backdrop, seed: int) -
 
 
 def cases(count: int) -> Iterator[Case]:
-    number = 0
-    for kind in DepositKind:
-        for size_mm in SIZES_MM:
-            for cnr in CNRS:
-                for backdrop in Backdrop:
-                    for _ in range(count):
-                        number += 1
-                        yield case(kind.value, size_mm, cnr, backdrop, FIRST_SEED + number)
+    """Yield deposits with kind, size, contrast and backdrop dealt evenly, each on its own and in chance company."""
+    deal = np.random.default_rng(FIRST_SEED)
+    hands = [deal.permutation(np.arange(count) % len(options)) for options in (DepositKind, SIZES_MM, CNRS, Backdrop)]
+    for number in range(count):
+        kind, size, cnr, backdrop = (int(hand[number]) for hand in hands)
+        where = list(Backdrop)[backdrop]
+        yield case(list(DepositKind)[kind].value, SIZES_MM[size], CNRS[cnr], where, FIRST_SEED + 1 + number)
 
 
 def spread(values: NDArray[np.float64]) -> float:
@@ -112,7 +111,8 @@ def area_row(chosen: list[Case]) -> str:
     repeat_z = repeat / np.array([one.repeat_se for one in chosen])
     return (
         f"{np.median(ratios):.3f} | {100 * spread(ratios.ravel()):.1f} | {100 * spread(repeat):.1f} | "
-        f"{np.std(z):.2f} | {np.std(repeat_z):.2f}"
+        f"{np.std(np.clip(z, -6, 6)):.2f} | {100 * np.mean(np.abs(z) < 1.96):.0f} | "
+        f"{np.std(np.clip(repeat_z, -6, 6)):.2f}"
     )
 
 
@@ -122,16 +122,26 @@ def pair_row(chosen: list[Case]) -> str:
     true, apart, together, se = change.T
     slope = float(np.polyfit(true, together, 1)[0])
     rms = [float(np.sqrt(np.mean(np.clip(v, -1, 1) ** 2))) for v in (*unchanged.T, apart - true, together - true)]
-    z = np.concatenate([(together - true) / se])
-    return " | ".join(f"{100 * v:.1f}" for v in rms) + f" | {slope:.2f} | {np.std(z):.2f}"
+    z = (together - true) / se
+    return (
+        " | ".join(f"{100 * v:.1f}" for v in rms)
+        + f" | {slope:.2f} | {np.std(np.clip(z, -6, 6)):.2f} | {100 * np.mean(np.abs(z) < 1.96):.0f}"
+    )
 
 
 def table(title: str, head: str, groups: dict[str, list[Case]], row: object) -> None:
     columns = head.count("|") + 2
     print(f"\n{title}\n\n| stratum | {head} |\n|{'---|' * columns}")
-    for name, chosen in groups.items():
+    for name, chosen in sorted(groups.items(), key=lambda group: natural(group[0])):
         if len(chosen) >= 3:
             print(f"| {name} | {row(chosen)} |")
+
+
+def natural(name: str) -> list[tuple[float, str]]:
+    """Return a key that sorts numbers in words by their value."""
+    return [
+        (float(part), "") if part.replace(".", "").isdigit() else (-1.0, part) for part in name.replace(",", "").split()
+    ]
 
 
 def grouped(found: list[Case], *keys: str) -> dict[str, list[Case]]:
@@ -229,20 +239,25 @@ def speed() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=12, help="deposits in each stratum of kind, size, CNR, backdrop")
+    parser.add_argument("--deposits", type=int, default=2000, help="how many are drawn, three films each")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    found = list(cases(options.count))
-    head = "median ratio | spread % | repeat SD % | SD of z | SD of z, repeat"
+    found = list(cases(options.deposits))
+    head = "median ratio | spread % | repeat SD % | SD of z | within 1.96 SE % | SD of z, repeat"
+    table("By size (all else mixed)", head, grouped(found, "size"), area_row)
     table("By kind and size (all contrasts and backdrops)", head, grouped(found, "kind", "size"), area_row)
+    table("By size and backdrop (all kinds and contrasts)", head, grouped(found, "size", "backdrop"), area_row)
     table("By size, contrast and backdrop (all kinds)", head, grouped(found, "size", "cnr", "backdrop"), area_row)
     table("By family, size and contrast in soft tissue", head,
           grouped([one for one in found if one.backdrop == "soft"], "family", "size", "cnr"), area_row)  # fmt: skip
-    head = "unchanged, apart % | unchanged, together % | changed, apart % | changed, together % | slope | SD of z"
+    head = (
+        "unchanged, apart % | unchanged, together % | changed, apart % | changed, together % | slope | "
+        "SD of z | within 1.96 SE %"
+    )
     table("Ratio of two films: rms error of the log ratio", head, grouped(found, "family", "size", "cnr"), pair_row)
     table("Ratio of two films by size", head, grouped(found, "size"), pair_row)
-    shared_error(20 * options.count)
-    mask_sensitivity(3 * options.count)
+    shared_error(options.deposits // 10)
+    mask_sensitivity(max(options.deposits // 60, 6))
     speed()
 
 

@@ -45,6 +45,8 @@ SIZES = ("0.8-1", "1-2", "2-4", "4-8", "8-14")
 FILMS = 3
 HEAD = 7
 HIDDEN = (28, 16)
+SPREAD_HIDDEN = 12
+LARGEST_Z = 6.0
 PULL = 3.0  # how much a group's mean weighs against its spread
 TARGET = Path(__file__).resolve().parents[1] / "calcimeasure" / "measurement" / "area_calibration.json"
 
@@ -138,14 +140,14 @@ def fit(folder: Path, target: Path, steps: int) -> None:
     rows = load(folder)
     standard = standardisation(rows[:, HEAD:])
     values = standardised(rows[:, HEAD:], standard)
-    networks, residual = fit_film(rows, values, steps)
+    networks, residual, log_se = fit_film(rows, values, steps)
     area = rows[:, 5] + rows[:, 6] * networks["shift"](values)[:, 0]
     pairs = pair_rows(rows, values, area)
-    more, pair_residual = fit_pair(pairs, steps)
+    more, pair_residual, pair_log_se = fit_pair(pairs, steps)
     networks.update(more)
     write(target, rows, standard, networks)
-    report(rows, rows[:, 6] * residual / rows[:, 4], rows[:, 6] * np.exp(networks["log_se"](values)[:, 0]) / rows[:, 4])
-    report_pairs(pairs, pair_residual, np.exp(networks["pair_log_se"](pairs.certainty)[:, 0]))
+    report(rows, rows[:, 6] * residual / rows[:, 4], rows[:, 6] * np.exp(log_se) / rows[:, 4])
+    report_pairs(pairs, pair_residual, np.exp(pair_log_se))
 
 
 def standardisation(values: Array) -> dict[str, Array]:
@@ -173,8 +175,8 @@ def halves(deposit: Groups) -> Iterator[tuple[NDArray[np.bool_], bool]]:
     yield np.ones(len(fold), bool), True
 
 
-def fit_film(rows: Array, values: Array, steps: int) -> tuple[dict[str, Network], Array]:
-    """Return the networks of a film alone, and the error of the shift of every row in pixels."""
+def fit_film(rows: Array, values: Array, steps: int) -> tuple[dict[str, Network], Array, Array]:
+    """Return the networks of a film alone, and of every row the shift's error and log standard error in pixels."""
     groupings = strata(rows)
     truth, contour, length = rows[:, 4], rows[:, 5], rows[:, 6]
     wanted = np.clip((truth - contour) / length, -4.0, 12.0)
@@ -195,22 +197,37 @@ def fit_film(rows: Array, values: Array, steps: int) -> tuple[dict[str, Network]
             networks["shift"] = network
         else:
             residual[~used] = network(values[~used])[:, 0] - wanted[~used]
-    networks["log_se"] = fit_spread(values, residual**2, groupings[1], steps)
+    deposit = np.arange(len(rows)) // FILMS
+    networks["log_se"], log_se = fit_spread(values, residual**2, groupings[1], deposit, steps)
     films = (length * residual).reshape(-1, FILMS)
     between = ((films[:, :2] @ [1, -1]) / np.sqrt(2))[:, None] / length.reshape(-1, FILMS)[:, :2]
     repeated = (np.arange(len(rows)) % FILMS) < 2
-    networks["log_se_repeat"] = fit_spread(values[repeated], between.ravel() ** 2, groupings[1][repeated], steps)
-    return networks, residual
+    networks["log_se_repeat"], _ = fit_spread(
+        values[repeated], between.ravel() ** 2, groupings[1][repeated], deposit[repeated], steps
+    )
+    return networks, residual, log_se
 
 
-def fit_spread(values: Array, squared: Array, groups: Groups, steps: int) -> Network:
-    rng = np.random.default_rng(FIRST_SEED + 1)
-    network = Network.random((values.shape[1], *HIDDEN, 1), rng)
+def fit_spread(values: Array, squared: Array, groups: Groups, deposit: Groups, steps: int) -> tuple[Network, Array]:
+    """Return the network of a log standard deviation, and its answers for the deposits it was not fitted to.
+
+    What it does not hold for those, it is widened by.
+    """
     squared = np.maximum(squared, 1e-8)
-    network.biases[-1][:] = 0.5 * np.log(np.median(squared))
-    network.train(values, spread_loss(squared, groups, 0.0), rng, steps=int(0.4 * steps), rate=0.01)
-    network.train(values, spread_loss(squared, groups, 0.3), rng, steps=int(0.4 * steps), rate=0.005)
-    return network
+    answers = np.zeros(len(squared))
+    for used, final in halves(deposit):
+        rng = np.random.default_rng(FIRST_SEED + 1)
+        network = Network.random((values.shape[1], SPREAD_HIDDEN, 1), rng)
+        network.biases[-1][:] = 0.5 * np.log(np.median(squared[used]))
+        for pull, rate in ((0.0, 0.01), (0.3, 0.003)):
+            loss = spread_loss(squared[used], groups[used], pull)
+            network.train(values[used], loss, rng, steps=int(0.3 * steps), rate=rate, decay=1e-3)
+        if not final:
+            answers[~used] = network(values[~used])[:, 0]
+    widening = 0.5 * np.log(np.mean(np.minimum(squared * np.exp(-2 * answers), LARGEST_Z**2)))
+    print(f"standard errors widened by the factor {np.exp(widening):.2f}")
+    network.biases[-1] += np.float32(widening)
+    return network, answers + widening
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -246,8 +263,8 @@ def pair_rows(rows: Array, values: Array, area: Array) -> Pairs:
     )
 
 
-def fit_pair(pairs: Pairs, steps: int) -> tuple[dict[str, Network], Array]:
-    """Return the networks of a pair of films, and the error of the log ratio of every pair."""
+def fit_pair(pairs: Pairs, steps: int) -> tuple[dict[str, Network], Array, Array]:
+    """Return the networks of a pair of films, and of every pair the log ratio's error and log standard error."""
     kinds, backdrops = strata(pairs.head)
     groupings = (kinds, backdrops)
     rng = np.random.default_rng(FIRST_SEED + 2)
@@ -269,8 +286,8 @@ def fit_pair(pairs: Pairs, steps: int) -> tuple[dict[str, Network], Array]:
         else:
             rest = ~used
             residual[rest] = (pairs.differences[rest] * network(pairs.common[rest])).sum(axis=1) - pairs.wanted[rest]
-    networks["pair_log_se"] = fit_spread(pairs.certainty, residual**2, backdrops, steps)
-    return networks, residual
+    networks["pair_log_se"], log_se = fit_spread(pairs.certainty, residual**2, backdrops, pairs.deposit, steps)
+    return networks, residual, log_se
 
 
 def write(target: Path, rows: Array, standard: dict[str, Array], networks: dict[str, Network]) -> None:

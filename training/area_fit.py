@@ -150,7 +150,7 @@ def spread_loss(squared: Array, groups: Groups, pull: float) -> Loss:
 
     def loss(output: Array, rows: Groups) -> Array:
         answer = np.clip(output[:, 0], -9, 4)
-        z2 = np.minimum(squared[rows] * np.exp(-2 * answer), 25.0)
+        z2 = np.minimum(squared[rows] * np.exp(-2 * answer), 36.0)
         here = groups[rows]
         count = np.maximum(np.bincount(here), 1)
         mean_z2 = np.maximum(np.bincount(here, weights=z2) / count, 1e-3)
