@@ -24,7 +24,7 @@ class Row:
     deposits
         The board's numbers, by film.
     areas
-        Their summed area by film, in `unit`; None where there is none.
+        Their summed area by film, in `unit`, as in `links.csv`; None where there is none.
     unit
         ``mm²`` or ``px``.
     change_percent, ci95_percent, detectable
@@ -94,7 +94,7 @@ def _row(session: Session, number: int, deposits: dict[Which, tuple[int, ...]], 
         number=number,
         status="" if link is None else link.status.value,
         deposits=deposits,
-        areas={which: _area(side, in_mm=in_mm) for which, side in measured.items()},
+        areas=_areas(measured, link, in_mm=in_mm),
         unit="mm²" if in_mm else "px",
         change_percent=None if link is None else link.area_change_percent,
         ci95_percent=None if link is None else link.ci95_percent,
@@ -111,7 +111,15 @@ def _measured(session: Session, which: Which, known: tuple[int, ...]) -> list[De
     return [row for row in rows if row is not None]
 
 
-def _area(side: list[DepositMeasurement], *, in_mm: bool) -> float | None:
-    if not side:
-        return None
-    return sum((deposit.area_mm2 or 0.0) if in_mm else deposit.area_px for deposit in side)
+def _areas(
+    measured: Mapping[Which, list[DepositMeasurement]], link: Link | None, *, in_mm: bool
+) -> dict[Which, float | None]:
+    """Return the areas that stand in the row: those of `links.csv`, or each film's own where there is no link."""
+    if link is not None:
+        mm2 = {Which.BASELINE: link.baseline_area_mm2, Which.FOLLOWUP: link.followup_area_mm2}
+        px = {Which.BASELINE: link.baseline_area_px, Which.FOLLOWUP: link.followup_area_px}
+        return {which: (mm2 if in_mm else px)[which] if side else None for which, side in measured.items()}
+    return {
+        which: sum((deposit.area_mm2 or 0.0) if in_mm else deposit.area_px for deposit in side) if side else None
+        for which, side in measured.items()
+    }

@@ -1,0 +1,363 @@
+"""A session on napari's canvas: layers that follow every edit, and what is chosen. Works on a ViewerModel too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from calcimeasure.comparison.alignment import inverse, map_points
+from calcimeasure.deposits import Finding
+from calcimeasure.readings import tools
+from calcimeasure.readings.board import Edit, Which
+from calcimeasure.readings.rows import Row, centre, numbers_on, table_rows
+from calcimeasure.readings.session import Changed, Session
+from napari_calcimeasure.layers import (
+    FILM_KEY,
+    LOOKS,
+    TEXT_COLOUR,
+    TITLES,
+    colours,
+    grey_window,
+    place_of,
+    place_on_baseline,
+    units_of,
+)
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels, Points
+
+LAYERS_A_FILM = 4
+
+
+class Desk:
+    """The films of a session in a viewer.
+
+    Parameters
+    ----------
+    viewer
+        napari's viewer, or its model.
+    session
+        What is read.
+    order
+        The films from left to right.
+
+    Attributes
+    ----------
+    rows
+        The table as it stands.
+    chosen
+        The chosen deposits by film, in the board's numbers.
+    film
+        The film that tools act on: the one last pointed at.
+    listeners
+        Called after anything shown has changed: edits and choices.
+    """
+
+    def __init__(self, viewer: ViewerModel, session: Session, *, order: Iterable[Which] | None = None) -> None:
+        self.viewer = viewer
+        self.session = session
+        self.order = tuple(order or session.material.films)
+        self.titles = {which: TITLES[which] for which in self.order}
+        self.rows: list[Row] = []
+        self.chosen: dict[Which, tuple[int, ...]] = {which: () for which in self.order}
+        self.film = self.order[0]
+        self.listeners: list[Callable[[], None]] = []
+        self.images: dict[Which, Image] = {}
+        self.labels: dict[Which, Labels] = {}
+        self.numbers: dict[Which, Points] = {}
+        self.pointers: dict[Which, Points] = {}
+        self.windows = {
+            which: grey_window(film, session.material.anatomies[which])
+            for which, film in session.material.films.items()
+        }
+        self._numbered: dict[Which, dict[int, int]] = {}
+        self._following = True
+        for which in self.order:
+            self._add_film(which)
+        self._lay_out()
+        self.show()
+        session.changed.append(self._follow)
+
+    # Layers --------------------------------------------------------------------------------------------------------
+
+    def _add_film(self, which: Which) -> None:
+        from napari.layers import Image, Labels, Points
+        from napari.utils.colormaps import DirectLabelColormap
+
+        film = self.session.material.films[which]
+        title = self.titles[which]
+        common: dict[str, Any] = {
+            "affine": self._affine(which, None),
+            "units": units_of(self.session.material.films[self.order[0]].spacing),
+            "axis_labels": ("row", "col"),
+            "metadata": {FILM_KEY: which.value},
+        }
+        self.images[which] = Image(
+            film.pixels,
+            name=title,
+            contrast_limits=self.windows[which],
+            colormap="gray",
+            interpolation2d="linear",
+            **common,
+        )
+        data = self.session.board.images[which].copy()
+        table = DirectLabelColormap(color_dict=colours({}))
+        self.labels[which] = Labels(data, name=f"{title}: deposits", colormap=table, **LOOKS.labels(), **common)
+        self.labels[which].contour = LOOKS.contour_px
+        self.labels[which].brush_size = LOOKS.brush_px
+        self.labels[which].preserve_labels = True
+        self.numbers[which] = Points(
+            np.zeros((0, 2)),
+            name=f"{title}: numbers",
+            features={"text": np.zeros(0, object)},
+            text={"string": "{text}", "size": LOOKS.text_size, "color": TEXT_COLOUR, "anchor": "lower_left"},
+            **LOOKS.numbers(),
+            **common,
+        )
+        self.pointers[which] = Points(
+            np.zeros((0, 2)),
+            name=f"{title}: pointer",
+            symbol="cross",
+            size=18,
+            face_color="#ffffff",
+            border_color="#000000",
+            **common,
+        )
+        for layer in (self.images[which], self.labels[which], self.numbers[which], self.pointers[which]):
+            self.viewer.add_layer(layer)
+        layer = self.labels[which]
+        layer.events.paint.connect(lambda _event, which=which: self._painted(which))
+        # napari announces a lasso before it writes the pixels; what comes after it is the update of the picture.
+        layer.events.labels_update.connect(lambda _event, which=which: self._updated(which))
+
+    def layers_of(self, which: Which) -> tuple[Any, ...]:
+        """Return a film's layers, lowest first."""
+        return (self.images[which], self.labels[which], self.numbers[which], self.pointers[which])
+
+    def _affine(self, which: Which, at: tuple[float, float] | None) -> NDArray[np.float64]:
+        films = self.session.material.films
+        alignment = self.alignment
+        if which is Which.BASELINE or alignment is None:
+            return place_of(films[which])
+        if at is None:
+            rows, cols = films[which].shape
+            at = (rows / 2, cols / 2)
+        return place_on_baseline(films[Which.BASELINE], films[which], alignment, at)
+
+    @property
+    def alignment(self) -> Any:
+        """Baseline to follow-up, or None for one film and for a pair that could not be aligned."""
+        start = self.session.material.comparison
+        return None if start is None else start.alignment
+
+    def _lay_out(self) -> None:
+        grid = self.viewer.canvas.grid
+        grid.stride = LAYERS_A_FILM
+        grid.shape = (1, len(self.order))
+        grid.spacing = 6
+        grid.enabled = len(self.order) > 1
+        bar = self.viewer.canvas.overlays.scale_bar
+        bar.visible = True
+        bar.gridded = True
+        bar.font_size = 14
+        self.viewer.layers.selection = {self.labels[self.film]}
+
+    def close(self) -> None:
+        """Take the layers away and stop following the session."""
+        if self._follow in self.session.changed:
+            self.session.changed.remove(self._follow)
+        self.listeners.clear()
+        for which in self.order:
+            for layer in self.layers_of(which):
+                if layer in self.viewer.layers:
+                    self.viewer.layers.remove(layer)
+
+    # Following edits -----------------------------------------------------------------------------------------------
+
+    def _follow(self, changed: Changed) -> None:
+        if self._following:
+            for which in {patch.film for patch in changed.edit.patches}:
+                layer, image = self.labels[which], self.session.board.images[which]
+                for patch in changed.edit.patches:
+                    if patch.film is which:
+                        rows, cols = patch.after.shape
+                        window = (slice(patch.row, patch.row + rows), slice(patch.col, patch.col + cols))
+                        layer.data[window] = image[window]
+                self._following = False
+                layer.refresh(thumbnail=False, highlight=False)
+                self._following = True
+                self._forget_strokes(which)
+        self.chosen = {
+            which: tuple(number for number in known if number in self.session.board.deposits[which])
+            for which, known in self.chosen.items()
+        }
+        self.show()
+
+    def _painted(self, which: Which) -> None:
+        """Turn what napari's brush, eraser or lasso painted into one edit of ours."""
+        layer, board = self.labels[which], self.session.board
+        if np.array_equal(layer.data, board.images[which]):
+            return
+        label = int(layer.selected_label)
+        verb = "Erase from deposits" if str(layer.mode) == "erase" or label == 0 else f"Paint deposit {label}"
+        if label and label not in board.deposits[which] and str(layer.mode) != "erase":
+            verb = f"Draw deposit {label}"
+        self._following = False
+        try:
+            self.session.do(tools.replace_pixels(board, which, np.asarray(layer.data), verb))
+        except Exception:
+            layer.data[:] = board.images[which]
+            layer.refresh()
+            raise
+        finally:
+            self._following = True
+            self._forget_strokes(which)
+
+    def _updated(self, which: Which) -> None:
+        if self._following and not self.labels[which]._block_history:  # noqa: SLF001 - a stroke is still being drawn
+            self._painted(which)
+
+    def _forget_strokes(self, which: Which) -> None:
+        """Empty napari's own undo stack: the session's history is the only one."""
+        self.labels[which]._reset_history()  # noqa: SLF001 - napari offers no public way to clear it
+
+    def show(self) -> None:
+        """Bring numbers, colours and table up to date."""
+        self.rows = table_rows(self.session)
+        for which in self.order:
+            self._show_numbers(which)
+        for tell in tuple(self.listeners):
+            tell()
+
+    def _show_numbers(self, which: Which) -> None:
+        from napari.utils.colormaps import DirectLabelColormap
+
+        numbers = numbers_on(self.rows, which)
+        if numbers != self._numbered.get(which):
+            self._numbered[which] = numbers
+            self.labels[which].colormap = DirectLabelColormap(color_dict=colours(numbers))
+        places, texts = [], []
+        live = self.session.live[which]
+        for deposit, number in numbers.items():
+            row = live.row(deposit)
+            if row is None:
+                continue
+            below, right = self._corner(which, deposit, row.area_px)
+            places.append((row.centroid_row - below, row.centroid_col + right))
+            kind = "" if row.finding is Finding.CALCINOSIS else f" {row.finding.value}"
+            mark = "▸" if deposit in self.chosen[which] else ""
+            texts.append(f"{mark}{number}{kind}")
+        layer = self.numbers[which]
+        data = np.array(places, dtype=float).reshape(-1, 2)
+        if texts == list(layer.features["text"]) and np.array_equal(layer.data, data):
+            return
+        layer.data = data
+        layer.features = pd.DataFrame({"text": np.array(texts, dtype=object)})
+        layer.refresh(thumbnail=False, highlight=False)
+
+    def _corner(self, which: Which, deposit: int, area_px: float) -> tuple[float, float]:
+        """Return how far up and to the right of its centre a deposit's number stands, in pixels."""
+        reach = 0.8 * float(np.sqrt(max(area_px, 1.0) / np.pi)) + 2.0
+        return reach, reach
+
+    # Choosing ------------------------------------------------------------------------------------------------------
+
+    def choose(self, which: Which, number: int, *, add: bool = False) -> None:
+        """Choose a deposit; tools act on it."""
+        known = self.chosen[which]
+        if add:
+            self.chosen[which] = tuple(sorted({*known, number} - ({number} if number in known else set())))
+        else:
+            self.chosen = {film: () for film in self.order}
+            self.chosen[which] = (number,)
+        self.labels[which].selected_label = number
+        self.show()
+
+    def choose_row(self, row: Row, *, go: bool = True) -> None:
+        """Choose all deposits of a row and go there on both films."""
+        self.chosen = {which: row.deposits.get(which, ()) for which in self.order}
+        for which, known in self.chosen.items():
+            if known:
+                self.labels[which].selected_label = known[0]
+        if go:
+            self.go_to(row)
+        self.show()
+
+    def choose_nothing(self) -> None:
+        """Let go of what is chosen."""
+        self.chosen = {which: () for which in self.order}
+        self.show()
+
+    def go_to(self, row: Row) -> None:
+        """Centre both films on a row's deposits, the follow-up laid there by the local alignment."""
+        places = {which: centre(self.session, row, which) for which in self.order}
+        followup, baseline = places.get(Which.FOLLOWUP), places.get(Which.BASELINE)
+        if followup is None and baseline is not None and self.alignment is not None:
+            followup = tuple(map_points(self.alignment, np.array([baseline]))[0])
+        if followup is not None and Which.FOLLOWUP in self.order:
+            self._lay(Which.FOLLOWUP, followup)
+        which, at = next(((w, p) for w, p in places.items() if p is not None), (None, None))
+        if which is None or at is None:
+            return
+        world = self.labels[which].data_to_world(at)
+        self.viewer.camera.center = (0.0, float(world[0]), float(world[1]))
+
+    def _lay(self, which: Which, at: tuple[float, float]) -> None:
+        affine = self._affine(which, at)
+        for layer in self.layers_of(which):
+            layer.affine = affine
+
+    @property
+    def row(self) -> Row | None:
+        """The row that the chosen deposits stand in, or None."""
+        for row in self.rows:
+            if any(set(row.deposits.get(which, ())) & set(known) for which, known in self.chosen.items()):
+                return row
+        return None
+
+    def point_at(self, which: Which) -> None:
+        """Make a film the one that tools act on."""
+        if which is not self.film or self.viewer.layers.selection.active is not self.labels[which]:
+            self.film = which
+            self.viewer.layers.selection = {self.labels[which]}
+
+    def film_at(self, viewbox: tuple[int, int] | None) -> Which:
+        """Return the film that a cell of the grid shows; the baseline where the films lie over one another."""
+        if not self.viewer.canvas.grid.enabled or viewbox is None:
+            return self.order[0]
+        return self.order[min(int(viewbox[1]), len(self.order) - 1)]
+
+    def show_pointer(self, which: Which, at: tuple[float, float] | None) -> None:
+        """Show on the other film where a place on this one lies; None hides it."""
+        for other in self.order:
+            place = None if at is None or other is which else self.same_place(which, at)
+            self.pointers[other].data = np.zeros((0, 2)) if place is None else np.array([place])
+
+    def same_place(self, which: Which, at: tuple[float, float]) -> tuple[float, float] | None:
+        """Return where a place of one film lies on the other, or None where that is not known or outside."""
+        alignment = self.alignment
+        if alignment is None:
+            return None
+        films = self.session.material.films
+        other = Which.FOLLOWUP if which is Which.BASELINE else Which.BASELINE
+        mapping = alignment if which is Which.BASELINE else inverse(alignment, films[Which.FOLLOWUP].shape)
+        row, col = (float(value) for value in map_points(mapping, np.array([at]))[0])
+        rows, cols = films[other].shape
+        return (row, col) if 0 <= row < rows and 0 <= col < cols else None
+
+    def label_at(self, which: Which, at: tuple[float, float]) -> int:
+        """Return the deposit at a place, 0 for none."""
+        row, col = (round(value) for value in at)
+        image = self.session.board.images[which]
+        if not (0 <= row < image.shape[0] and 0 <= col < image.shape[1]):
+            return 0
+        return int(image[row, col])
+
+    def do(self, edit: Edit) -> bool:
+        """Do an edit through the session."""
+        return self.session.do(edit)

@@ -1,0 +1,127 @@
+"""How a session's films become napari layers: names, keys in `layer.metadata`, looks, and where a film lies.
+
+Nothing here needs a window. A layer without our key in its metadata is not ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.anatomy.records import Anatomy
+from calcimeasure.comparison.alignment import inverse, map_points
+from calcimeasure.comparison.records import Alignment
+from calcimeasure.radiograph import Radiograph, Spacing, SpacingBasis
+from calcimeasure.readings.board import Which
+from calcimeasure.results.display import display_window
+from calcimeasure.results.marks import PALETTE, UNLINKED
+
+FILM_KEY = "calcimeasure_film"
+"""Which film of the session a layer shows; written here, read by whoever handles a layer."""
+SPACING_KEY = "calcimeasure_spacing"
+"""The spacing's basis and note, in words; written by the reader."""
+
+TITLES = {Which.BASELINE: "Baseline", Which.FOLLOWUP: "Follow-up"}
+BASES = {
+    SpacingBasis.USER: "mm as given",
+    SpacingBasis.CALIBRATED: "mm, calibrated",
+    SpacingBasis.DETECTOR: "mm at the detector",
+    SpacingBasis.SCANNED_FILM: "mm on the film",
+    SpacingBasis.ASSUMED_DETECTOR: "mm, calibration unknown",
+    SpacingBasis.FILE_RESOLUTION: "mm by the file's resolution",
+    SpacingBasis.MAGNIFICATION_CORRECTED: "mm, magnification corrected",
+    SpacingBasis.NONE: "pixels: no spacing known",
+}
+TEXT_COLOUR = "#fff7c2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """Display choices that are the same everywhere."""
+
+    contour_px: int = 2
+    opacity: float = 0.95
+    text_size: int = 13
+    brush_px: int = 12
+
+    def labels(self) -> dict[str, Any]:
+        """Return keyword arguments of a Labels layer."""
+        return {"opacity": self.opacity, "blending": "translucent_no_depth"}
+
+    def numbers(self) -> dict[str, Any]:
+        """Return keyword arguments of a Points layer that shows only text."""
+        return {"size": 0.1, "opacity": 1.0, "face_color": "transparent", "border_color": "transparent"}
+
+
+LOOKS = Looks()
+
+
+def units_of(spacing: Spacing) -> tuple[str, str]:
+    """Return the world's units: millimetres where the film has them."""
+    unit = "mm" if spacing.known else "pixel"
+    return (unit, unit)
+
+
+def scale_of(spacing: Spacing) -> NDArray[np.float64]:
+    """Return the size of a pixel in world units; without millimetres its shape alone."""
+    return np.array(spacing.mm if spacing.mm is not None else (spacing.pixel_aspect, 1.0))
+
+
+def grey_window(film: Radiograph, anatomy: Anatomy) -> tuple[float, float]:
+    """Return the canonical values shown from black to white: as the file asks where that suits the limb."""
+    step = anatomy.step
+    reduced = film.pixels[step // 2 :: step, step // 2 :: step]
+    limbs = anatomy.limbs[: reduced.shape[0], : reduced.shape[1]] > 0
+    inside = reduced[: limbs.shape[0], : limbs.shape[1]][limbs]
+    return display_window(film, inside if inside.size else reduced.ravel())
+
+
+def place_of(film: Radiograph) -> NDArray[np.float64]:
+    """Return the (3, 3) matrix from a film's (row, col) to the world, as it lies by itself."""
+    row, col = scale_of(film.spacing)
+    return np.diag([row, col, 1.0])
+
+
+def place_on_baseline(
+    baseline: Radiograph, followup: Radiograph, alignment: Alignment, at: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Return the (3, 3) matrix from the follow-up's (row, col) to the world where the baseline lies by itself.
+
+    Both films share one camera: near `at` the follow-up is laid exactly over the baseline.
+
+    Parameters
+    ----------
+    at
+        (row, col) on the follow-up around which the films shall agree.
+    """
+    back = inverse(alignment, followup.shape)
+    reach = 20.0
+    nodes = np.array([at, (at[0] + reach, at[1]), (at[0], at[1] + reach), (at[0] - reach, at[1]), (at[0], at[1] - reach)])
+    placed = map_points(back, nodes)
+    linear = np.column_stack([(placed[1] - placed[3]) / (2 * reach), (placed[2] - placed[4]) / (2 * reach)])
+    local = np.eye(3)
+    local[:2, :2] = linear
+    local[:2, 2] = placed[0] - linear @ np.asarray(at)
+    return place_of(baseline) @ local
+
+
+def colours(numbers: Mapping[int, int]) -> dict[int | None, Any]:
+    """Return the colour of each label from the number that stands beside it: the same on both films.
+
+    Parameters
+    ----------
+    numbers
+        The row's number of each label.
+    """
+    table: dict[int | None, Any] = {None: UNLINKED, 0: "transparent"}
+    table.update({label: PALETTE[(number - 1) % len(PALETTE)] for label, number in numbers.items()})
+    return table
+
+
+def basis_text(spacing: Spacing) -> str:
+    """Return what millimetres on this film are."""
+    return BASES[spacing.basis]
