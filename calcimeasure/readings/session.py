@@ -96,6 +96,7 @@ class Session:
         self._unsaved = False
         self._locks: list[ReadingLock] = []
         self._autosave: Autosave | None = None
+        self._found_draft: bytes | None = None
         self.board = self._first_board(draft)
         self.history = History(board=self.board, changed=self._follow)
         self.live = {
@@ -137,6 +138,8 @@ class Session:
         except BaseException:
             self._release()
             raise
+        if self.actions and place.draft.is_file():
+            self._found_draft = place.draft.read_bytes()
         self._autosave = Autosave(self._save, heartbeat=self._touch, failed=self._in_trouble, delay_s=autosave_s)
 
     # Editing -------------------------------------------------------------------------------------------------------
@@ -373,13 +376,24 @@ class Session:
         Parameters
         ----------
         keep
-            Save what is unsaved; False throws the unfinished reading away.
+            Save what is unsaved; False goes back to what was unfinished when the session began, or to nothing.
         """
-        if keep and self._unsaved and self._autosave is not None:
+        if self._autosave is None:
+            return
+        if keep and self._unsaved:
             self._autosave.now()
+        if not keep and self.place is not None and self.signed is None:
+            self._autosave.close()
+            self._throw_away(self.place)
         self._stop_saving()
-        if not keep and self.place is not None and not self.read_only and self.signed is None:
-            self.place.draft.unlink(missing_ok=True)
+
+    def _throw_away(self, place: Place) -> None:
+        if self._found_draft is None:
+            place.draft.unlink(missing_ok=True)
+            return
+        part = place.draft.with_name(place.draft.name + ".part")
+        part.write_bytes(self._found_draft)
+        part.replace(place.draft)
 
     def _stop_saving(self) -> None:
         if self._autosave is not None:

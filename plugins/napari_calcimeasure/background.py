@@ -36,7 +36,7 @@ class AtOnce:
         self.busy = name
         try:
             result = work()
-        except Exception as error:  # noqa: BLE001 - handed on, not swallowed
+        except Exception as error:  # handed on, not swallowed
             failed(error)
         else:
             done(result)

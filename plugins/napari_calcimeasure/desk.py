@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +45,8 @@ class Desk:
         What is read.
     order
         The films from left to right.
+    titles
+        What they are called, where they are blinded.
 
     Attributes
     ----------
@@ -58,13 +60,20 @@ class Desk:
         Called after anything shown has changed: edits and choices.
     """
 
-    def __init__(self, viewer: ViewerModel, session: Session, *, order: Iterable[Which] | None = None) -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        session: Session,
+        *,
+        order: Iterable[Which] | None = None,
+        titles: Mapping[Which, str] | None = None,
+    ) -> None:
         self.viewer = viewer
         self.session = session
         self.order = tuple(order or session.material.films)
-        self.titles = {which: TITLES[which] for which in self.order}
+        self.titles = {which: (titles or TITLES)[which] for which in self.order}
         self.rows: list[Row] = []
-        self.chosen: dict[Which, tuple[int, ...]] = {which: () for which in self.order}
+        self.chosen: dict[Which, tuple[int, ...]] = dict.fromkeys(self.order, ())
         self.film = self.order[0]
         self.listeners: list[Callable[[], None]] = []
         self.images: dict[Which, Image] = {}
@@ -247,8 +256,8 @@ class Desk:
             row = live.row(deposit)
             if row is None:
                 continue
-            below, right = self._corner(which, deposit, row.area_px)
-            places.append((row.centroid_row - below, row.centroid_col + right))
+            reach = 0.8 * float(np.sqrt(max(row.area_px, 1.0) / np.pi)) + 2.0
+            places.append((row.centroid_row - reach, row.centroid_col + reach))
             kind = "" if row.finding is Finding.CALCINOSIS else f" {row.finding.value}"
             mark = "▸" if deposit in self.chosen[which] else ""
             texts.append(f"{mark}{number}{kind}")
@@ -260,11 +269,6 @@ class Desk:
         layer.features = pd.DataFrame({"text": np.array(texts, dtype=object)})
         layer.refresh(thumbnail=False, highlight=False)
 
-    def _corner(self, which: Which, deposit: int, area_px: float) -> tuple[float, float]:
-        """Return how far up and to the right of its centre a deposit's number stands, in pixels."""
-        reach = 0.8 * float(np.sqrt(max(area_px, 1.0) / np.pi)) + 2.0
-        return reach, reach
-
     # Choosing ------------------------------------------------------------------------------------------------------
 
     def choose(self, which: Which, number: int, *, add: bool = False) -> None:
@@ -273,7 +277,7 @@ class Desk:
         if add:
             self.chosen[which] = tuple(sorted({*known, number} - ({number} if number in known else set())))
         else:
-            self.chosen = {film: () for film in self.order}
+            self.chosen = dict.fromkeys(self.order, ())
             self.chosen[which] = (number,)
         self.labels[which].selected_label = number
         self.show()
@@ -290,7 +294,7 @@ class Desk:
 
     def choose_nothing(self) -> None:
         """Let go of what is chosen."""
-        self.chosen = {which: () for which in self.order}
+        self.chosen = dict.fromkeys(self.order, ())
         self.show()
 
     def go_to(self, row: Row) -> None:

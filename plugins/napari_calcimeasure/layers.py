@@ -100,7 +100,8 @@ def place_on_baseline(
     """
     back = inverse(alignment, followup.shape)
     reach = 20.0
-    nodes = np.array([at, (at[0] + reach, at[1]), (at[0], at[1] + reach), (at[0] - reach, at[1]), (at[0], at[1] - reach)])
+    row, col = at
+    nodes = np.array([at, (row + reach, col), (row, col + reach), (row - reach, col), (row, col - reach)])
     placed = map_points(back, nodes)
     linear = np.column_stack([(placed[1] - placed[3]) / (2 * reach), (placed[2] - placed[4]) / (2 * reach)])
     local = np.eye(3)

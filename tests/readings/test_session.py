@@ -241,8 +241,14 @@ def test_an_edit_is_saved_by_itself_and_can_be_gone_on_with(material: Material, 
     again = Session(material, place=place, draft=unfinished(place))
     assert (state(again), shown(again)) == (kept, said)
     assert again.edited
+    again.do(tools.delete(again.board, F, 1))
     again.close(keep=False)
-    assert not place.draft.exists()
+    assert [action["what"] for action in unfinished(place).actions] == ["Delete deposit 4"]
+    anew = Session(material, place=Place(root=tmp_path, key=material.key, reader="R2"))
+    anew.do(tools.delete(anew.board, F, 1))
+    anew.save()
+    anew.close(keep=False)
+    assert not anew.place.draft.exists()
 
 
 def test_a_disk_that_is_full_is_told_and_tried_again(material: Material, tmp_path: Path, monkeypatch) -> None:

@@ -1,0 +1,99 @@
+"""The reading room as a program: `python -m napari_calcimeasure BASELINE FOLLOWUP --out FOLDER`, FOLDER or STUDY."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+# Many small linear systems are solved while a reader works: threads would only wait for one another.
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    made = argparse.ArgumentParser(prog="calcimeasure review", description="Correct the deposits by hand, and sign.")
+    made.add_argument("paths", nargs="+", type=Path, help="one film, two films, a folder of results, or a study")
+    made.add_argument("--out", type=Path, help="folder that the readings are kept in")
+    made.add_argument("--reader", default="", help="your name or code, e.g. R1 (asked for where it is not given)")
+    made.add_argument("--read-only", action="store_true", help="look, and change nothing")
+    made.add_argument("--blinded", action="store_true", help="hide names, dates and the order of the films")
+    made.add_argument("--seed", type=int, default=0, help="makes the order of blinded films; kept with the reading")
+    made.add_argument("--read-first", action="store_true", help="hide the program's deposits until you have signed")
+    made.add_argument("--method", default="auto", help="segmenter")
+    made.add_argument("--precision", type=float, help="your relative SD of a painted area, e.g. 0.05")
+    made.add_argument("--margin", type=float, nargs=2, metavar=("LOW", "HIGH"), help="margin of equivalence, as ratios")
+    made.add_argument("--force", action="store_true", help="compare although the headers contradict one another")
+    made.add_argument("--flip", action="store_true", help="mirror the follow-up first")
+    for start, whose in (("", "both films"), ("baseline-", "the baseline"), ("followup-", "the follow-up")):
+        made.add_argument(f"--{start}spacing", type=float, nargs="+", metavar="MM", help=f"pixel spacing of {whose}")
+        made.add_argument(f"--{start}frame", type=int, help=f"frame of {whose}, counted from 1")
+        made.add_argument(f"--{start}invert", action="store_true", default=None, help=f"bone is dark on {whose}")
+    return made
+
+
+def cases_from(options: argparse.Namespace) -> list[Any]:
+    """Return what the command line names."""
+    from dataclasses import replace
+
+    from calcimeasure.readings.board import Which
+    from napari_calcimeasure.worklist import cases_of
+
+    chosen = {"method": options.method, "precision": options.precision, "force": options.force, "flip": options.flip}
+    if options.margin:
+        chosen["margin_ratio"] = tuple(options.margin)
+    given = {name: value for name, value in chosen.items() if value not in (None, False)}
+    films = {which: _film_options(options, which.value) for which in Which}
+    cases = cases_of(options.paths, out=options.out, options=given, film_options=films)
+    return [replace(case, read_first=case.read_first or options.read_first) for case in cases]
+
+
+def _film_options(options: argparse.Namespace, prefix: str) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    for name in ("spacing", "frame", "invert"):
+        own = getattr(options, f"{prefix}_{name}")
+        value = own if own is not None else getattr(options, name)
+        if value is not None:
+            chosen["spacing_mm" if name == "spacing" else name] = tuple(value) if name == "spacing" else value
+    if len(chosen.get("spacing_mm", ())) == 1:
+        chosen["spacing_mm"] = chosen["spacing_mm"][0]
+    return chosen
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Open the reading room and stay until it is closed."""
+    options = parser().parse_args(arguments)
+    from calcimeasure.errors import CalciMeasureError
+
+    try:
+        cases = cases_from(options)
+        if options.reader:
+            from calcimeasure.readings.store import checked_reader
+
+            checked_reader(options.reader)
+    except CalciMeasureError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return error.exit_status
+    import napari
+
+    from napari_calcimeasure.room import open_room
+
+    viewer = napari.Viewer(title="CalciMeasure")
+    room = open_room(
+        viewer,
+        cases,
+        reader=options.reader,
+        read_only=options.read_only,
+        blinded=options.blinded,
+        seed=options.seed,
+    )
+    napari.run()
+    del room
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

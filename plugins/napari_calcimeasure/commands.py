@@ -1,0 +1,352 @@
+"""What a reader can do to the chosen deposits: each command says why it cannot, and makes at most one step.
+
+Commands work on a `Desk`, with or without a window; buttons and keys are made from `COMMANDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from calcimeasure.deposits import DepositLabels, Finding, Origin
+from calcimeasure.errors import CalciMeasureError, ReadingError
+from calcimeasure.readings import tools
+from calcimeasure.readings.board import HandLink, Which
+from calcimeasure.segmentation import segment, segment_points
+from napari_calcimeasure.background import AtOnce, Background
+from napari_calcimeasure.desk import Desk
+
+CHOOSE_ONE = "Choose a deposit first: click on it, or on its row."
+READ_ONLY = "This reading is open to look at only."
+SIGNED = "This reading is signed: start a new version to change it."
+
+
+class Commands:
+    """The commands of one desk.
+
+    Parameters
+    ----------
+    desk
+        What they act on.
+    background
+        Where slow work runs.
+    tell
+        Shows a sentence to the reader.
+
+    Attributes
+    ----------
+    locked
+        Why nothing may be changed for now: the reading is being signed.
+    """
+
+    def __init__(
+        self, desk: Desk, *, background: Background | None = None, tell: Callable[[str], None] = lambda _text: None
+    ) -> None:
+        self.desk = desk
+        self.background = background or AtOnce()
+        self.tell = tell
+        self.locked = ""
+
+    # Why not -------------------------------------------------------------------------------------------------------
+
+    def closed(self) -> str:
+        """Return why nothing can be changed, or nothing."""
+        session = self.desk.session
+        if self.locked:
+            return self.locked
+        if session.read_only:
+            return READ_ONLY
+        return SIGNED if session.signed is not None else ""
+
+    def one(self) -> str:
+        """Return why a command on chosen deposits cannot be given."""
+        return self.closed() or ("" if any(self.desk.chosen.values()) else CHOOSE_ONE)
+
+    def several(self) -> str:
+        """Return why deposits cannot be merged."""
+        if any(len(known) > 1 for known in self.desk.chosen.values()):
+            return self.closed()
+        return self.closed() or "Choose two deposits of one film: click on the second with Shift."
+
+    def both(self) -> str:
+        """Return why deposits cannot be linked or parted."""
+        if len(self.desk.order) < 2:
+            return "There is only one film."
+        if all(len(known) > 0 for known in self.desk.chosen.values()):
+            return self.closed()
+        return self.closed() or "Choose a deposit on each film: click on the second with Shift."
+
+    def elsewhere(self) -> str:
+        """Return why the same place cannot be looked for on the other film."""
+        if self.desk.alignment is None:
+            return "The films could not be aligned." if len(self.desk.order) > 1 else "There is only one film."
+        sides = [which for which, known in self.desk.chosen.items() if known]
+        if len(sides) == 1:
+            return self.closed()
+        return self.closed() or (CHOOSE_ONE if not sides else "It has a deposit on both films already.")
+
+    def nothing_to_undo(self) -> str:
+        """Return why nothing can be taken back."""
+        return self.closed() or ("" if self.desk.session.history.undo_name else "There is nothing to undo.")
+
+    def nothing_to_redo(self) -> str:
+        """Return why nothing can be done again."""
+        return self.closed() or ("" if self.desk.session.history.redo_name else "There is nothing to redo.")
+
+    # Commands ------------------------------------------------------------------------------------------------------
+
+    def undo(self) -> None:
+        """Take the last step back."""
+        self.tell(f"Undone: {self.desk.session.undo().name}")
+
+    def redo(self) -> None:
+        """Do the last step again."""
+        self.tell(f"Done again: {self.desk.session.redo().name}")
+
+    def delete(self) -> None:
+        """Delete the chosen deposits."""
+        desk, board = self.desk, self.desk.session.board
+        for which, known in list(desk.chosen.items()):
+            for number in known:
+                desk.do(tools.delete(board, which, number))
+
+    def tighten(self) -> None:
+        """Take a pixel off the boundary of the chosen deposits."""
+        self._resize(-1)
+
+    def loosen(self) -> None:
+        """Add a pixel to the boundary of the chosen deposits."""
+        self._resize(1)
+
+    def _resize(self, pixels: int) -> None:
+        for which, known in list(self.desk.chosen.items()):
+            for number in known:
+                self.desk.do(tools.resize(self.desk.session.board, which, number, pixels=pixels))
+
+    def merge(self) -> None:
+        """Make the chosen deposits of a film one."""
+        for which, known in list(self.desk.chosen.items()):
+            if len(known) > 1:
+                self.desk.do(tools.merge(self.desk.session.board, which, known))
+
+    def link(self) -> None:
+        """Say that the chosen deposits are the same on both films."""
+        self._link(joined=True)
+
+    def unlink(self) -> None:
+        """Say that the chosen deposits are not the same."""
+        self._link(joined=False)
+
+    def _link(self, *, joined: bool) -> None:
+        board = self.desk.session.board
+        after = set(board.links)
+        before, later = self.desk.chosen[Which.BASELINE], self.desk.chosen[Which.FOLLOWUP]
+        for first in before:
+            for second in later:
+                after.discard(HandLink(baseline_label=first, followup_label=second, joined=not joined))
+                after.add(HandLink(baseline_label=first, followup_label=second, joined=joined))
+        single = tools.link(board, before[0], later[0], joined=joined)
+        self.desk.do(type(single)(name=single.name, links=(board.links, frozenset(after))))
+
+    def accept(self) -> None:
+        """Say that the chosen deposits are there as they were found."""
+        board = self.desk.session.board
+        edits = [tools.accept(board, which, known) for which, known in self.desk.chosen.items() if known]
+        if not self.desk.do(tools.together(edits, edits[0].name)):
+            self.tell("They are accepted already.")
+
+    def name_it(self, finding: Finding) -> None:
+        """Say what the chosen shadows are."""
+        board = self.desk.session.board
+        edits = [
+            tools.set_finding(board, which, number, finding)
+            for which, known in self.desk.chosen.items()
+            for number in known
+        ]
+        self.desk.do(tools.together(edits, edits[0].name))
+
+    def click(self, which: Which, at: tuple[float, float], *, add_piece: bool = False) -> None:
+        """Find the boundary of the deposit under a click; with `add_piece` it joins the chosen one."""
+        if self.closed():
+            raise ReadingError(self.closed())
+        target = self.desk.chosen[which][0] if add_piece and self.desk.chosen[which] else None
+        material = self.desk.session.material
+
+        def find() -> DepositLabels:
+            return segment_points(material.films[which], [at], anatomy=material.anatomies[which])
+
+        def draw(found: DepositLabels) -> None:
+            self._draw_found(which, found, target)
+
+        self.background.run("Finding the boundary", find, draw, self.complain)
+
+    def _draw_found(self, which: Which, found: DepositLabels, target: int | None, name: str = "") -> None:
+        board = self.desk.session.board
+        mask = found.image > 0
+        if not mask.any():
+            self.tell(found.warnings[-1] if found.warnings else "Nothing stands out here: outline it by hand.")
+            return
+        number = target
+        try:
+            if target is None:
+                number = board.free_label(which)
+                edit = tools.add(board, which, mask, origin=Origin.CLICKED)
+            else:
+                edit = tools.extend(board, which, target, mask)
+            if name:
+                edit = tools.together([edit], name)
+            self.desk.do(edit)
+        except CalciMeasureError as error:
+            self.complain(error)
+            return
+        if number is not None:
+            self.desk.choose(which, number)
+
+    def same_place(self) -> None:
+        """Look for the chosen deposit at the same place of the other film."""
+        desk = self.desk
+        which = next(side for side, known in desk.chosen.items() if known)
+        number = desk.chosen[which][0]
+        row = desk.session.live[which].row(number)
+        other = Which.FOLLOWUP if which is Which.BASELINE else Which.BASELINE
+        place = None if row is None else desk.same_place(which, (row.centroid_row, row.centroid_col))
+        if place is None:
+            self.tell("That place is not on the other film.")
+            return
+        there = desk.label_at(other, place)
+        if there:
+            desk.chosen = {which: (number,), other: (there,)}
+            desk.show()
+            self.tell("There is a deposit at this place already: link the two if they are the same (K).")
+            return
+        material = desk.session.material
+
+        def find() -> DepositLabels:
+            return segment_points(material.films[other], [place], anatomy=material.anatomies[other])
+
+        def draw(found: DepositLabels) -> None:
+            self._draw_found(other, found, None, f"Propose the same place of deposit {number}")
+
+        self.background.run("Looking at the same place", find, draw, self.complain)
+
+    def split(self, which: Which, line: list[tuple[float, float]]) -> None:
+        """Cut the deposit that a line crosses."""
+        board = self.desk.session.board
+        number = self.desk.chosen[which][0] if self.desk.chosen[which] else self._crossed(which, line)
+        if not number:
+            raise ReadingError("the line crosses no deposit", remedy="Draw it across one, from edge to edge.")
+        self.desk.do(tools.split(board, which, number, line))
+
+    def _crossed(self, which: Which, line: list[tuple[float, float]]) -> int:
+        found: list[int] = []
+        for (row_1, col_1), (row_2, col_2) in pairwise(line):
+            for part in np.linspace(0.0, 1.0, 50):
+                place = (row_1 + part * (row_2 - row_1), col_1 + part * (col_2 - col_1))
+                label = self.desk.label_at(which, place)
+                if label:
+                    found.append(label)
+        return max(set(found), key=found.count) if found else 0
+
+    def search_again(self) -> None:
+        """Search the films anew; what a person did stays."""
+        material = self.desk.session.material
+
+        def search() -> dict[Which, DepositLabels]:
+            return {
+                which: segment(film, method=material.method, anatomy=material.anatomies[which])
+                for which, film in material.films.items()
+            }
+
+        def take(found: dict[Which, DepositLabels]) -> None:
+            board = self.desk.session.board
+            edits = [tools.adopt(board, w, labels, first=material.labels[w]) for w, labels in found.items()]
+            changed = self.desk.do(tools.together(edits, "Search again"))
+            self.tell("Searched again: what you did is as it was." if changed else "The search found nothing else.")
+
+        self.background.run("Searching the films again", search, take, self.complain)
+
+    def next_row(self, step: int = 1) -> None:
+        """Go to the next row of the table."""
+        rows = self.desk.rows
+        if not rows:
+            return
+        current = self.desk.row
+        index = -1 if current is None else current.number - 1
+        if current is None and step < 0:
+            index = 0
+        self.desk.choose_row(rows[(index + step) % len(rows)])
+
+    def previous_row(self) -> None:
+        """Go to the row before."""
+        self.next_row(-1)
+
+    def complain(self, error: Exception) -> None:
+        """Show what went wrong."""
+        self.tell(str(error))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command as buttons and keys show it.
+
+    Attributes
+    ----------
+    title, key, help
+        On the button, on the keyboard, in the tooltip.
+    run
+        Does it.
+    why_not
+        Returns why it cannot be done now, or nothing.
+    """
+
+    name: str
+    title: str
+    key: str
+    help: str
+    run: Callable[[Commands], None]
+    why_not: Callable[[Commands], str]
+
+
+COMMANDS = (
+    Command(name="undo", title="Undo", key="Control-Z", help="Take the last step back", run=Commands.undo,
+            why_not=Commands.nothing_to_undo),
+    Command(name="redo", title="Redo", key="Control-Shift-Z", help="Do it again", run=Commands.redo,
+            why_not=Commands.nothing_to_redo),
+    Command(name="accept", title="Accept", key="A", help="It is there, as found", run=Commands.accept,
+            why_not=Commands.one),
+    Command(name="delete", title="Delete", key="Delete", help="It is no deposit: remove it", run=Commands.delete,
+            why_not=Commands.one),
+    Command(name="tighten", title="Tighten", key="T", help="Boundary one pixel in", run=Commands.tighten,
+            why_not=Commands.one),
+    Command(name="loosen", title="Loosen", key="G", help="Boundary one pixel out", run=Commands.loosen,
+            why_not=Commands.one),
+    Command(name="merge", title="Merge", key="M", help="Make the chosen deposits of a film one", run=Commands.merge,
+            why_not=Commands.several),
+    Command(name="link", title="Link", key="K", help="The chosen deposits are the same on both films",
+            run=Commands.link, why_not=Commands.both),
+    Command(name="unlink", title="Unlink", key="U", help="The chosen deposits are not the same", run=Commands.unlink,
+            why_not=Commands.both),
+    Command(name="same_place", title="Same place", key="P", help="Look for it on the other film",
+            run=Commands.same_place, why_not=Commands.elsewhere),
+    Command(name="next_row", title="Next", key=".", help="Go to the next row", run=Commands.next_row,
+            why_not=lambda _commands: ""),
+    Command(name="previous_row", title="Previous", key=",", help="Go to the row before", run=Commands.previous_row,
+            why_not=lambda _commands: ""),
+)  # fmt: skip
+
+
+def give(commands: Commands, command: Command) -> bool:
+    """Do a command, or say why not; return whether it was done."""
+    reason = command.why_not(commands)
+    if reason:
+        commands.tell(reason)
+        return False
+    try:
+        command.run(commands)
+    except CalciMeasureError as error:
+        commands.complain(error)
+        return False
+    return True

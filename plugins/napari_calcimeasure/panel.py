@@ -1,0 +1,406 @@
+"""The reader's panel beside the films: tools, table, verdict, saving and signing. Shows and calls; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from qtpy.QtCore import QItemSelectionModel, Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QTableView,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from calcimeasure.comparison import verdict_sentence
+from calcimeasure.deposits import Finding
+from napari_calcimeasure.background import InThread
+from napari_calcimeasure.commands import CHOOSE_ONE, COMMANDS, Command, Commands, give
+from napari_calcimeasure.desk import Desk
+from napari_calcimeasure.mouse import TITLES, Hand, Tool
+from napari_calcimeasure.table import AFTER, CHANGE, STATUS, FilteredTable, LinkTable
+from napari_calcimeasure.view import Arrangement, GreyPreset, View
+
+FINDING_WORDS = {
+    Finding.CALCINOSIS: "calcinosis (counts)",
+    Finding.VASCULAR: "vascular",
+    Finding.ARTICULAR: "articular",
+    Finding.OSSIFICATION: "ossification",
+    Finding.ARTEFACT: "artefact",
+    Finding.UNCERTAIN: "uncertain",
+}
+_TOOL_COLUMNS = 4
+
+
+def key_text(key: str) -> str:
+    """Return a key as people write it."""
+    return key.replace("Control", "Ctrl").replace("-", "+").replace("Escape", "Esc")
+
+
+class Panel(QWidget):
+    """The panel of one desk.
+
+    Parameters
+    ----------
+    desk, commands, hand, view
+        What it shows and calls.
+    sign
+        Called when the reader signs.
+    hidden
+        Whether status, change and verdict stay hidden until the reading is signed.
+    search
+        Whether the program may be asked to search.
+    """
+
+    told = Signal(str)
+    saved = Signal(str)
+
+    def __init__(
+        self,
+        desk: Desk,
+        commands: Commands,
+        hand: Hand,
+        view: View,
+        *,
+        sign: Callable[[], None],
+        hidden: bool = False,
+        search: bool = True,
+    ) -> None:
+        super().__init__()
+        self.desk = desk
+        self.commands = commands
+        self.hand = hand
+        self.view = view
+        self._sign = sign
+        self._hidden = hidden
+        self._searchable = search
+        self._filling = False
+        commands.tell = self.told.emit
+        self.buttons: dict[str, QToolButton] = {}
+        self.tool_buttons: dict[Tool, QToolButton] = {}
+        self._make_table()
+        layout = QVBoxLayout(self)
+        layout.setSpacing(6)
+        layout.addWidget(self._reader_bar())
+        layout.addLayout(self._tool_grid())
+        layout.addLayout(self._command_grid())
+        layout.addLayout(self._view_bar())
+        layout.addLayout(self._filter_bar())
+        layout.addWidget(self.table, stretch=1)
+        layout.addLayout(self._finding_bar())
+        layout.addWidget(self._verdict())
+        layout.addLayout(self._progress_bar())
+        layout.addLayout(self._sign_bar())
+        self.told.connect(self.message.setText)
+        self.saved.connect(self.saving.setText)
+        desk.listeners.append(self.refresh)
+        hand.listeners.append(self.refresh)
+        view.listeners.append(self.refresh_view)
+        if isinstance(commands.background, InThread):
+            commands.background.changed.connect(self._show_busy)
+        self.refresh()
+        self.refresh_view()
+
+    # Parts ---------------------------------------------------------------------------------------------------------
+
+    def _reader_bar(self) -> QWidget:
+        bar = QWidget()
+        layout = QHBoxLayout(bar)
+        layout.setContentsMargins(0, 0, 0, 0)
+        place = self.desk.session.place
+        reader = "nobody (nothing is kept)" if place is None else place.reader
+        self.reader = QLabel(f"<b>Reader:</b> {reader}")
+        self.saving = QLabel("")
+        self.saving.setAlignment(Qt.AlignmentFlag.AlignRight)
+        layout.addWidget(self.reader)
+        layout.addWidget(self.saving, stretch=1)
+        return bar
+
+    def _tool_grid(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setSpacing(3)
+        for place, (tool, (title, key, said)) in enumerate(TITLES.items()):
+            button = self._button(f"{title}  {key_text(key)}", f"{said} ({key_text(key)})")
+            button.setCheckable(True)
+            button.clicked.connect(partial(self._take, tool))
+            self.tool_buttons[tool] = button
+            grid.addWidget(button, place // _TOOL_COLUMNS, place % _TOOL_COLUMNS)
+        return grid
+
+    def _command_grid(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setSpacing(3)
+        for place, command in enumerate(COMMANDS):
+            button = self._button(f"{command.title}  {key_text(command.key)}", command.help)
+            button.clicked.connect(partial(self._give, command))
+            self.buttons[command.name] = button
+            grid.addWidget(button, place // _TOOL_COLUMNS, place % _TOOL_COLUMNS)
+        return grid
+
+    def _view_bar(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setSpacing(3)
+        self.flicker = self._button("Flicker  F", "Follow-up in the baseline's place, and back (F)")
+        self.flicker.clicked.connect(lambda _checked: self.view.flicker())
+        self.blend = self._button("Blend  V", "Both films through one another (V)")
+        self.blend.clicked.connect(lambda _checked: self.view.blend())
+        self.sides = self._button("Side by side", "Each film in its own place")
+        self.sides.clicked.connect(lambda _checked: self.view.lay_side_by_side())
+        self.whole = self._button("Whole film  Home", "Show all of the films (Home)")
+        self.whole.clicked.connect(lambda _checked: self.view.whole())
+        for place, button in enumerate((self.flicker, self.blend, self.sides, self.whole)):
+            grid.addWidget(button, 0, place)
+        self.preset = QComboBox()
+        self.preset.addItems([preset.value for preset in GreyPreset])
+        self.preset.setToolTip("Which grey values are shown (W: next)")
+        self.preset.currentTextChanged.connect(lambda text: self.view.choose_window(GreyPreset(text)))
+        self.same_grey = QCheckBox("Same grey on both")
+        self.same_grey.toggled.connect(self.view.set_same_grey)
+        self.inverted = QCheckBox("Inverted  I")
+        self.inverted.clicked.connect(lambda _checked: self.view.invert())
+        self.filled = QCheckBox("Filled  O")
+        self.filled.clicked.connect(lambda _checked: self.view.outlines())
+        for place, widget in enumerate((self.preset, self.same_grey, self.inverted, self.filled)):
+            grid.addWidget(widget, 1, place)
+        self.basis = QLabel(self.view.basis())
+        self.basis.setWordWrap(True)
+        grid.addWidget(self.basis, 2, 0, 1, 4)
+        return grid
+
+    def _make_table(self) -> None:
+        self.model = LinkTable(self)
+        self.model.titles = {**self.model.titles, **self.desk.titles}
+        self.proxy = FilteredTable(self)
+        self.proxy.setSourceModel(self.model)
+        self.table = QTableView()
+        self.table.setModel(self.proxy)
+        self.table.setSortingEnabled(True)
+        self.table.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setWordWrap(False)
+        self.table.verticalHeader().setVisible(False)
+        self.table.verticalHeader().setDefaultSectionSize(24)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
+        self._show_columns()
+        self.table.selectionModel().selectionChanged.connect(self._row_chosen)
+        self.table.clicked.connect(self._row_clicked)
+
+    def _filter_bar(self) -> QHBoxLayout:
+        bar = QHBoxLayout()
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText("Filter the table: new, gone, auto, edited, articular …")
+        self.filter.textChanged.connect(self.proxy.setFilterFixedString)
+        bar.addWidget(self.filter)
+        return bar
+
+    def _finding_bar(self) -> QHBoxLayout:
+        bar = QHBoxLayout()
+        bar.addWidget(QLabel("The chosen shadow is"))
+        self.finding = QComboBox()
+        for finding, words in FINDING_WORDS.items():
+            self.finding.addItem(words, finding)
+        self.finding.activated.connect(self._name_it)
+        bar.addWidget(self.finding, stretch=1)
+        return bar
+
+    def _verdict(self) -> QLabel:
+        self.verdict = QLabel()
+        self.verdict.setWordWrap(True)
+        self.verdict.setTextFormat(Qt.TextFormat.RichText)
+        self.verdict.setMinimumHeight(64)
+        self.verdict.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.verdict.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        return self.verdict
+
+    def _progress_bar(self) -> QHBoxLayout:
+        bar = QHBoxLayout()
+        self.search = QPushButton("Search again")
+        self.search.setToolTip("Search the films anew; what you did stays as it is")
+        self.search.clicked.connect(lambda _checked: self.commands.search_again())
+        self.search.setVisible(self._searchable)
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 0)
+        self.progress.setTextVisible(False)
+        self.progress.setFixedHeight(8)
+        self.cancel = QPushButton("Cancel")
+        self.cancel.clicked.connect(lambda _checked: self.commands.background.cancel())
+        self.message = QLabel("")
+        self.message.setWordWrap(True)
+        for widget, stretch in ((self.search, 0), (self.message, 1), (self.progress, 0), (self.cancel, 0)):
+            bar.addWidget(widget, stretch)
+        self._show_busy("")
+        return bar
+
+    def _sign_bar(self) -> QHBoxLayout:
+        bar = QHBoxLayout()
+        self.sign = QPushButton("Sign this reading")
+        self.sign.setMinimumHeight(32)
+        self.sign.clicked.connect(lambda _checked: self._sign())
+        bar.addWidget(self.sign)
+        return bar
+
+    def _button(self, text: str, tooltip: str) -> QToolButton:
+        button = QToolButton()
+        button.setText(text)
+        button.setToolTip(tooltip)
+        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        return button
+
+    # Following -----------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Show the session as it stands."""
+        self._filling = True
+        try:
+            self.model.show(self.desk.rows)
+            self._select_chosen()
+        finally:
+            self._filling = False
+        self._enable()
+        self._show_finding()
+        self.verdict.setText(self.summary())
+
+    def refresh_view(self) -> None:
+        """Show how the films lie."""
+        reason = self.view.why_not_over_one_another()
+        for button, said in ((self.flicker, "Follow-up in the baseline's place, and back (F)"),
+                             (self.blend, "Both films through one another (V)")):  # fmt: skip
+            _enable(button, reason, said)
+        lying = "" if self.view.arrangement is not Arrangement.SIDE_BY_SIDE else "The films lie side by side."
+        _enable(self.sides, lying, "Each film in its own place")
+        for box, state in ((self.inverted, self.view.inverted), (self.filled, self.view.filled)):
+            box.setChecked(state)
+        self.preset.blockSignals(True)
+        self.preset.setCurrentText(self.view.preset.value)
+        self.preset.blockSignals(False)
+        _enable(self.same_grey, "" if len(self.desk.order) > 1 else "There is only one film.",
+                "Show both films with the grey mapping of the first")  # fmt: skip
+
+    def summary(self) -> str:
+        """Return burden, change and verdict as they stand."""
+        session = self.desk.session
+        parts = []
+        for which in self.desk.order:
+            measured = session.measurement(which)
+            area, se = measured.total_area_mm2, measured.total_area_se_mm2
+            unit = "mm²"
+            if area is None or se is None:
+                area, se, unit = measured.total_area_px, measured.total_area_se_px, "px"
+            parts.append(f"{self.desk.titles[which]}: {area:.1f} ± {1.96 * se:.1f} {unit}")
+        burden = "Burden &nbsp; " + " &nbsp;→&nbsp; ".join(parts)
+        if session.comparison is None:
+            return burden
+        if self._hidden:
+            return f"<i>Change and verdict are shown once you have signed.</i><br>{burden}"
+        return f"<b>{verdict_sentence(session.comparison)}</b><br>{burden}"
+
+    def summary_text(self) -> str:
+        """Return the summary without mark-up."""
+        text = self.summary().replace("<br>", "\n").replace("&nbsp;", "")
+        for mark in ("<b>", "</b>", "<i>", "</i>"):
+            text = text.replace(mark, "")
+        return " ".join(text.split(" "))
+
+    def reveal(self) -> None:
+        """Show what stayed hidden until the signature."""
+        self._hidden = False
+        self._show_columns()
+
+    def _show_columns(self) -> None:
+        single = len(self.desk.order) < 2
+        for column, hide in ((STATUS, single or self._hidden), (AFTER, single), (CHANGE, single or self._hidden)):
+            self.table.setColumnHidden(column, hide)
+
+    def _enable(self) -> None:
+        history = self.desk.session.history
+        for command in COMMANDS:
+            said = f"{command.help} ({key_text(command.key)})"
+            if command.name == "undo" and history.undo_name:
+                said = f"Undo: {history.undo_name} ({key_text(command.key)})"
+            if command.name == "redo" and history.redo_name:
+                said = f"Redo: {history.redo_name} ({key_text(command.key)})"
+            _enable(self.buttons[command.name], command.why_not(self.commands), said)
+        for tool, (_, key, said) in TITLES.items():
+            button = self.tool_buttons[tool]
+            _enable(button, self.hand.why_not(tool), f"{said} ({key_text(key)})")
+            button.setChecked(tool is self.hand.tool)
+        closed = self.commands.closed()
+        _enable(self.search, closed, "Search the films anew; what you did stays as it is")
+        kept = "" if self.desk.session.place is not None else "Nothing is kept: open the films with --out FOLDER."
+        _enable(self.sign, closed or kept, "Freeze this reading as its next version")
+        if self.desk.session.signed is not None:
+            self.sign.setText(f"Signed: {self.desk.session.signed.name}")
+
+    def _show_finding(self) -> None:
+        chosen = [(which, number) for which, known in self.desk.chosen.items() for number in known]
+        reason = self.commands.closed() or ("" if chosen else CHOOSE_ONE)
+        _enable(self.finding, reason, "Only calcinosis counts towards the burden")
+        if chosen:
+            which, number = chosen[0]
+            finding = self.desk.session.board.deposits[which][number].finding
+            self.finding.setCurrentIndex(list(FINDING_WORDS).index(finding))
+
+    def _select_chosen(self) -> None:
+        row = self.desk.row
+        selection = self.table.selectionModel()
+        if row is None:
+            selection.clearSelection()
+            return
+        index = self.proxy.mapFromSource(self.model.index(row.number - 1, 0))
+        if index.isValid():
+            flags = QItemSelectionModel.SelectionFlag
+            selection.select(index, flags.ClearAndSelect | flags.Rows)
+            self.table.scrollTo(index)
+
+    def _show_busy(self, name: str) -> None:
+        self.progress.setVisible(bool(name))
+        self.cancel.setVisible(bool(name))
+        if name:
+            self.message.setText(f"{name} …")
+
+    # Calling -------------------------------------------------------------------------------------------------------
+
+    def _row_chosen(self) -> None:
+        if self._filling:
+            return
+        rows = self.table.selectionModel().selectedRows()
+        if rows:
+            self.desk.choose_row(self.desk.rows[self.proxy.mapToSource(rows[0]).row()])
+
+    def _row_clicked(self, index: object) -> None:
+        row = self.desk.rows[self.proxy.mapToSource(index).row()]
+        self.desk.choose_row(row)
+
+    def _take(self, tool: Tool, _checked: bool = False) -> None:
+        self.hand.take(tool)
+        self.refresh()
+
+    def _give(self, command: Command, _checked: bool = False) -> None:
+        give(self.commands, command)
+
+    def _name_it(self, _index: int) -> None:
+        if not self.commands.one():
+            self.commands.name_it(self.finding.currentData())
+
+
+def _enable(widget: QWidget, reason: str, said: str) -> None:
+    """Enable a control, or say in its tooltip why it is not."""
+    widget.setEnabled(not reason)
+    widget.setToolTip(reason or said)

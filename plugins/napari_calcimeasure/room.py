@@ -1,0 +1,405 @@
+"""The reading room: one viewer, a worklist, and one reading at a time, opened, kept, signed and closed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QHBoxLayout, QInputDialog, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
+
+from calcimeasure.errors import CalciMeasureError, ReadingError
+from calcimeasure.readings.board import Which
+from calcimeasure.readings.draft import Draft
+from calcimeasure.readings.lock import LockedError
+from calcimeasure.readings.material import Material
+from calcimeasure.readings.session import Session, unfinished, with_signed
+from calcimeasure.readings.store import Place
+from napari_calcimeasure.background import AtOnce, InThread
+from napari_calcimeasure.commands import Commands
+from napari_calcimeasure.desk import Desk
+from napari_calcimeasure.mouse import Hand
+from napari_calcimeasure.panel import Panel
+from napari_calcimeasure.view import View
+from napari_calcimeasure.worklist import Case
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+SAVE, DISCARD, CANCEL = "save", "discard", "cancel"
+GO_ON, ANEW = "go on", "start anew"
+LOOK, OTHER = "look only", "other reader"
+STATES = {"unread": "○ unread", "draft": "◐ draft", "signed": "● signed"}
+
+
+class Asker(Protocol):
+    """Questions that only a person can answer."""
+
+    def reader(self, suggestion: str) -> str:
+        """Return who reads; empty for nobody."""
+
+    def go_on(self, draft: Draft) -> str:
+        """Return `GO_ON`, `ANEW` or `CANCEL`."""
+
+    def locked(self, problem: str) -> str:
+        """Return `LOOK`, `OTHER` or `CANCEL`."""
+
+    def leave(self, *, unsaved: bool) -> str:
+        """Return `SAVE`, `DISCARD` or `CANCEL`."""
+
+    def sign(self, sentence: str) -> bool:
+        """Return whether the reading shall be signed."""
+
+
+class Dialogs:
+    """Asks with dialogs over the window."""
+
+    def __init__(self, parent: QWidget | None) -> None:
+        self.parent = parent
+
+    def reader(self, suggestion: str) -> str:
+        """Ask for the reader's code."""
+        text, good = QInputDialog.getText(self.parent, "Who reads?", "Your name or code, e.g. R1:", text=suggestion)
+        return text.strip() if good else ""
+
+    def go_on(self, draft: Draft) -> str:
+        """Ask whether to go on with unfinished work."""
+        last = draft.actions[-1] if draft.actions else {}
+        text = f"There is an unfinished reading with {len(draft.actions)} steps"
+        text += f", the last at {str(last['when'])[:16].replace('T', ' ')} UTC." if "when" in last else "."
+        return self._choose("Unfinished reading", text, {"Go on with it": GO_ON, "Start anew": ANEW, "Cancel": CANCEL})
+
+    def locked(self, problem: str) -> str:
+        """Ask what to do about a reading that somebody else has open."""
+        return self._choose(
+            "Open elsewhere", problem, {"Look only": LOOK, "Read as another reader": OTHER, "Cancel": CANCEL}
+        )
+
+    def leave(self, *, unsaved: bool) -> str:
+        """Ask what becomes of an unsigned reading."""
+        text = "This reading is not signed yet."
+        text += " The last edits are not saved." if unsaved else " Your edits are saved as a draft."
+        return self._choose("Not signed yet", text, {"Keep the draft": SAVE, "Discard my edits": DISCARD,
+                                                     "Cancel": CANCEL})  # fmt: skip
+
+    def sign(self, sentence: str) -> bool:
+        """Ask whether to sign."""
+        text = f"{sentence}\n\nA signed reading cannot be changed; a later change is a new version."
+        return self._choose("Sign this reading?", text, {"Sign": SAVE, "Cancel": CANCEL}) == SAVE
+
+    def _choose(self, title: str, text: str, answers: dict[str, str]) -> str:
+        box = QMessageBox(self.parent)
+        box.setWindowTitle(title)
+        box.setText(text)
+        buttons = {box.addButton(words, QMessageBox.ButtonRole.ActionRole): said for words, said in answers.items()}
+        box.setEscapeButton(list(buttons)[-1])
+        box.exec()
+        return buttons.get(box.clickedButton(), CANCEL)
+
+
+class Room(QObject):
+    """The reading room of one viewer.
+
+    Parameters
+    ----------
+    viewer
+        napari's viewer.
+    cases
+        What there is to read.
+    reader
+        Who reads; asked for where it is empty.
+    ask
+        Who answers questions.
+    read_only
+        Look only.
+    blinded
+        Hide who, when and which came first; `seed` makes the order of the films and is kept with the reading.
+    at_once
+        Do slow work in the window's own thread: for tests and pictures.
+    """
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        cases: list[Case],
+        *,
+        reader: str = "",
+        ask: Asker | None = None,
+        read_only: bool = False,
+        blinded: bool = False,
+        seed: int = 0,
+        at_once: bool = False,
+    ) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.cases = cases
+        self.reader = reader
+        self.window: QWidget = viewer.window._qt_window  # noqa: SLF001 - napari offers no other way to its window
+        self.ask = ask or Dialogs(self.window)
+        self.read_only = read_only
+        self.blinded = blinded
+        self.seed = seed
+        self.background: Any = AtOnce() if at_once else InThread(self)
+        self.number = 0
+        self.session: Session | None = None
+        self.desk: Desk | None = None
+        self.panel: Panel | None = None
+        self.commands: Commands | None = None
+        self.hand: Hand | None = None
+        self.view: View | None = None
+        self.dock = viewer.window.add_dock_widget(self._make_frame(), name="Reading", area="right")
+        self.window.installEventFilter(self)
+        self._tidy_window()
+
+    # The window ----------------------------------------------------------------------------------------------------
+
+    def _make_frame(self) -> QWidget:
+        frame = QWidget()
+        self.body = QVBoxLayout(frame)
+        self.body.setContentsMargins(6, 6, 6, 6)
+        bar = QHBoxLayout()
+        self.before = QPushButton("◀ Previous")
+        self.before.clicked.connect(lambda: self.go(self.number - 1))
+        self.case_title = QLabel("")
+        self.case_title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.after = QPushButton("Next ▶")
+        self.after.clicked.connect(lambda: self.go(self.number + 1))
+        for widget, stretch in ((self.before, 0), (self.case_title, 1), (self.after, 0)):
+            bar.addWidget(widget, stretch)
+        self.body.addLayout(bar)
+        self.opening = QLabel("Opening …")
+        self.opening.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.opening.setWordWrap(True)
+        self.body.addWidget(self.opening, stretch=1)
+        frame.setMinimumWidth(520)
+        return frame
+
+    def _tidy_window(self) -> None:
+        """Leave to the films the room that napari's own layer lists take; its View menu brings them back."""
+        window = self.viewer.window._qt_viewer  # noqa: SLF001 - napari offers no other way to its docks
+        for dock in (window.dockLayerList, window.dockLayerControls):
+            dock.setVisible(False)
+        self.viewer.title = "CalciMeasure"
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802 - Qt's name
+        """Ask before the window closes over an unsigned reading."""
+        if watched is self.window and event.type() == QEvent.Type.Close:
+            if not self.leave():
+                event.ignore()
+                return True
+            self.shut()
+        return False
+
+    def shut(self) -> None:
+        """Let go of everything."""
+        self.window.removeEventFilter(self)
+        if isinstance(self.background, InThread):
+            self.background.close()
+
+    # Cases ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def case(self) -> Case:
+        """What is read now."""
+        return self.cases[self.number]
+
+    def go(self, number: int) -> None:
+        """Leave this case and open another."""
+        if 0 <= number < len(self.cases) and self.leave():
+            self.open(number)
+
+    def open(self, number: int = 0) -> None:
+        """Open a case: the films in the background, then the reading."""
+        self.number = number
+        if not self.reader:
+            self.reader = self.ask.reader("R1")
+        self.opening.setText("Opening the films and finding the deposits …")
+        self.opening.setVisible(True)
+        self._show_case()
+        case = self.case
+        self.background.run("Opening the films", case.open, self._opened, self._failed)
+
+    def _opened(self, material: Material) -> None:
+        try:
+            session = self._session(material)
+        except CalciMeasureError as error:
+            self._failed(error)
+            return
+        if session is None:
+            self.opening.setText("Nothing is open.")
+            return
+        self._show_session(session)
+
+    def _failed(self, error: Exception) -> None:
+        self.opening.setVisible(True)
+        self.opening.setText(f"This could not be opened.\n\n{error}")
+
+    def _session(self, material: Material) -> Session | None:
+        """Return the session to show: gone on with, begun, or only looked at; None where nobody wants one."""
+        about = {"blinding": {"seed": self.seed, "left": self._order(material)[0].value}} if self.blinded else {}
+        if self.read_only or not self.reader:
+            place = None
+            if self.reader:
+                material = with_signed(material, Place(root=self.case.root, key=material.key, reader=self.reader))
+            return Session(material, place=place, read_only=True, about=about)
+        place = Place(root=self.case.root, key=material.key, reader=self.reader)
+        draft = unfinished(place)
+        if draft is not None:
+            answer = self.ask.go_on(draft)
+            if answer == CANCEL:
+                return None
+            draft = draft if answer == GO_ON else None
+        start = material if draft is not None else with_signed(material, place)
+        try:
+            return Session(start, place=place, draft=draft, about=about)
+        except LockedError as error:
+            return self._locked(material, about, error)
+
+    def _locked(self, material: Material, about: dict[str, Any], error: LockedError) -> Session | None:
+        answer = self.ask.locked(str(error))
+        if answer == LOOK:
+            place = Place(root=self.case.root, key=material.key, reader=self.reader)
+            return Session(with_signed(material, place), read_only=True, draft=unfinished(place), about=about)
+        if answer == OTHER:
+            reader = self.ask.reader("")
+            if reader:
+                self.reader = reader
+                return self._session(material)
+        return None
+
+    def _order(self, material: Material) -> tuple[Which, ...]:
+        films = tuple(material.films)
+        if not self.blinded or len(films) < 2:
+            return films
+        chance = np.random.default_rng([self.seed, int(material.key[:8], 16)])
+        return films if chance.random() < 0.5 else films[::-1]
+
+    def _show_session(self, session: Session) -> None:
+        self.opening.setVisible(False)
+        self.session = session
+        order = self._order(session.material)
+        titles = {which: f"Film {letter}" for which, letter in zip(order, "AB", strict=False)} if self.blinded else None
+        self.desk = Desk(self.viewer, session, order=order, titles=titles)
+        self.view = View(self.desk)
+        self.commands = Commands(self.desk, background=self.background)
+        self.hand = Hand(self.desk, self.commands, self.view)
+        hidden = self.blinded or self.case.read_first
+        self.panel = Panel(self.desk, self.commands, self.hand, self.view, sign=self.sign, hidden=hidden,
+                           search=not self.case.read_first)  # fmt: skip
+        session.trouble = self._trouble
+        session.changed.append(lambda _changed: self._saving())
+        self.body.addWidget(self.panel, stretch=1)
+        self._saving()
+        self._show_case()
+
+    def _show_case(self) -> None:
+        many = len(self.cases) > 1
+        title = f"Case {self.number + 1}" if self.blinded else self.case.title
+        state = self._state()
+        self.case_title.setText(f"<b>{title}</b>" + (f" &nbsp; {self.number + 1}/{len(self.cases)}" if many else "")
+                                + f"<br>{STATES[state]}")  # fmt: skip
+        for button, there, reason in (
+            (self.before, self.number > 0, "This is the first of the worklist."),
+            (self.after, self.number + 1 < len(self.cases), "This is the last of the worklist."),
+        ):
+            button.setVisible(many)
+            button.setEnabled(there)
+            button.setToolTip("" if there else reason)
+
+    def _state(self) -> str:
+        if self.session is not None and self.session.signed is not None:
+            return "signed"
+        if self.session is not None and self.session.edited:
+            return "draft"
+        return self.case.state(self.reader)
+
+    def _saving(self) -> None:
+        if self.panel is None or self.session is None:
+            return
+        if self.session.signed is not None:
+            text = "signed"
+        elif self.session.read_only:
+            text = "open to look at only"
+        else:
+            text = f"saved by itself in {self.case.root.name}"
+        self.panel.saved.emit(text)
+
+    def _trouble(self, error: Exception | None) -> None:
+        """Tell, from the saving thread, what keeps a reading from being saved."""
+        if self.panel is not None:
+            self.panel.saved.emit("saving works again" if error is None else f"<b>NOT SAVED</b>: {error}")
+
+    # Signing and leaving -------------------------------------------------------------------------------------------
+
+    def sign(self) -> None:
+        """Ask, then sign in the background."""
+        session, panel, commands = self.session, self.panel, self.commands
+        if session is None or panel is None or commands is None:
+            return
+        if not self.ask.sign(panel.summary_text()):
+            return
+        commands.locked = "The reading is being signed."
+        panel.refresh()
+
+        def done(version: Path) -> None:
+            commands.locked = ""
+            panel.reveal()
+            panel.refresh()
+            panel.told.emit(f"Signed. The reading is in {version.relative_to(self.case.root)}")
+            self._saving()
+            self._show_case()
+
+        def failed(error: Exception) -> None:
+            commands.locked = ""
+            panel.refresh()
+            panel.told.emit(f"Not signed: {error}")
+
+        self.background.run("Signing", session.sign, done, failed)
+
+    def leave(self) -> bool:
+        """Close this reading; return False where the reader would rather stay."""
+        session = self.session
+        if session is None:
+            return True
+        if commands_locked(self.commands):
+            return False
+        keep = True
+        if session.edited and session.signed is None and not session.read_only:
+            answer = self.ask.leave(unsaved=session.unsaved)
+            if answer == CANCEL:
+                return False
+            keep = answer == SAVE
+        try:
+            session.close(keep=keep)
+        except (OSError, ReadingError) as error:
+            if self.panel is not None:
+                self.panel.told.emit(f"Not saved: {error}")
+            return False
+        self._clear()
+        return True
+
+    def _clear(self) -> None:
+        if self.hand is not None:
+            self.hand.close()
+        if self.panel is not None:
+            self.body.removeWidget(self.panel)
+            self.panel.setParent(None)
+            self.panel.deleteLater()
+        if self.view is not None:
+            self.view.lay_side_by_side()
+        if self.desk is not None:
+            self.desk.close()
+        self.session = self.desk = self.panel = self.commands = self.hand = self.view = None
+
+
+def commands_locked(commands: Commands | None) -> bool:
+    """Return whether something is under way that must not be interrupted."""
+    return commands is not None and bool(commands.locked)
+
+
+def open_room(viewer: Viewer, cases: list[Case], **options: Any) -> Room:
+    """Return a room with its first case being opened."""
+    room = Room(viewer, cases, **options)
+    room.open()
+    return room

@@ -1,0 +1,177 @@
+"""The table of links as a Qt model over the session's rows; sorting and filtering are Qt's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterProxyModel, Qt
+from qtpy.QtGui import QBrush, QColor, QFont
+
+from calcimeasure.readings.board import Which
+from calcimeasure.readings.rows import Row
+from calcimeasure.results.marks import PALETTE
+
+STATUS_WORDS = {
+    "matched": "on both",
+    "new": "new",
+    "resolved": "gone",
+    "split": "split",
+    "merged": "merged",
+    "group": "group",
+    "not_evaluable": "not evaluable",
+    "": "",
+}
+NUMBER, STATUS, BEFORE, AFTER, CHANGE, FINDING, ORIGIN, CONFIDENCE = range(8)
+_HEADS = ("No.", "Status", "Baseline", "Follow-up", "Change (95 % interval)", "Finding", "Origin", "Sure")
+_TIPS = (
+    "The number beside the deposit on both films",
+    "How the deposit stands across the films",
+    "Area on the baseline",
+    "Area on the follow-up, at the baseline's magnification",
+    "Change of area with its 95 % interval; bold where it differs from none",
+    "What the shadow is: only calcinosis counts",
+    "auto: found; clicked: boundary found under a click; edited: mended by a person; drawn: by a person alone",
+    "Probability that it is calcinosis; 100 % once accepted",
+)
+
+
+class LinkTable(QAbstractTableModel):
+    """Rows of the session.
+
+    Parameters
+    ----------
+    heads
+        Titles of the films in place of Baseline and Follow-up, where they are blinded.
+    hidden_change
+        Whether status and change stay hidden.
+    """
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.rows: list[Row] = []
+        self.titles = {Which.BASELINE: "Baseline", Which.FOLLOWUP: "Follow-up"}
+
+    def show(self, rows: list[Row]) -> None:
+        """Show other rows."""
+        if len(rows) == len(self.rows):
+            self.rows = rows
+            if rows:
+                self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(_HEADS) - 1))
+            return
+        self.beginResetModel()
+        self.rows = rows
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802 - Qt's name
+        """Return how many rows there are."""
+        return 0 if parent is not None and parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802 - Qt's name
+        """Return how many columns there are."""
+        return 0 if parent is not None and parent.isValid() else len(_HEADS)
+
+    def headerData(self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:  # noqa: N802
+        """Return a column's head, or what it means."""
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return _TIPS[section]
+        if role != Qt.ItemDataRole.DisplayRole:
+            return None
+        return {BEFORE: self.titles[Which.BASELINE], AFTER: self.titles[Which.FOLLOWUP]}.get(section, _HEADS[section])
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return what a cell shows, how it is sorted, its colour and its tooltip."""
+        row, column = self.rows[index.row()], index.column()
+        show = _ROLES.get(int(role))
+        return None if show is None else show(row, column)
+
+
+class FilteredTable(QSortFilterProxyModel):
+    """Sorts by value, not by text, and filters by any cell."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.setSortRole(Qt.ItemDataRole.UserRole)
+        self.setFilterKeyColumn(-1)
+        self.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+
+
+def cell_text(row: Row, column: int) -> str:
+    """Return what stands in a cell."""
+    texts = {
+        NUMBER: str(row.number),
+        STATUS: STATUS_WORDS[row.status],
+        BEFORE: _area(row, Which.BASELINE),
+        AFTER: _area(row, Which.FOLLOWUP),
+        CHANGE: change_text(row),
+        FINDING: ", ".join(row.findings),
+        ORIGIN: ", ".join(row.origins),
+        CONFIDENCE: f"{100 * row.confidence:.0f} %",
+    }
+    return texts[column]
+
+
+def change_text(row: Row) -> str:
+    """Return a link's change with its interval."""
+    if row.change_percent is None:
+        return "-"
+    if row.ci95_percent is None:
+        return f"{row.change_percent:+.0f} %"
+    low, high = row.ci95_percent
+    return f"{row.change_percent:+.0f} % ({low:+.0f} to {high:+.0f})"
+
+
+def _area(row: Row, which: Which) -> str:
+    area = row.areas.get(which)
+    if area is None:
+        return "-"
+    return f"{area:.2f} mm²" if row.unit == "mm²" else f"{area:.0f} px"
+
+
+def _sort_key(row: Row, column: int) -> float | str:
+    numbers = {
+        NUMBER: row.number,
+        BEFORE: row.areas.get(Which.BASELINE),
+        AFTER: row.areas.get(Which.FOLLOWUP),
+        CHANGE: row.change_percent,
+        CONFIDENCE: row.confidence,
+    }
+    if column not in numbers:
+        return cell_text(row, column)
+    value = numbers[column]
+    return float("-inf") if value is None else float(value)
+
+
+def _font(row: Row, column: int) -> QFont | None:
+    if column != CHANGE or not row.detectable:
+        return None
+    font = QFont()
+    font.setBold(True)
+    return font
+
+
+def _swatch(row: Row, column: int) -> QColor | None:
+    return QColor(PALETTE[(row.number - 1) % len(PALETTE)]) if column == NUMBER else None
+
+
+def _ink(row: Row, _column: int) -> QBrush | None:
+    counts = not row.findings or "calcinosis" in row.findings
+    return None if counts else QBrush(QColor("#a8adb5"))
+
+
+def _side(_row: Row, column: int) -> int | None:
+    right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+    return int(right) if column in (BEFORE, AFTER, CONFIDENCE) else None
+
+
+_ROLES: dict[int, Callable[[Row, int], Any]] = {
+    int(Qt.ItemDataRole.DisplayRole): cell_text,
+    int(Qt.ItemDataRole.UserRole): _sort_key,
+    int(Qt.ItemDataRole.ToolTipRole): lambda row, _column: row.reason or None,
+    int(Qt.ItemDataRole.FontRole): _font,
+    int(Qt.ItemDataRole.DecorationRole): _swatch,
+    int(Qt.ItemDataRole.ForegroundRole): _ink,
+    int(Qt.ItemDataRole.TextAlignmentRole): _side,
+}

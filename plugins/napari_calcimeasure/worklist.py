@@ -1,0 +1,215 @@
+"""What there is to read: the pairs that a command line or a study names, and how far each reading is. No window."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calcimeasure.deposits import DepositLabels
+from calcimeasure.errors import CalciMeasureError, UsageError
+from calcimeasure.films import read_film
+from calcimeasure.radiograph import FILM_ID_LENGTH, Radiograph
+from calcimeasure.readings.board import Which
+from calcimeasure.readings.draft import DRAFT_NAME, read_draft
+from calcimeasure.readings.material import Material, film_material, pair_material
+from calcimeasure.readings.store import READINGS, Place
+from calcimeasure.results import read_labels
+
+DEFAULT_ROOT = "calcimeasure-readings"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One film or pair to read.
+
+    Attributes
+    ----------
+    title
+        How the worklist calls it.
+    root
+        The folder that its readings are kept in.
+    paths
+        The files, by film.
+    film_options
+        Arguments of `read_film`, by film.
+    options
+        Options of the comparison.
+    found
+        A folder of results to start from, where there is one.
+    read_first
+        Whether the program's deposits and verdict stay hidden until the reading is signed.
+    key
+        Film id or pair id, where it is known without opening the files.
+    """
+
+    title: str
+    root: Path
+    paths: Mapping[Which, Path]
+    film_options: Mapping[Which, Mapping[str, Any]] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    found: Path | None = None
+    read_first: bool = False
+    key: str = ""
+
+    def state(self, reader: str) -> str:
+        """Return ``unread``, ``draft`` or ``signed``, as far as it is known without opening the films."""
+        if not self.key or not reader:
+            return "unread"
+        place = Place(root=self.root, key=self.key, reader=reader)
+        if place.draft.is_file():
+            return "draft"
+        return "signed" if place.versions() else "unread"
+
+    def open(self, progress: Progress | None = None) -> Material:
+        """Read the films and find or fetch their deposits: seconds of work.
+
+        Raises
+        ------
+        FilmError, LabelsError
+            When something cannot be read.
+        """
+        if progress is not None:
+            progress("Reading the films")
+        films = {which: read_film(path, **self.film_options.get(which, {})) for which, path in self.paths.items()}
+        labels = {which: _empty(film) for which, film in films.items()} if self.read_first else self._found(films)
+        options = dict(self.options)
+        if len(films) == 1:
+            known = {name: options[name] for name in ("method", "precision") if name in options}
+            film = films[Which.BASELINE]
+            return film_material(film, labels=labels.get(Which.BASELINE), progress=progress, **known)
+        return pair_material(
+            films[Which.BASELINE], films[Which.FOLLOWUP], labels=labels or None, progress=progress, **options
+        )
+
+    def _found(self, films: Mapping[Which, Radiograph]) -> dict[Which, DepositLabels]:
+        """Return the deposits of earlier results of these very films, or none."""
+        if self.found is None:
+            return {}
+        names = {which: self.found / which.value / "labels.tif" for which in films}
+        if len(films) == 1:
+            names = {Which.BASELINE: self.found / "labels.tif"}
+        if not all(path.is_file() for path in names.values()):
+            return {}
+        try:
+            return {which: read_labels(path, films[which]) for which, path in names.items()}
+        except CalciMeasureError:
+            return {}  # results of other films: nothing to start from
+
+
+def cases_of(arguments: list[Path], *, out: Path | None = None, options: Mapping[str, Any] | None = None,
+             film_options: Mapping[Which, Mapping[str, Any]] | None = None) -> list[Case]:  # fmt: skip
+    """Return what a command line names: one film, two films, a folder of results, or a study.
+
+    Raises
+    ------
+    UsageError
+        When it names none of them.
+    """
+    settings = {"options": dict(options or {}), "film_options": dict(film_options or {})}
+    if len(arguments) == 1 and arguments[0].is_dir():
+        folder = arguments[0]
+        if (folder / "study.toml").is_file():
+            return study_cases(folder)
+        return [_earlier(folder, settings)]
+    if not 1 <= len(arguments) <= 2:
+        raise UsageError("name one film, two films, a folder of results or a study")
+    for path in arguments:
+        if not path.is_file():
+            raise UsageError("there is no such file", where=path.name, remedy="Check the path.")
+    paths = dict(zip(Which, arguments, strict=False))
+    root = out or Path.cwd() / DEFAULT_ROOT
+    title = " and ".join(path.name for path in arguments)
+    return [Case(title=title, root=root, paths=paths, found=root, **settings)]
+
+
+def _earlier(folder: Path, settings: Mapping[str, Any]) -> Case:
+    """Return the case of an earlier comparison: its films are named by an unfinished reading, or by its record."""
+    paths = _paths_of_draft(folder) or _paths_of_record(folder)
+    missing = [path for path in paths.values() if not path.is_file()]
+    if not paths or missing:
+        raise UsageError(
+            "the results do not say where their films are (paths carry names)",
+            where=folder.name,
+            remedy=f"Name the films too: calcimeasure review BASELINE FOLLOWUP --out {folder.name}",
+        )
+    return Case(title=folder.name, root=folder, paths=paths, found=folder, **settings)
+
+
+def _paths_of_draft(folder: Path) -> dict[Which, Path]:
+    drafts = sorted((folder / READINGS).glob(f"*/*/{DRAFT_NAME}"), key=lambda path: path.stat().st_mtime)
+    for draft in reversed(drafts):
+        about = read_draft(draft).about or {}
+        paths = {Which(which): Path(path) for which, path in about.get("paths", {}).items()}
+        if paths:
+            return paths
+    return {}
+
+
+def _paths_of_record(folder: Path) -> dict[Which, Path]:
+    paths = {}
+    for name in ("comparison.json", "measurement.json"):
+        if (folder / name).is_file():
+            record = json.loads((folder / name).read_text(encoding="utf-8"))
+            films = {which: record.get(which.value, record if which is Which.BASELINE else {}) for which in Which}
+            paths = {which: Path(film["path"]) for which, film in films.items() if film.get("path")}
+    return paths
+
+
+def study_cases(folder: Path) -> list[Case]:
+    """Return the pairs of a study, in the order of its series, and single films that have no pair."""
+    from calcimeasure.study.series import pairs_of
+    from calcimeasure.study.state import Study
+
+    study = Study(folder)
+    settings = study.settings
+    options = {
+        name: value
+        for name, value in (
+            ("method", settings.method),
+            ("margin_ratio", settings.margin_ratio),
+            ("repositioning_sd", settings.repositioning_sd),
+            ("precision", settings.precision),
+        )
+        if value is not None
+    }
+    cases = []
+    for series in study.series:
+        for pair in pairs_of(series.films, settings):
+            rows = {Which.BASELINE: pair.baseline, Which.FOLLOWUP: pair.followup}
+            ids = [row.film_id[:FILM_ID_LENGTH] for row in rows.values()]
+            cases.append(
+                Case(
+                    title=pair.name,
+                    root=folder,
+                    paths={which: _path(folder, row.path) for which, row in rows.items()},
+                    film_options={which: _film_options(row) for which, row in rows.items()},
+                    options=options,
+                    read_first=settings.read_first,
+                    key="-".join(ids) if all(ids) else "",
+                )
+            )
+    if not cases:
+        raise UsageError("the study has no pair of films to read", where=folder.name, remedy="Check films.csv.")
+    return cases
+
+
+def _path(folder: Path, path: str) -> Path:
+    return Path(path) if Path(path).is_absolute() else folder / path
+
+
+def _film_options(row: Any) -> dict[str, Any]:
+    from calcimeasure.study.naming import UNKNOWN
+
+    said = {"side": row.side, "view": row.view, "body_part": row.body_part}
+    known = {name: word for name, word in said.items() if word and word != UNKNOWN}
+    return {"spacing_mm": row.user_spacing_mm, "frame": row.frame, **known}
+
+
+def _empty(film: Radiograph) -> DepositLabels:
+    return DepositLabels(image=np.zeros(film.shape, np.uint16), method="reader", film_sha256=film.sha256)
