@@ -51,6 +51,16 @@ def detect_jointly(
     field
         What both films show; proposals outside it are judged by their own film. None: everything is shown by both.
     """
+    overlaps = overlaps_in_field(baseline, followup, alignment, field)
+    before = joint_probabilities(baseline.probabilities, followup.probabilities, overlaps)
+    after = joint_probabilities(followup.probabilities, baseline.probabilities, overlaps.swapped())
+    return accept(baseline.with_probabilities(before)), accept(followup.with_probabilities(after))
+
+
+def overlaps_in_field(
+    baseline: Proposals, followup: Proposals, alignment: Alignment, field: CommonField | None = None
+) -> Overlaps:
+    """Return which proposals of two films lie at one place; see `detect_jointly` for the parameters."""
     overlaps = find_overlaps(
         baseline.image,
         followup.image,
@@ -62,10 +72,7 @@ def detect_jointly(
         _in_field(baseline.image, None if field is None else (field.baseline, field.baseline_step)),
         _in_field(followup.image, None if field is None else (field.followup, field.followup_step)),
     )
-    overlaps = _at_one_place(overlaps, *shown)
-    before = joint_probabilities(baseline.probabilities, followup.probabilities, overlaps)
-    after = joint_probabilities(followup.probabilities, baseline.probabilities, overlaps.swapped())
-    return accept(baseline.with_probabilities(before)), accept(followup.with_probabilities(after))
+    return _at_one_place(overlaps, *shown)
 
 
 def joint_probabilities(

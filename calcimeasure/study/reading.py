@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy, find_anatomy
-from calcimeasure.comparison.common_field import CommonField, common_field
-from calcimeasure.comparison.joint import _at_one_place, _in_field, _pixel_mm, joint_probabilities, log_odds
-from calcimeasure.comparison.overlap import Overlaps, find_overlaps
-from calcimeasure.comparison.records import Alignment
+from calcimeasure.comparison.common_field import common_field
+from calcimeasure.comparison.joint import joint_probabilities, log_odds, overlaps_in_field
+from calcimeasure.comparison.overlap import Overlaps
 from calcimeasure.comparison.registration import register
 from calcimeasure.deposits import DepositLabels
 from calcimeasure.measurement import measure_film
@@ -111,22 +110,7 @@ def _overlaps(hub: _Seen, other: _Seen) -> Overlaps | None:
     if alignment is None or registration.status != "ok":
         return None
     field = common_field(hub.anatomy, other.anatomy, alignment)
-    return _shared_overlaps(hub.proposals, other.proposals, alignment, field)
-
-
-def _shared_overlaps(first: Proposals, second: Proposals, alignment: Alignment, field: CommonField) -> Overlaps:
-    overlaps = find_overlaps(
-        first.image,
-        second.image,
-        alignment,
-        baseline_pixel_mm=_pixel_mm(first),
-        followup_pixel_mm=_pixel_mm(second),
-    )
-    shown = (
-        _in_field(first.image, (field.baseline, field.baseline_step)),
-        _in_field(second.image, (field.followup, field.followup_step)),
-    )
-    return _at_one_place(overlaps, *shown)
+    return overlaps_in_field(hub.proposals, other.proposals, alignment, field)
 
 
 def _together(joint: Sequence[Probabilities]) -> Probabilities:
