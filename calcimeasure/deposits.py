@@ -127,7 +127,8 @@ class DepositLabels:
 
     def mask(self, label: int) -> NDArray[np.bool_]:
         """Return True on deposit `label`, on the film's own grid."""
-        return self.image == label
+        mask: NDArray[np.bool_] = self.image == label
+        return mask
 
     def replaced(self, deposit: Deposit) -> DepositLabels:
         """Return the same labels with the entry of one deposit replaced."""

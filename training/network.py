@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -30,8 +31,13 @@ from calcimeasure.segmentation.network_input import PITCH_MM, limb_on_input, net
 
 FIRST_SIMULATED_SEED = 0
 FIRST_INSERTED_SEED = 50_000
+PARTS, SHARES = ("hand", "hands", "forearm", "elbow", "knee"), (0.7, 0.06, 0.08, 0.08, 0.08)
+SPACINGS_MM = (PITCH_MM, 0.15)
 PATCH = 192
 BATCH = 12
+# Where the network is wrong is looked up at these shares of the training time, and shown to it more often after.
+MINING = (0.35, 0.65)
+HARD_CUT = 0.3
 
 
 class Block(nn.Module):
@@ -98,21 +104,25 @@ def _twice(x: torch.Tensor) -> torch.Tensor:
 Film = tuple[cm.Radiograph, NDArray[np.uint16]]
 
 
-def make_films(folder: Path, seeds: range, make: Callable[[np.random.Generator], Film]) -> list[Path]:
+def make_films(folder: Path, seeds: range, make: Callable[[np.random.Generator], Film], workers: int) -> list[Path]:
     """Write a film a seed as small arrays (input, truth, limb); those already there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for seed in seeds:
-        path = folder / f"{seed}.npz"
-        if not path.exists():
-            sample = _sample(*make(np.random.default_rng(seed)))
-            if sample is None:
-                continue
-            part = folder / f"{seed}.part.npz"
-            np.savez_compressed(part, **sample)
-            part.replace(path)
-        paths.append(path)
-    return paths
+    with ProcessPoolExecutor(workers) as pool:
+        made = list(pool.map(partial(_make_film, folder, make), seeds, chunksize=4))
+    return [path for path in made if path is not None]
+
+
+def _make_film(folder: Path, make: Callable[[np.random.Generator], Film], seed: int) -> Path | None:
+    path = folder / f"{seed}.npz"
+    if not path.exists():
+        cv2.setNumThreads(1)
+        sample = _sample(*make(np.random.default_rng(seed)))
+        if sample is None:
+            return None
+        part = folder / f"{seed}.part.npz"
+        np.savez_compressed(part, **sample)
+        part.replace(path)
+    return path
 
 
 def _sample(film: cm.Radiograph, truth: NDArray[np.uint16]) -> dict[str, NDArray[np.generic]] | None:
@@ -131,7 +141,8 @@ def simulated(rng: np.random.Generator) -> Film:
     """Return a simulated film and its truth."""
     from calcimeasure.simulation import simulate_film
 
-    simulated = simulate_film(rng, spacing_mm=PITCH_MM)
+    part = str(rng.choice(PARTS, p=SHARES))
+    simulated = simulate_film(rng, part=part, spacing_mm=float(rng.choice(SPACINGS_MM, p=(0.6, 0.4))))
     return simulated.film, simulated.labels.image
 
 
@@ -160,6 +171,25 @@ class Patches:
         for path in paths:
             with np.load(path, allow_pickle=False) as stored:
                 self.films.append((stored["inputs"], stored["truth"], stored["limb"]))
+        # (film, row, col) of every deposit, small ones as often as large ones, and of every false find.
+        self.deposits = [
+            (number, *place) for number, (_, truth, _) in enumerate(self.films) for place in _places(truth > 64)
+        ]
+        self.hard: list[tuple[int, int, int]] = []
+
+    def mine(self, model: nn.Module) -> None:
+        """Look up where the model finds what is not there, or misses what is."""
+        self.hard = []
+        model.eval()
+        for number, (inputs, truth, limb) in enumerate(self.films):
+            with torch.no_grad():
+                logits = model(torch.from_numpy(inputs.astype(np.float32))[None])[0, 0]
+            found = (torch.sigmoid(logits).numpy() > HARD_CUT) & limb
+            near = cv2.dilate((truth > 25).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+            missed = (truth > 127) & ~(cv2.dilate(found.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+            self.hard += [(number, *place) for place in _places((found & ~near) | missed)]
+        model.train()
+        print(f"{len(self.hard)} places to learn from", flush=True)
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return inputs and targets of `size` patches."""
@@ -168,10 +198,15 @@ class Patches:
         return inputs, torch.from_numpy(np.stack([pair[1] for pair in pairs]))
 
     def _patch(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        inputs, truth, limb = self.films[int(rng.integers(len(self.films)))]
-        wanted = truth > 127 if rng.random() < 0.5 and (truth > 127).any() else limb
-        flat = np.flatnonzero(wanted)
-        row, col = np.unravel_index(int(flat[rng.integers(flat.size)]), limb.shape)
+        draw = rng.random()
+        places = self.deposits if draw < 0.5 else self.hard if draw < 0.75 else []
+        if places:
+            number, row, col = places[int(rng.integers(len(places)))]
+        else:
+            number = int(rng.integers(len(self.films)))
+            flat = np.flatnonzero(self.films[number][2])
+            row, col = divmod(int(flat[rng.integers(flat.size)]), self.films[number][2].shape[1])
+        inputs, truth, _ = self.films[number]
         angle, zoom = rng.uniform(0, 360), float(np.exp(rng.normal(0, 0.12)))
         matrix = cv2.getRotationMatrix2D((0.0, 0.0), angle, zoom)
         jitter = rng.uniform(-PATCH / 3, PATCH / 3, 2)
@@ -189,6 +224,12 @@ class Patches:
         x[1] = x[1] * np.exp(rng.normal(0, 0.15))
         x += rng.normal(0, abs(rng.normal(0, 0.03)), x.shape)
         return x.astype(np.float32), target[None]
+
+
+def _places(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return (row, col) of a cell in the middle of each connected part."""
+    _, _, _, centroids = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    return [(round(row), round(col)) for col, row in centroids[1:]]
 
 
 def loss_of(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -213,7 +254,12 @@ def train(work: Path, patches: Patches, minutes: float, threads: int) -> Compact
         spent, step = state["spent_s"], state["step"]
     model.train()
     saved = running = 0.0
+    mined = None
     while spent < minutes * 60:
+        due = sum(spent >= share * minutes * 60 for share in MINING)
+        if due and due != mined:
+            patches.mine(model)
+            mined = due
         started = time.perf_counter()
         rng = np.random.default_rng((7, step))
         inputs, target = patches.batch(rng, BATCH)
@@ -280,16 +326,17 @@ def main() -> None:
     parser.add_argument("--insertions", type=int, default=200, help="films made from the real ones")
     parser.add_argument("--real", type=Path, help="folder of real films (see the model card)")
     parser.add_argument("--minutes", type=float, default=60.0, help="training time in all")
+    parser.add_argument("--workers", type=int, default=2, help="processes that make films")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("calcimeasure/segmentation/models/network.onnx"))
     options = parser.parse_args()
     cv2.setNumThreads(1)
     work, real = options.work, usable_films(options.real)
     first, then = FIRST_SIMULATED_SEED, FIRST_INSERTED_SEED
-    paths = make_films(work / "simulated", range(first, first + options.films), simulated)
+    paths = make_films(work / "simulated", range(first, first + options.films), simulated, options.workers)
     if real:
         seeds = range(then, then + options.insertions)
-        paths += make_films(work / "inserted", seeds, partial(inserted, real=real))
+        paths += make_films(work / "inserted", seeds, partial(inserted, real=real), options.workers)
     model = train(work, Patches(paths), options.minutes, options.threads)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters")
     export(model, options.out)

@@ -8,8 +8,9 @@ Four cues, each between -1 and 1, each turning its sign when the picture is inve
   field that it leaves free is convex;
 - edges: more of the picture's edge is air than anything as flat at the other extreme.
 
-A film is only turned round when all four say so: white borders, thick tissue shown white, or a limb that fills the
-field leave at least one of them undecided, and then the file is believed.
+A film is only turned round when all four say so, the first two clearly or, where the last two leave no doubt, at
+least not otherwise (soft processing flattens fine detail): white borders, thick tissue shown white, or a limb that
+fills the field leave at least one of them undecided, and then the file is believed.
 """
 
 from __future__ import annotations
@@ -51,12 +52,10 @@ class PolarityCues:
 
     def agree(self, sign: int) -> bool:
         """Whether all cues say, strongly enough, that bone is bright (1) or dark (-1)."""
-        return (
-            sign * self.ridges > 0.12
-            and sign * self.detail > 0.05
-            and sign * self.enclosure > 0.25
-            and sign * self.edges > 0.1
-        )
+        ridges, detail = sign * self.ridges, sign * self.detail
+        air = min(sign * self.enclosure, sign * self.edges)
+        clear = ridges > 0.12 and detail > 0.05 and sign * self.enclosure > 0.25 and sign * self.edges > 0.1
+        return clear or (air > 0.6 and ridges > 0.04 and detail > 0.02)
 
 
 def judge_polarity(pixels: NDArray[np.float32], padding: NDArray[np.bool_] | None = None) -> Polarity:
