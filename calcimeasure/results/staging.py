@@ -113,7 +113,7 @@ def check_output_folder(target: str | Path, *, overwrite: bool = False) -> None:
     """
     target = Path(target).resolve()
     _refuse_unless_free(target, overwrite=overwrite)
-    nearest = target
+    nearest = target  # what is above it can be asked for, since the target itself could be
     while not nearest.exists():
         nearest = nearest.parent
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
@@ -121,14 +121,15 @@ def check_output_folder(target: str | Path, *, overwrite: bool = False) -> None:
 
 
 def _refuse_unless_free(target: Path, *, overwrite: bool) -> None:
-    if target.exists() and not target.is_dir():
-        raise UsageError("it is a file, not a folder", where=target.name, remedy="Choose a folder for the results.")
     try:
+        is_file = target.exists() and not target.is_dir()
         entries = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
     except OSError as error:
         raise OutputError(
             f"the folder cannot be looked into ({error.strerror or error})", where=target.name, remedy=_FREE_SPACE
         ) from error
+    if is_file:
+        raise UsageError("it is a file, not a folder", where=target.name, remedy="Choose a folder for the results.")
     if not [name for name in entries if name not in _CLUTTER]:
         return
     if not overwrite:

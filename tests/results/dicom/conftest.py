@@ -191,10 +191,7 @@ def dsrdump() -> str:
 
 
 @pytest.fixture(scope="module", params=SOURCES)
-def film(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Radiograph:
-    return make_film(request.param, tmp_path_factory.mktemp(request.param))
-
-
-@pytest.fixture(scope="module")
-def measurement(film: Radiograph) -> FilmMeasurement:
+def measurement(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FilmMeasurement:
+    """Three deposits on a film of each kind; it makes its own film, so that no module's `film` can stand in for it."""
+    film = make_film(request.param, tmp_path_factory.mktemp(request.param))
     return measured(film, make_labels(three_deposits(), film))

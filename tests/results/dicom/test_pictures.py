@@ -18,8 +18,9 @@ def png() -> bytes:
     return encode_png(picture)
 
 
-def test_a_picture_is_valid_and_shows_what_was_given(film, png, tmp_path: Path, dciodvfy) -> None:
+def test_a_picture_is_valid_and_shows_what_was_given(measurement, png, tmp_path: Path, dciodvfy) -> None:
     path = tmp_path / "picture.dcm"
+    film = measurement.film
     write_picture(film, png, path)
 
     assert dciodvfy.errors(path) == []
@@ -32,10 +33,10 @@ def test_a_picture_is_valid_and_shows_what_was_given(film, png, tmp_path: Path, 
         assert dataset.SourceImageSequence[0].ReferencedSOPInstanceUID == source.SOPInstanceUID
 
 
-def test_a_document_is_valid_and_comes_out_as_it_went_in(film, tmp_path: Path, dciodvfy) -> None:
+def test_a_document_is_valid_and_comes_out_as_it_went_in(measurement, tmp_path: Path, dciodvfy) -> None:
     path = tmp_path / "report.dcm"
     pdf = b"%PDF-1.4 odd"
-    write_document(film, pdf + b"!", path, title="A title")
+    write_document(measurement.film, pdf + b"!", path, title="A title")
 
     assert dciodvfy.errors(path) == []
     dataset = pydicom.dcmread(path)
