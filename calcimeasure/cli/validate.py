@@ -9,6 +9,7 @@ import click
 
 
 @click.command()
+@click.argument("films", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--pairs", default=100, show_default=True, type=click.IntRange(min=1), help="How many pairs.")
 @click.option(
     "--mode",
@@ -26,6 +27,7 @@ import click
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def validate(
     *,
+    films: tuple[Path, ...],
     pairs: int,
     mode: str,
     method: str,
@@ -36,9 +38,11 @@ def validate(
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Run the product's own pipeline on simulated pairs and print how well it does.
+    """Run the product's own pipeline on pairs with known truth and print how well it does.
 
-    A run that was stopped goes on where it was when it is given the same folder.
+    The pairs are simulated, or made from FILMS: real radiographs (files, or folders of them) without calcinosis, into
+    which deposits of known area are put, and a second visit of each. A run that was stopped goes on where it was when
+    it is given the same folder.
     """
     import shutil
 
@@ -51,16 +55,22 @@ def validate(
     if overwrite:
         shutil.rmtree(store, ignore_errors=True)
     wanted = scenarios(pairs) if first_seed is None else scenarios(pairs, first_seed)
-    settings = Settings(mode=mode, method=method, spacing_mm=spacing)
+    settings = Settings(mode=mode, method=method, spacing_mm=spacing, films=_all_films(films))
     with tqdm(total=pairs, desc="pairs", unit="pair", disable=quiet or None) as bar:
         tables = run_scenarios(wanted, settings, workers=workers, store=store, progress=lambda: _advance(bar))
-    told = {"source": "simulated", "mode": mode, "method": method, "spacing_mm": spacing, "pairs": pairs}
+    told = {"source": settings.source, "mode": mode, "method": method, "spacing_mm": spacing, "pairs": pairs}
     record = summary_record(tables, told)
     text = summary_text(record, last_release())
     write(tables, record, text, out)
     if not quiet:
         click.echo(text)
         click.echo(f"Page: {out / 'validation.html'}")
+
+
+def _all_films(given: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Return the files that were named, and those in the folders that were, in the order of their names."""
+    named = [[path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file()) for path in given]
+    return tuple(path for group in named for path in group)
 
 
 def _advance(bar: Any) -> None:

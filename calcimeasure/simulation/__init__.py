@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from calcimeasure.simulation.images import write_image
     from calcimeasure.simulation.insertion import insert_deposits
     from calcimeasure.simulation.pair import SimulatedPair, simulate_pair
-    from calcimeasure.simulation.refilming import insert_pair, simulate_followup_of
+    from calcimeasure.simulation.refilming import InsertedPair, insert_pair, simulate_followup_of
     from calcimeasure.simulation.truth import truth_record, write_truth
 
 _HOMES = {
@@ -25,6 +25,7 @@ _HOMES = {
     "insert_deposits": "insertion",
     "insert_pair": "refilming",
     "simulate_followup_of": "refilming",
+    "InsertedPair": "refilming",
     "SimulatedFilm": "film",
     "SimulatedPair": "pair",
     "draw_plan": "changes",
@@ -38,6 +39,7 @@ _HOMES = {
 __all__ = [
     "ChangePlan",
     "FilmFormat",
+    "InsertedPair",
     "SimulatedFilm",
     "SimulatedPair",
     "draw_plan",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 
 from calcimeasure.comparison import Comparison, compare
 from calcimeasure.deposits import DepositLabels
+from calcimeasure.films import read_film
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation import segment_points
+from calcimeasure.simulation import InsertedPair, SimulatedPair, insert_pair, simulate_pair
 from calcimeasure.simulation.truth import FilmTruth, PairTruth
 from calcimeasure.validation.link_scoring import alignment_errors_mm, one_sided, score_links
 from calcimeasure.validation.scenarios import Scenario, plan_of
@@ -23,17 +26,37 @@ from calcimeasure.validation.scoring import overlaps, score_film
 
 AUTOMATIC, ASSISTED = "automatic", "assisted"
 ONE_SIDED_LEAST_MM2 = 2.0
+# About what the longer side of a hand or limb makes of a picture of a thousand pixels.
+REAL_FILM_PITCH_MM = 0.2
 
 Rows = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What a validation runs with: `mode` automatic or assisted, the segmenter, and the pitch of the films."""
+    """What a validation runs with.
+
+    Attributes
+    ----------
+    mode
+        ``automatic``, or ``assisted``: one click a piece, drawn from the truth.
+    method
+        Name of the segmenter.
+    spacing_mm
+        Pitch of simulated films; of real ones that state none, `REAL_FILM_PITCH_MM`.
+    films
+        Real films to put deposits into, taken in turn; none: the films are simulated.
+    """
 
     mode: str = AUTOMATIC
     method: str = "auto"
     spacing_mm: float = 0.15
+    films: tuple[Path, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """``simulated`` or ``inserted``."""
+        return "inserted" if self.films else "simulated"
 
 
 def run_pair(scenario: Scenario, settings: Settings) -> Rows:
@@ -44,11 +67,9 @@ def run_pair(scenario: Scenario, settings: Settings) -> Rows:
     dict
         Tables by name (``pairs``, ``deposits``, ``false_finds``, ``links``, ``alignment``), each a list of rows.
     """
-    from calcimeasure.simulation import simulate_pair
-
     cv2.setNumThreads(1)
     rng = np.random.default_rng(scenario.seed)
-    pair = simulate_pair(rng, plan=plan_of(scenario, rng), spacing_mm=settings.spacing_mm)
+    pair = _made(scenario, settings, rng)
     sides = ((pair.baseline, pair.truth.baseline), (pair.followup, pair.truth.followup))
     labels: list[DepositLabels | None] = [None, None]
     if settings.mode == ASSISTED:
@@ -63,6 +84,17 @@ def run_pair(scenario: Scenario, settings: Settings) -> Rows:
     )
     elapsed_s = time.perf_counter() - started
     return _scored(scenario, pair.truth, [side.labels.image for side, _ in sides], comparison, elapsed_s)
+
+
+def _made(scenario: Scenario, settings: Settings, rng: np.random.Generator) -> SimulatedPair | InsertedPair:
+    plan = plan_of(scenario, rng)
+    if not settings.films:
+        return simulate_pair(rng, plan=plan, spacing_mm=settings.spacing_mm)
+    path = settings.films[scenario.number % len(settings.films)]
+    film = read_film(path)
+    if not film.spacing.known:
+        film = read_film(path, spacing_mm=REAL_FILM_PITCH_MM)
+    return insert_pair(film, rng, plan=plan)
 
 
 def clicked(film: Radiograph, truth: NDArray[np.uint16], rng: np.random.Generator) -> DepositLabels:

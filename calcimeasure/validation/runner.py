@@ -92,7 +92,8 @@ def _name(store: Path, scenario: Scenario) -> Path:
 
 
 def _key(scenario: Scenario, settings: Settings) -> dict[str, Any]:
-    return {"version": __version__, "scenario": asdict(scenario), "settings": asdict(settings)}
+    told = asdict(settings) | {"films": [path.name for path in settings.films]}
+    return {"version": __version__, "scenario": asdict(scenario), "settings": told}
 
 
 def _load(store: Path | None, scenario: Scenario, settings: Settings) -> Rows | None:

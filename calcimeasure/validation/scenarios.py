@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from calcimeasure.simulation import ChangePlan
+from calcimeasure.simulation import ChangePlan, draw_plan
 
 # Training and tuning use seeds below a million (training/README.md); no validation seed was ever looked at there.
 FIRST_SEED = 5_000_000
@@ -53,6 +51,4 @@ def scenarios(count: int, first_seed: int = FIRST_SEED) -> list[Scenario]:
 
 def plan_of(scenario: Scenario, rng: np.random.Generator) -> ChangePlan:
     """Return the simulator's plan for a scenario."""
-    from calcimeasure.simulation import ChangePlan, draw_plan
-
     return draw_plan(rng) if scenario.ratio is None else ChangePlan(area_ratio=scenario.ratio)

@@ -1,0 +1,71 @@
+"""A whole validation, small: simulated and inserted pairs, resumed, summed up and written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from calcimeasure.cli.main import run
+from calcimeasure.simulation import simulate_film
+from calcimeasure.validation import Settings, run_scenarios, scenarios
+from calcimeasure.validation.scenarios import CYCLE, FIRST_SEED
+
+SPACING_MM = 0.35
+
+
+@pytest.fixture(scope="module")
+def plain_film(tmp_path_factory) -> Path:
+    """Return a hand without deposits as a plain picture."""
+    film = simulate_film(np.random.default_rng(600_001), deposits=0, spacing_mm=0.25).film
+    path = tmp_path_factory.mktemp("real") / "hand.png"
+    cv2.imwrite(str(path), np.round(film.pixels / film.pixels.max() * 65535).astype(np.uint16))
+    return path
+
+
+def validated(out: Path, *arguments: str) -> dict:
+    with pytest.raises(SystemExit) as stopped:
+        run(["validate", "--pairs", "2", "--workers", "1", "--out", str(out), "--quiet", *arguments])
+    assert stopped.value.code == 0
+    return json.loads((out / "validation.json").read_text(encoding="utf-8"))
+
+
+def test_seeds_and_changes_go_round():
+    wanted = scenarios(2 * len(CYCLE))
+    assert [s.seed for s in wanted] == list(range(FIRST_SEED, FIRST_SEED + len(wanted)))
+    assert [s.ratio for s in wanted[: len(CYCLE)]] == [s.ratio for s in wanted[len(CYCLE) :]] == list(CYCLE)
+
+
+def test_simulated_pairs_are_kept_and_not_made_twice(tmp_path):
+    options = ("--spacing", str(SPACING_MM), "--first-seed", "600010", "--method", "classical")
+    record = validated(tmp_path / "v", *options)
+    assert record["settings"]["source"] == "simulated"
+    assert record["figures"]["pairs"] == 2
+    kept = sorted((tmp_path / "v" / "pairs").glob("*.json"))
+    assert [path.stem for path in kept] == ["600010", "600011"]
+    # A pair that is kept is read, not made: what is changed on disk shows in the next run's table.
+    content = json.loads(kept[0].read_text(encoding="utf-8"))
+    content["rows"]["pairs"][0]["elapsed_s"] = 12345.0
+    kept[0].write_text(json.dumps(content), encoding="utf-8")
+    validated(tmp_path / "v", *options)
+    assert "12345.0" in (tmp_path / "v" / "pairs.csv").read_text(encoding="utf-8")
+    for name in ("deposits.csv", "links.csv", "false_finds.csv", "alignment.csv", "validation.txt", "validation.html"):
+        assert (tmp_path / "v" / name).stat().st_size > 0
+
+
+def test_deposits_put_into_real_films(plain_film, tmp_path):
+    record = validated(tmp_path / "v", str(plain_film.parent), "--first-seed", "600020", "--method", "classical")
+    assert record["settings"]["source"] == "inserted"
+    rows = (tmp_path / "v" / "deposits.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) > 2
+    assert str(plain_film.parent) not in (tmp_path / "v" / "pairs" / "600020.json").read_text(encoding="utf-8")
+
+
+def test_clicks_find_what_is_clicked():
+    wanted = scenarios(1, first_seed=600_031)
+    tables = run_scenarios(wanted, Settings(mode="assisted", spacing_mm=SPACING_MM), workers=1)
+    assert tables["deposits"]["found"].mean() > 0.8
+    assert tables["false_finds"].empty
