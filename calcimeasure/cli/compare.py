@@ -10,6 +10,7 @@ import click
 
 from calcimeasure.cli.options import film_options, output_options, read_one_film
 from calcimeasure.cli.progress import steps
+from calcimeasure.cli.reading import reader_option, reading_of, reading_settings, visit_option
 from calcimeasure.errors import UsageError
 
 NOT_COMPARABLE_STATUS = 4
@@ -25,6 +26,9 @@ STEPS = 9
 @click.option("--followup-points", type=click.Path(path_type=Path), help="Clicks on the follow-up; both or neither.")
 @click.option("--baseline-labels", type=click.Path(path_type=Path), help="A reading of the baseline (TIFF or SEG).")
 @click.option("--followup-labels", type=click.Path(path_type=Path), help="A reading of the follow-up; both or neither.")
+@reader_option
+@visit_option("baseline")
+@visit_option("followup")
 @click.option("--method", default="auto", show_default=True, help="Segmenter: auto, classical, ...")
 @click.option(
     "--margin",
@@ -49,6 +53,7 @@ def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
     --body-part and --invert.
     """
     _refuse_contradictions(options)
+    context, said = _who_and_when(options)
     from calcimeasure.comparison import Verdict
     from calcimeasure.comparison import compare as compare_films
     from calcimeasure.results import check_output_folder, comparison_record, write_comparison
@@ -71,12 +76,13 @@ def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
             out,
             dicom=options["dicom"],
             dicom_pictures=options["dicom_pictures"],
+            dicom_context=context,
             include_paths=options["include_paths"],
             overwrite=options["overwrite"],
-            settings=settings,
+            settings=settings | said,
         )
     if options["as_json"]:
-        record = comparison_record(comparison, include_paths=options["include_paths"], settings=settings)
+        record = comparison_record(comparison, include_paths=options["include_paths"], settings=settings | said)
         click.echo(json.dumps(record, indent=1, ensure_ascii=False))
     elif not options["quiet"]:
         _summarise(comparison, out)
@@ -95,6 +101,18 @@ def _refuse_contradictions(options: dict[str, Any]) -> None:
     low, high = options["margin"]
     if not 0.0 < low < 1.0 < high:
         raise UsageError(f"the margin {low:g} to {high:g} does not hold 1", remedy="Give e.g. --margin 0.8 1.25.")
+
+
+def _who_and_when(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return who read each film and what the visits are called: for the DICOM objects, and for the record."""
+    context: dict[str, Any] = {}
+    said: dict[str, Any] = {}
+    for which in ("baseline", "followup"):
+        reading = reading_of(options[f"{which}_points"], options[f"{which}_labels"], options["reader"])
+        visit = options[f"{which}_visit"]
+        context |= {f"{which}_reading": reading} | ({} if visit is None else {f"{which}_visit": visit})
+        said |= reading_settings(reading, visit, which)
+    return context, said
 
 
 def _given_labels(film: Any, options: dict[str, Any], which: str) -> Any:

@@ -10,6 +10,7 @@ import click
 
 from calcimeasure.cli.options import film_options, output_options, read_one_film
 from calcimeasure.cli.progress import steps
+from calcimeasure.cli.reading import reader_option, reading_of, reading_settings, visit_option
 from calcimeasure.errors import UsageError
 
 
@@ -19,6 +20,8 @@ from calcimeasure.errors import UsageError
 @click.option("--magnification-corrected", is_flag=True, help="Divide by the magnification that the header states.")
 @click.option("--points", type=click.Path(path_type=Path), help="CSV of clicks inside deposits: row, col[, deposit].")
 @click.option("--labels", type=click.Path(path_type=Path), help="Measure these labels (TIFF or DICOM SEG) instead.")
+@reader_option
+@visit_option()
 @click.option("--method", default="auto", show_default=True, help="Segmenter: auto, classical, ...")
 @click.option("--precision", type=float, help="A reader's relative SD of a painted area, e.g. 0.05.")
 @output_options
@@ -26,6 +29,7 @@ def segment(film: Path, out: Path, **options: Any) -> int:
     """Find the deposits on FILM, measure them, and write tables and an overlay into a folder."""
     if options["points"] and options["labels"]:
         raise UsageError("--points and --labels exclude one another", remedy="Give one of them.")
+    reading = reading_of(options["points"], options["labels"], options["reader"])
     from calcimeasure.anatomy import find_anatomy
     from calcimeasure.measurement import measure_film
     from calcimeasure.results import check_output_folder, measurement_record, write_measurement
@@ -42,11 +46,13 @@ def segment(film: Path, out: Path, **options: Any) -> int:
         measurement = measure_film(radiograph, labels, anatomy=anatomy, precision=options["precision"])
         begin("Writing")
         settings = {"method": labels.method, "precision": options["precision"]}
+        settings |= reading_settings(reading, options["visit"])
         write_measurement(
             measurement,
             out,
             dicom=options["dicom"],
             dicom_pictures=options["dicom_pictures"],
+            dicom_context={"reading": reading, "visit": options["visit"]},
             include_paths=options["include_paths"],
             overwrite=options["overwrite"],
             settings=settings,

@@ -12,6 +12,9 @@ from calcimeasure.errors import UsageError
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+# PS3.5 6.2: 64 characters (one is kept for the caret that a plain name gets), five components.
+_LONGEST_NAME = 64
+_MOST_CARETS = 4
 _DATES = (
     ("ContentDate", "ContentTime"),
     ("AcquisitionDate", "AcquisitionTime"),
@@ -30,10 +33,24 @@ class Reading:
         Name of the person, as they sign.
     signed_at
         When they signed; None for a reading that is not signed yet.
+
+    Raises
+    ------
+    UsageError
+        When `reader` cannot be a DICOM person name (PS3.5 6.2.1).
     """
 
     reader: str
     signed_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        whole = self.reader.strip(" ^") and self.reader.isprintable() and not set(self.reader) & set("\\=")
+        if not whole or len(self.reader) >= _LONGEST_NAME or self.reader.count("^") > _MOST_CARETS:
+            raise UsageError(
+                f"'{self.reader}' cannot be a person's name in DICOM",
+                where="reader",
+                remedy="Write FAMILY^GIVEN, as Doe^Jane, or a code, as R1; at most 63 characters, no \\ and no =.",
+            )
 
 
 def creation_time(header: Dataset, reading: Reading | None) -> datetime:

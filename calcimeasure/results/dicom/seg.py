@@ -199,6 +199,8 @@ def _complete(dataset: Segmentation, source: Source, measurement: FilmMeasuremen
     """Set what highdicom leaves open or takes from the clock and from chance."""
     date_object(dataset, creation_time(source.header, reading))
     dataset.PatientOrientation = source.header.PatientOrientation
+    if "ContentCreatorName" not in dataset:
+        dataset.ContentCreatorName = ""  # type 2: the program is named as the equipment
     organization = content_uid("dimensions", measurement.film.sha256)
     dataset.DimensionOrganizationSequence[0].DimensionOrganizationUID = organization
     for item in dataset.DimensionIndexSequence:

@@ -160,7 +160,9 @@ def three_deposits(shape: tuple[int, int] = SHAPE) -> NDArray[np.uint16]:
 @pytest.fixture(scope="session")
 def kit() -> SimpleNamespace:
     """The makers above, for tests that need more than one film; tests cannot import a conftest."""
-    return SimpleNamespace(film=make_film, source=make_source, labels=make_labels, measured=measured)
+    return SimpleNamespace(
+        film=make_film, source=make_source, labels=make_labels, measured=measured, three_deposits=three_deposits
+    )
 
 
 @dataclass

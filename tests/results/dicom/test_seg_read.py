@@ -141,6 +141,20 @@ def test_another_programs_segmentation_is_a_reading(film: Radiograph, tmp_path: 
     assert [deposit.finding for deposit in back.deposits] == [Finding.CALCINOSIS, Finding.CALCINOSIS]
 
 
+def test_a_segmentation_by_dcmqi_is_a_reading(kit, tmp_path: Path) -> None:
+    """Written by dcmqi 1.5.7 (itkimage2segimage) on this very film, to which a plane in space was added for it."""
+    path = Path(__file__).parent / "data" / "dcmqi_segmentation.dcm"
+    film = kit.film("cr_calibrated", tmp_path)
+    back = read_segmentation(path, film)
+
+    assert pydicom.dcmread(path).ManufacturerModelName == "https://github.com/QIICR/dcmqi"
+    np.testing.assert_array_equal(back.image, kit.three_deposits())
+    assert [deposit.origin for deposit in back.deposits] == [Origin.DRAWN, Origin.EDITED, Origin.AUTO]
+    assert [deposit.finding for deposit in back.deposits] == [Finding.CALCINOSIS, Finding.VASCULAR, Finding.CALCINOSIS]
+    with pytest.raises(LabelsError, match="made on another image"):
+        read_segmentation(path, kit.film("cr_calibrated", tmp_path, seed=2))
+
+
 def test_a_deflated_file_is_read(film: Radiograph, tmp_path: Path) -> None:
     path = foreign(film, tmp_path / "seg.dcm", two_squares(film))
     dataset = pydicom.dcmread(path)
