@@ -182,9 +182,9 @@ class Patches:
         self.hard = []
         model.eval()
         for number, (inputs, truth, limb) in enumerate(self.films):
-            with torch.no_grad():
+            with torch.no_grad(), half_precision():
                 logits = model(torch.from_numpy(inputs.astype(np.float32))[None])[0, 0]
-            found = (torch.sigmoid(logits).numpy() > HARD_CUT) & limb
+            found = (torch.sigmoid(logits.float()).numpy() > HARD_CUT) & limb
             near = cv2.dilate((truth > 25).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
             missed = (truth > 127) & ~(cv2.dilate(found.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
             self.hard += [(number, *place) for place in _places((found & ~near) | missed)]
@@ -240,11 +240,16 @@ def loss_of(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return entropy + 1.0 - overlap / (probability.sum() + target.sum() + 1.0)
 
 
+def half_precision() -> torch.autocast:
+    """Return a context in which convolutions run on bfloat16: several times faster where the processor knows it."""
+    return torch.autocast("cpu", dtype=torch.bfloat16)
+
+
 def train(work: Path, patches: Patches, minutes: float, threads: int) -> CompactUNet:
     """Train until `minutes` of training time have been spent, over as many runs as it takes."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    model = CompactUNet()
+    model = CompactUNet().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-4)
     checkpoint, spent, step = work / "checkpoint.pt", 0.0, 0
     if checkpoint.exists():
@@ -266,12 +271,14 @@ def train(work: Path, patches: Patches, minutes: float, threads: int) -> Compact
         for group in optimiser.param_groups:
             group["lr"] = 2e-3 * 0.5 * (1 + np.cos(np.pi * min(1.0, spent / (minutes * 60)))) + 1e-5
         optimiser.zero_grad(set_to_none=True)
-        loss = loss_of(model(inputs), target)
+        with half_precision():
+            logits = model(inputs.to(memory_format=torch.channels_last))
+        loss = loss_of(logits.float(), target)
         loss.backward()
         optimiser.step()
         step += 1
         spent += time.perf_counter() - started
-        running = 0.98 * running + 0.02 * float(loss)
+        running = float(loss.detach()) if step == 1 else 0.98 * running + 0.02 * float(loss.detach())
         if step % 50 == 0:
             print(f"step {step}  {spent / 60:.1f} of {minutes:g} min  loss {running:.3f}", flush=True)
         if spent - saved > 120 or spent >= minutes * 60:
@@ -282,7 +289,7 @@ def train(work: Path, patches: Patches, minutes: float, threads: int) -> Compact
                 part,
             )
             part.replace(checkpoint)
-    return model.eval()
+    return model.eval().to(memory_format=torch.contiguous_format)
 
 
 def export(model: CompactUNet, path: Path) -> None:

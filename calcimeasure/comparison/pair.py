@@ -156,6 +156,7 @@ def compare(
         pair_warnings=warnings,
         margin_ratio=margin,
         repositioning_sd=repositioning_sd,
+        limit_of_detection_mm2=None if first.labels is not None else get_segmenter(method).limit_of_detection_mm2,
     )
     if not self_check:
         return comparison
@@ -174,6 +175,7 @@ def judge(
     pair_warnings: tuple[str, ...] = (),
     margin_ratio: Interval = DEFAULT_MARGIN,
     repositioning_sd: float | None = None,
+    limit_of_detection_mm2: float | None = None,
 ) -> Comparison:
     """Return the verdict on a measured and linked pair: the last step of `compare`, and what a viewer follows live.
 
@@ -191,6 +193,8 @@ def judge(
         What else is to be said of the pair.
     margin_ratio, repositioning_sd
         As for `compare`.
+    limit_of_detection_mm2
+        Area that whoever read the films would have found 95 times in 100; None where it is not known.
     """
     change = assess_change(
         links,
@@ -200,6 +204,8 @@ def judge(
         margin_ratio=margin_ratio,
         repositioning_sd=repositioning_sd,
         processing_differs=processing is not None,
+        baseline_lod_px=_in_pixels(limit_of_detection_mm2, baseline),
+        followup_lod_px=_in_pixels(limit_of_detection_mm2, followup),
         pair_ratios=_pair_ratios(links, baseline, followup),
     )
     told = change.comparison_fields()
@@ -218,6 +224,11 @@ def _checked_on_itself(baseline: FilmMeasurement, given: DepositLabels | None, m
         return compare(baseline.film, followup, method=method)
 
     return run_self_check(baseline, compare_with, np.random.default_rng(int(baseline.film.sha256[:16], 16)))
+
+
+def _in_pixels(area_mm2: float | None, film: FilmMeasurement) -> float | None:
+    pixel_mm2 = film.film.spacing.pixel_area_mm2
+    return None if area_mm2 is None or pixel_mm2 is None else area_mm2 / pixel_mm2
 
 
 def _say_nothing(_step: str) -> None:

@@ -307,7 +307,10 @@ def _registration(
     )
     if fit.bone_scale is None:
         return told
-    scale = float(np.exp(-fit.bone_scale.log_scale if swapped else fit.bone_scale.log_scale))
+    log_scale = -fit.bone_scale.log_scale if swapped else fit.bone_scale.log_scale
+    # A reciprocal, so that the films exchanged give exactly 1 / scale (see `Plane.log_scale`).
+    larger = float(np.exp(abs(log_scale)))
+    scale = larger if log_scale >= 0.0 else 1.0 / larger
     log_se = fit.bone_scale.log_se
     return replace(told, scale=scale, scale_se=scale * log_se, scale_applied=applies(baseline, followup, log_se))
 

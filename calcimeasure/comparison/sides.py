@@ -64,9 +64,14 @@ class Plane:
     in_mm: bool
 
     @property
+    def log_scale(self) -> float:
+        """The logarithm of the scale, to the last digit the negative of its reciprocal's."""
+        return math.log(self.scale) if self.scale >= 1.0 else -math.log(1.0 / self.scale)
+
+    @property
     def log_unit_ratio(self) -> float:
         """What is added to the log ratio of pixel areas."""
-        return (math.log(self.followup_unit) - math.log(self.baseline_unit)) - 2.0 * math.log(self.scale)
+        return (math.log(self.followup_unit) - math.log(self.baseline_unit)) - 2.0 * self.log_scale
 
     def baseline(self, area_px: float) -> float:
         """Return an area of the baseline in the common unit."""

@@ -19,6 +19,8 @@ from calcimeasure.segmentation.scoring import Scorer, load_scorer
 from calcimeasure.segmentation.working import WorkingFilm, make_working
 
 NAME = "classical/1"
+# Measured on development films, see the model card.
+LIMIT_OF_DETECTION_MM2: float | None = None
 _LEAST_PROBABILITY = 0.01
 _MOST_OVERLAP = 0.25
 
@@ -39,6 +41,11 @@ class ClassicalSegmenter:
     def name(self) -> str:
         """Name and version of the method."""
         return NAME
+
+    @property
+    def limit_of_detection_mm2(self) -> float | None:
+        """Footprint area that it finds 95 times in 100."""
+        return LIMIT_OF_DETECTION_MM2
 
     def propose(self, film: Radiograph, anatomy: Anatomy) -> Proposals:
         """Return everything on the film that might be a piece of a deposit."""

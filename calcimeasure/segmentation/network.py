@@ -23,7 +23,8 @@ METHOD = "network/1"
 # Chosen on seeds 100000 and up, see the model card.
 THRESHOLD = 0.5
 CUT, WEAK_CUT = 0.5, 0.1
-# Context that the network sees around the limb, beyond which nothing changes its answer.
+LIMIT_OF_DETECTION_MM2: float | None = None
+# Context that the network is shown around the limb; it is air.
 _AROUND_MM = 8.0
 # Fixed, so that the answer does not depend on the machine's cores.
 _THREADS = 2
@@ -33,6 +34,7 @@ class NetworkSegmenter:
     """The network behind the common protocol."""
 
     name = METHOD
+    limit_of_detection_mm2: float | None = LIMIT_OF_DETECTION_MM2
 
     def propose(self, film: Radiograph, anatomy: Anatomy) -> Proposals:
         """Return every region that the network thinks may be a deposit, weak ones too."""

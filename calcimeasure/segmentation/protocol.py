@@ -77,6 +77,11 @@ class Segmenter(Protocol):
         """Name and version of the method, e.g. ``classical/1``."""
         ...
 
+    @property
+    def limit_of_detection_mm2(self) -> float | None:
+        """Footprint area that it finds 95 times in 100 (all shapes and backgrounds); None where that is not known."""
+        ...
+
     def propose(self, film: Radiograph, anatomy: Anatomy) -> Proposals:
         """Return everything on the film that might be a piece of a deposit."""
         ...

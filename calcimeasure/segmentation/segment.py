@@ -7,9 +7,10 @@ from calcimeasure.deposits import DepositLabels
 from calcimeasure.errors import UsageError
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.classical import ClassicalSegmenter
+from calcimeasure.segmentation.network import NetworkSegmenter, network_installed
 from calcimeasure.segmentation.protocol import Segmenter
 
-METHODS = ("auto", "classical")
+METHODS = ("auto", "network", "classical")
 
 
 def segment(film: Radiograph, *, method: str = "auto", anatomy: Anatomy | None = None) -> DepositLabels:
@@ -52,6 +53,8 @@ def get_segmenter(method: str = "auto") -> Segmenter:
     UsageError
         When there is none of that name.
     """
+    if method == "network" or (method == "auto" and network_installed()):
+        return NetworkSegmenter()
     if method in {"auto", "classical"}:
         return ClassicalSegmenter()
     raise UsageError(f"there is no method '{method}'", remedy=f"Choose one of {', '.join(METHODS)}.")

@@ -30,6 +30,7 @@ CALIBRATION_NOTE = "Simulated films with known truth; not yet verified on patien
 # Figure: (what a person reads, what is asked for: at least / at most / between, unit factor)
 _WANTED: dict[str, tuple[str, str]] = {
     "sensitivity": ("sensitivity, deposits of 2 mm² and more", "0.88 or more"),
+    "limit_of_detection_mm2": ("limit of detection, mm² (found 95 times in 100)", ""),
     "false_finds_a_film": ("false finds a film", "0.4 or less"),
     "dice_median": ("Dice, median", "0.84 or more"),
     "area_ratio_median": ("area over truth, median", "0.95 to 1.05"),

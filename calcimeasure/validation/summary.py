@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcimeasure.statistics import proportion
+from calcimeasure.errors import UsageError
+from calcimeasure.statistics import limit_of_detection, proportion
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -35,6 +36,7 @@ def figures(tables: Tables) -> Figures:
         "films": films,
         "deposits_of_2_mm2_and_more": len(large),
         "sensitivity": _mean(large, "found"),
+        "limit_of_detection_mm2": _limit_of_detection(kept),
         "false_finds_a_film": len(tables["false_finds"]) / films if films else None,
         "dice_median": _median(large, "dice"),
         "area_ratio_median": _median(large, "area_ratio"),
@@ -124,6 +126,17 @@ def _kept(deposits: DataFrame) -> DataFrame:
 
 def _with_truth(table: DataFrame, column: str) -> DataFrame:
     return table.dropna(subset=[column]) if column in table.columns else table.iloc[:0]
+
+
+def _limit_of_detection(deposits: DataFrame) -> float | None:
+    """Return the area found 95 times in 100; None where the deposits do not say."""
+    if deposits.empty:
+        return None
+    try:
+        size = limit_of_detection(deposits["area_mm2"].astype(float), deposits["found"].astype(float)).size
+    except UsageError:
+        return None
+    return size if math.isfinite(size) else None
 
 
 def _mean(table: DataFrame, column: str) -> float | None:
