@@ -20,6 +20,7 @@ from calcimeasure.films.grey import (
 )
 from calcimeasure.films.header import Header, discreet
 from calcimeasure.films.identity import identity_of
+from calcimeasure.films.objects import why_no_film
 from calcimeasure.films.options import FilmOptions
 from calcimeasure.films.parts import FilmParts, value_range
 from calcimeasure.films.spacing import SpacingTags, choose_spacing, spacing_doubts
@@ -120,6 +121,9 @@ def _parse(data: bytes, where: str) -> Dataset:
         raise FilmError(problem, where=where, remedy="Copy or export the film again.") from None
     if "Rows" not in dataset and "SOPClassUID" not in dataset:
         raise FilmError("this is not a DICOM film", where=where, remedy="Give the DICOM file of one radiograph.")
+    if (reason := why_no_film(Header(dataset))) is not None:
+        remedy = "Give the film itself; a segmentation of it goes with --labels."
+        raise FilmError(f"this is {reason}", where=where, remedy=remedy)
     return dataset
 
 

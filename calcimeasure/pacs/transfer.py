@@ -103,13 +103,22 @@ def send(archive: Archive, files: Sequence[Path], *, sleep: Sleep = time.sleep) 
     Outcome
         One a file, as it is done.
     """
-    for path in files:
+    for path, name in zip(files, short_names(files), strict=True):
         dataset = read_whole(path)
         if dataset is None or not all(dataset.get(keyword) for keyword in _NEEDED):
-            reason = "it is no whole DICOM object"
-            yield Outcome(uid=path.name, status=Status.FAILED, file=path.name, reason=reason)
+            yield Outcome(uid=path.name, status=Status.FAILED, file=name, reason="it is no whole DICOM object")
             continue
-        yield _send_one(archive, dataset, path.name, sleep)
+        yield _send_one(archive, dataset, name, sleep)
+
+
+def short_names(files: Sequence[Path]) -> list[str]:
+    """Return the shortest ends of paths that tell each file from the others: folders may carry names of people."""
+    longest = max((len(path.parts) for path in files), default=1)
+    for depth in range(1, longest):
+        names = ["/".join(path.parts[-depth:]) for path in files]
+        if len(set(names)) == len(set(files)):
+            return names
+    return [path.as_posix() for path in files]
 
 
 _NEEDED = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "SOPClassUID")

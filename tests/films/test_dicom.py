@@ -499,3 +499,17 @@ def test_a_rule_broken_is_told_in_plain_words(tmp_path, film_dataset, ramp):
     film = read_film(path)
     np.testing.assert_array_equal(film.pixels, ramp())
     assert film.warnings == ("The header breaks rules of DICOM; it was read as well as it can be.",)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kind"),
+    [
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.4", "NumberOfFrames": 1}, "a segmentation"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.7"}, "a segmentation"),
+        ({"Manufacturer": "calcimeasure", "ManufacturerModelName": "calcimeasure"}, "a picture of results"),
+    ],
+)
+def test_results_are_not_taken_for_films(write_film, attributes, kind):
+    with pytest.raises(FilmError, match=f"this is {kind}, not a film") as caught:
+        read_film(write_film(**attributes))
+    assert "--labels" in caught.value.remedy

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -143,6 +144,10 @@ def main() -> int:
     if find_program() is None or find_plugin() is None:
         sys.stderr.write("Orthanc is not installed: apt-get install orthanc orthanc-dicomweb\n")
         return 1
+    # Being told to stop (kill, a closed terminal) stops Orthanc too.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: sys.exit(0))
     with OrthancServer(arguments.folder, web_port=arguments.web_port, dicom_port=arguments.dicom_port) as server:
         profiles = arguments.folder / "pacs.toml"
         profiles.write_text(server.profiles())

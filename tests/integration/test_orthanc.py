@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from calcimeasure.cli.pacs import pacs as command
+from calcimeasure.cli.study import study
 from calcimeasure.deposits import Origin, from_label_image
 from calcimeasure.films import read_film
 from calcimeasure.measurement import measure_film
@@ -230,6 +231,19 @@ class TestCommand:
 
         assert result.return_value == 5
         assert "notes.dcm: failed: it is no whole DICOM object" in result.output
+
+
+def test_a_study_starts_from_the_archive(orthanc, sample_images: Path, tmp_path: Path) -> None:
+    config = tmp_path / "pacs.toml"
+    config.write_text(orthanc.profiles())
+    with open_archive(load_profile("trial", config)) as archive:
+        list(send(archive, [sample_images / "grown" / f"{name}.dcm" for name in ("baseline", "followup")]))
+    query = ("--patient", "SIM-SAMPLE-GROWN", "--modality", "DX")
+    given = ("init", tmp_path / "study", "--from-pacs", "trial", "--pacs-config", config, *query)
+    result = CliRunner().invoke(study, list(map(str, given)), standalone_mode=False)
+
+    assert (result.exception, result.return_value) == (None, 0)
+    assert result.output.startswith("2 fetched\n2 films of 1 subjects; visits: baseline, month 3.\n")
 
 
 def test_the_script_for_trying_says_what_it_needs(tmp_path: Path) -> None:

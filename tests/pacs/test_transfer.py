@@ -10,7 +10,7 @@ from calcimeasure.errors import UsageError
 from calcimeasure.pacs.integrity import same_object
 from calcimeasure.pacs.profiles import Patience, WebProfile
 from calcimeasure.pacs.records import Instance, Query, Series, Status
-from calcimeasure.pacs.transfer import fetch, find, send
+from calcimeasure.pacs.transfer import fetch, find, send, short_names
 from calcimeasure.pacs.web import WebArchive
 
 PASSWORD = "s3cret"  # noqa: S105 - of a server made for the test
@@ -148,3 +148,18 @@ def test_credentials_travel_in_headers_only(archive, make_film) -> None:
 def test_queries_that_make_no_sense_are_refused(asked: dict[str, str]) -> None:
     with pytest.raises(UsageError):
         Query(**asked)
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        ([], []),
+        (["/Doe Jane/a.dcm"], ["a.dcm"]),
+        (["/x/Doe/a.dcm", "/x/Doe/b.dcm"], ["a.dcm", "b.dcm"]),
+        (["/x/out/baseline/s.dcm", "/x/out/followup/s.dcm"], ["baseline/s.dcm", "followup/s.dcm"]),
+        (["s.dcm", "out/s.dcm"], ["s.dcm", "out/s.dcm"]),
+        (["a.dcm", "a.dcm"], ["a.dcm", "a.dcm"]),
+    ],
+)
+def test_files_are_told_apart_by_as_little_as_needed(paths: list[str], names: list[str]) -> None:
+    assert short_names([Path(path) for path in paths]) == names

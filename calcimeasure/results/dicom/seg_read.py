@@ -13,6 +13,7 @@ import numpy as np
 
 from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
 from calcimeasure.errors import LabelsError
+from calcimeasure.films.objects import LABEL_MAP_SEGMENTATION, SEGMENTATION
 from calcimeasure.results.dicom import codes
 from calcimeasure.results.dicom.seg import (
     CONFIDENCE_ELEMENT,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
     from calcimeasure.radiograph import Radiograph
 
-SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
-LABEL_MAP_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.7"
 _UNTURNED = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 _SPACING_TOLERANCE = 0.005
 _FINDING_OF_WORD = {finding.upper(): finding for finding in Finding}

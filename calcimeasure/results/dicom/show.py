@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.errors import FilmError
-from calcimeasure.results.dicom.seg_read import LABEL_MAP_SEGMENTATION, SEGMENTATION, pixel_frames
+from calcimeasure.films.objects import LABEL_MAP_SEGMENTATION, SEGMENTATION
+from calcimeasure.results.dicom.seg_read import pixel_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
