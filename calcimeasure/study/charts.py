@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -42,7 +42,8 @@ class Lines:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     lines: tuple[tuple[str, tuple[Dot, ...]], ...]
-    names: tuple[Tick, ...]
+    names: tuple[tuple[float, Tick], ...]
+    """Where each line ends, and its name there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +56,29 @@ class Agreement:
     zero: float
     bias: float
     limits: tuple[float, float] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fall:
+    """One patient's bar of a waterfall: from no change up or down."""
+
+    x: float
+    width: float
+    y: float
+    height: float
+    spoken: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waterfall:
+    """Every patient's change as a bar, largest increase first, with the margin's two edges."""
+
+    y_ticks: tuple[Tick, ...]
+    bars: tuple[Fall, ...]
+    names: tuple[Tick, ...]
+    zero: float
+    edges: tuple[float, float]
+    x_ticks: tuple[Tick, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,19 +227,67 @@ def area_lines(series: Sequence[tuple[str, Sequence[tuple[int, str, float]]]]) -
             )
             for name, points in drawn
         ),
-        names=_names([(y(points[-1][2]), name) for name, points in drawn if points[-1][0] == last]),
+        names=_names([(x(points[-1][0]), y(points[-1][2]), name) for name, points in drawn]),
     )
 
 
-def _names(ends: list[tuple[float, str]]) -> tuple[Tick, ...]:
+def _names(ends: list[tuple[float, float, str]]) -> tuple[tuple[float, Tick], ...]:
     """Return the names beside the ends of lines, moved apart; none where there are too many to be read."""
     if len(ends) > MOST_NAMED:
         return ()
-    placed: list[Tick] = []
-    for at, name in sorted(ends):
-        lowest = placed[-1].at + 13.0 if placed else at
-        placed.append(Tick(at=max(at, lowest), word=name))
+    placed: list[tuple[float, Tick]] = []
+    for x, at, name in sorted(ends):
+        above = [tick.at for other, tick in placed if other == x]
+        placed.append((x, Tick(at=max(at, above[-1] + 13.0) if above else at, word=name)))
     return tuple(placed)
+
+
+def waterfall(changes: Sequence[tuple[str, float]], margin: Interval) -> Waterfall | None:
+    """Return the waterfall, or None where nobody has a change.
+
+    Parameters
+    ----------
+    changes
+        (subject, log ratio), in any order.
+    margin
+        Ratios between which a change counts as none.
+    """
+    if not changes:
+        return None
+    ordered = sorted(changes, key=lambda one: (-one[1], one[0]))
+    edges = (math.log(margin[0]), math.log(margin[1]))
+    reach = min(1.15 * max(*(abs(edge) for edge in edges), *(abs(log) for _, log in ordered)), math.log(20.0))
+    step = (WIDTH - LEFT - RIGHT) / len(ordered)
+    width = min(0.72 * step, 56.0)
+
+    def y(log: float) -> float:
+        held = min(max(log, -reach), reach)
+        return round(TOP + (reach - held) / (2.0 * reach) * (HEIGHT - TOP - BOTTOM), 1)
+
+    bars = []
+    for index, (name, log) in enumerate(ordered):
+        middle = LEFT + (index + 0.5) * step
+        top, bottom = sorted((y(log), y(0.0)))
+        spoken = f"{name}: {100.0 * math.expm1(log):+.1f} %"
+        bars.append(
+            # A change of nothing still shows that somebody is there.
+            Fall(
+                x=round(middle - width / 2.0, 1),
+                width=round(width, 1),
+                y=top,
+                height=max(round(bottom - top, 1), 1.5),
+                spoken=spoken,
+            )
+        )
+    named = ordered if len(ordered) <= MOST_NAMED else []
+    names = [Tick(at=round(LEFT + (index + 0.5) * step, 1), word=name) for index, (name, _) in enumerate(named)]
+    return Waterfall(
+        y_ticks=_change_ticks(reach, y),
+        bars=tuple(bars),
+        names=tuple(names),
+        zero=y(0.0),
+        edges=(y(edges[0]), y(edges[1])),
+    )
 
 
 def agreement(
@@ -242,11 +314,9 @@ def agreement(
     def y(log: float) -> float:
         return round(TOP + (reach - log) / (2.0 * reach) * (HEIGHT - TOP - BOTTOM), 1)
 
-    inside = [percent for percent in (-50, -33, -20, -10, -5, 0, 5, 11, 25, 50, 100) if abs(_log(percent)) < reach]
-    ticks = inside if len(inside) <= 7 else [percent for percent in inside if percent not in (-10, -5, 5, 11)]
     return Agreement(
         x_ticks=tuple(Tick(at=x(area), word=f"{area:g}") for area in _log_ticks(math.exp(low), math.exp(high))),
-        y_ticks=tuple(Tick(at=y(_log(percent)), word=f"{percent:+d}" if percent else "0") for percent in ticks),
+        y_ticks=_change_ticks(reach, y),
         dots=tuple(
             Dot(x=x(area), y=y(log), spoken=f"{name}: {100 * math.expm1(log):+.1f} % at {area:.1f} mm²")
             for name, area, log in repeats
@@ -255,6 +325,16 @@ def agreement(
         bias=y(bias),
         limits=None if limits is None else (y(limits[0]), y(limits[1])),
     )
+
+
+def _change_ticks(reach: float, y: Callable[[float], float]) -> tuple[Tick, ...]:
+    """Return ticks of change in percent within a reach of log ratios, as far above none as below it."""
+    every = (-90, -80, -67, -50, -33, -20, -10, -5, 0, 5, 11, 25, 50, 100, 200, 400, 900)
+    ticks = [percent for percent in every if abs(_log(percent)) < reach]
+    for crowded in ((-10, -5, 5, 11), (-33, 50, -67, 200)):
+        if len(ticks) > 7:
+            ticks = [percent for percent in ticks if percent not in crowded]
+    return tuple(Tick(at=y(_log(percent)), word=f"{percent:+d}" if percent else "0") for percent in ticks)
 
 
 def _log(percent: float) -> float:

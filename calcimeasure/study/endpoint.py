@@ -5,29 +5,36 @@ Every result carries what it rests on and what it cannot say; `sentences` is wha
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from calcimeasure.errors import UsageError
 from calcimeasure.statistics import (
     ArmEffect,
+    ClusteredRatio,
     Detectable,
     GeometricMeanRatio,
     Posterior,
     Proportion,
     SignFlip,
     analysis_of_covariance,
+    bootstrap_ratio,
     could_have_detected,
     geometric_mean_ratio,
+    mixed_model_ratio,
     posterior_ratio,
     proportion,
+    replace_zeros,
     sign_flip_test,
     zero_sensitivity,
 )
+from calcimeasure.statistics.clustered import FEWEST_PATIENTS
 from calcimeasure.statistics.signflip import MOST_PATIENTS
+from calcimeasure.study.sentences import NO_EFFECT, sentences_of
 from calcimeasure.study.settings import StudySettings
 from calcimeasure.study.subjects import SubjectChange
 
@@ -35,7 +42,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NOT_EVALUABLE = "not_evaluable"
-NO_EFFECT = "A single arm shows change, not the effect of a treatment; no treatment effect can be estimated."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,13 +51,22 @@ class Endpoint:
     Attributes
     ----------
     subjects
-        Everybody, evaluable or not.
+        Everybody in the declared population, evaluable or not.
+    others
+        Those outside it: measured, told beside, counted nowhere.
     ratios
         Those with a ratio: burden above zero at both visits.
-    mean_ratio, sign_flip, posterior, detectable
-        Of the ratios; None with fewer than two patients (or too many for the exact test).
+    imputed
+        How many more enter the mean with half the limit of detection for a burden of zero.
+    mean_ratio, sign_flip
+        Of the ratios and the imputed; None with fewer than two patients (or too many for the exact test).
+    posterior, detectable
+        Of the ratios alone: they need each one's standard error.
+    clustered
+        Bootstrap over patients and mixed model of deposits in patients: from 20 patients on, and empty below.
     unchanged
-        Share shown to be unchanged, of everybody who is evaluable: the indeterminate stay in the denominator.
+        Share shown to have no change beyond the margin, of everybody who is evaluable: the indeterminate stay in the
+        denominator.
     changed
         Share with a detectable change, likewise.
     arms
@@ -64,17 +79,20 @@ class Endpoint:
 
     visit: str
     subjects: tuple[SubjectChange, ...]
+    others: tuple[SubjectChange, ...]
     ratios: tuple[SubjectChange, ...]
+    imputed: int
     verdicts: Mapping[str, int]
     mean_ratio: GeometricMeanRatio | None
     sign_flip: SignFlip | None
     posterior: Posterior | None
     detectable: Detectable | None
+    clustered: tuple[ClusteredRatio, ...]
     unchanged: Proportion | None
     changed: Proportion | None
     arms: tuple[ArmEffect, ...]
     zeros: pd.DataFrame | None
-    sentences: tuple[str, ...]
+    sentences: tuple[str, ...] = ()
 
 
 def analyse(
@@ -82,7 +100,7 @@ def analyse(
     settings: StudySettings,
     *,
     visit: str = "",
-    limit_of_detection_mm2: float | None = None,
+    deposits: Sequence[tuple[str, float]] = (),
 ) -> Endpoint:
     """Return the analysis of a visit, the declared primary one where none is named.
 
@@ -91,41 +109,79 @@ def analyse(
     changes
         From `subject_changes`.
     settings
-        Margin, primary analysis and arms.
-    limit_of_detection_mm2
-        Half of it stands for a burden of zero in the sensitivity analysis.
+        Margin, primary analysis, population, arms and limit of detection.
+    deposits
+        (subject, log ratio) of every matched deposit of the visit, for the mixed model.
     """
     visit = visit or settings.analysis.primary_visit
-    subjects = tuple(change for change in changes if change.visit == visit)
+    asked = [change for change in changes if change.visit == visit]
+    population = settings.analysis.population or {change.subject for change in asked}
+    subjects = tuple(change for change in asked if change.subject in population)
     evaluable = [change for change in subjects if change.verdict != NOT_EVALUABLE]
     ratios = tuple(change for change in evaluable if change.log_ratio is not None)
-    logs = [change.log_ratio for change in ratios if change.log_ratio is not None]
+    measured = [change.log_ratio for change in ratios if change.log_ratio is not None]
     errors = [change.log_ratio_se or 0.0 for change in ratios]
-    enough = len(logs) > 1
-    differ = enough and max(logs) > min(logs)
-    mean_ratio = geometric_mean_ratio(logs, margin_ratio=settings.margin_ratio) if differ else None
-    detectable = could_have_detected(logs, errors, margin_ratio=settings.margin_ratio) if differ else None
-    certain = enough and min(errors) > 0.0
-    posterior = posterior_ratio(logs, errors, margin_ratio=settings.margin_ratio) if certain else None
+    imputed = _imputed(evaluable, settings)
+    logs = measured + imputed
+    certain = _differ(measured) and min(errors) > 0.0
     counted = len(evaluable)
     unchanged = sum(change.verdict in ("no_change", "no_deposits") for change in evaluable)
     changed = sum(change.detectable is True for change in evaluable)
     arms, arm_note = _arms(ratios, settings)
-    parts: dict[str, Any] = {
-        "visit": visit,
-        "subjects": subjects,
-        "ratios": ratios,
-        "verdicts": dict(sorted(Counter(change.verdict for change in subjects).items())),
-        "mean_ratio": mean_ratio,
-        "sign_flip": sign_flip_test(logs) if 0 < len(logs) <= MOST_PATIENTS else None,
-        "posterior": posterior,
-        "detectable": detectable,
-        "unchanged": proportion(unchanged, counted) if counted else None,
-        "changed": proportion(changed, counted) if counted else None,
-        "arms": arms,
-        "zeros": _zeros(evaluable, settings, limit_of_detection_mm2),
-    }
-    return Endpoint(**parts, sentences=_sentences(parts, settings, arm_note))
+    margin = settings.margin_ratio
+    endpoint = Endpoint(
+        visit=visit,
+        subjects=subjects,
+        others=tuple(change for change in asked if change.subject not in population),
+        ratios=ratios,
+        imputed=len(imputed),
+        verdicts=dict(sorted(Counter(change.verdict for change in subjects).items())),
+        mean_ratio=geometric_mean_ratio(logs, margin_ratio=margin) if _differ(logs) else None,
+        sign_flip=sign_flip_test(logs) if 0 < len(logs) <= MOST_PATIENTS else None,
+        posterior=posterior_ratio(measured, errors, margin_ratio=margin) if certain else None,
+        detectable=could_have_detected(measured, errors, margin_ratio=margin) if _differ(measured) else None,
+        clustered=_clustered(logs, [one for one in deposits if one[0] in population], settings),
+        unchanged=proportion(unchanged, counted) if counted else None,
+        changed=proportion(changed, counted) if counted else None,
+        arms=arms,
+        zeros=_zeros(evaluable, settings),
+    )
+    return replace(endpoint, sentences=sentences_of(endpoint, settings, arm_note))
+
+
+def _differ(logs: Sequence[float]) -> bool:
+    return len(logs) > 1 and max(logs) > min(logs)
+
+
+def _imputed(evaluable: Sequence[SubjectChange], settings: StudySettings) -> list[float]:
+    """Return log ratios of those with a burden of zero at either visit, half the limit of detection standing for it."""
+    limit = settings.analysis.limit_of_detection_mm2
+    if limit is None:
+        return []
+    pairs = [
+        (change.baseline_area_mm2, change.followup_area_mm2)
+        for change in evaluable
+        if change.log_ratio is None and change.baseline_area_mm2 is not None and change.followup_area_mm2 is not None
+    ]
+    if not pairs:
+        return []
+    before, after = (replace_zeros(areas, limit) for areas in zip(*pairs, strict=True))
+    return [float(log) for log in np.log(after) - np.log(before)]
+
+
+def _clustered(
+    logs: Sequence[float], deposits: Sequence[tuple[str, float]], settings: StudySettings
+) -> tuple[ClusteredRatio, ...]:
+    """Return what needs 20 patients. The resamples are drawn from a stream that what is declared decides."""
+    found = []
+    if len(logs) >= FEWEST_PATIENTS and _differ(logs):
+        rng = np.random.default_rng(int(settings.declared_sha256[:16], 16))
+        found.append(bootstrap_ratio(logs, rng=rng))
+    names = [name for name, _ in deposits]
+    values = [log for _, log in deposits]
+    if len(set(names)) >= FEWEST_PATIENTS and len(names) > len(set(names)) and _differ(values):
+        found.append(mixed_model_ratio(values, names))
+    return tuple(found)
 
 
 def _arms(ratios: Sequence[SubjectChange], settings: StudySettings) -> tuple[tuple[ArmEffect, ...], str]:
@@ -145,66 +201,15 @@ def _arms(ratios: Sequence[SubjectChange], settings: StudySettings) -> tuple[tup
     return effects, ""
 
 
-def _zeros(
-    evaluable: Sequence[SubjectChange], settings: StudySettings, limit_of_detection_mm2: float | None
-) -> pd.DataFrame | None:
+def _zeros(evaluable: Sequence[SubjectChange], settings: StudySettings) -> pd.DataFrame | None:
+    limit = settings.analysis.limit_of_detection_mm2
     measured = [c for c in evaluable if c.baseline_area_mm2 is not None and c.followup_area_mm2 is not None]
     has_zero = any(0.0 in (change.baseline_area_mm2, change.followup_area_mm2) for change in measured)
-    if not has_zero or limit_of_detection_mm2 is None:
+    if not has_zero or limit is None:
         return None
     return zero_sensitivity(
         [change.baseline_area_mm2 or 0.0 for change in measured],
         [change.followup_area_mm2 or 0.0 for change in measured],
-        limit_of_detection_mm2,
+        limit,
         margin_ratio=settings.margin_ratio,
     )
-
-
-def _sentences(parts: Mapping[str, Any], settings: StudySettings, arm_note: str) -> tuple[str, ...]:
-    unchanged, changed = parts["unchanged"], parts["changed"]
-    if unchanged is None:
-        return (f"No patient is evaluable at {parts['visit']}.", NO_EFFECT)
-    missing = len(parts["subjects"]) - unchanged.total
-    without = f" ({missing} more {'is' if missing == 1 else 'are'} not evaluable)" if missing else ""
-    said = [
-        f"At {parts['visit']}, of {_patients(unchanged.total)}{without}, {unchanged.count} were shown to be unchanged "
-        f"within {_margin(settings)}, and {changed.count} showed a detectable change (95 % interval "
-        f"{100 * changed.interval[0]:.0f} to {100 * changed.interval[1]:.0f} % of such patients)."
-    ]
-    mean: GeometricMeanRatio | None = parts["mean_ratio"]
-    if mean is not None:
-        low, high = mean.change_percent_interval
-        shown = "equivalence is shown" if mean.equivalent else "equivalence is not shown"
-        said.append(
-            f"The geometric mean change of area was {mean.change_percent:+.1f} % (95 % interval {low:+.1f} to "
-            f"{high:+.1f} %; {_patients(mean.patients)}); {shown} (two one-sided tests, p = {mean.p_equivalence:.3f})."
-        )
-    could: Detectable | None = parts["detectable"]
-    if could is not None:
-        said.append(
-            f"This study could have detected a mean increase of {could.smallest_increase_percent:.0f} % or a decrease "
-            f"of {-could.smallest_decrease_percent:.0f} % 80 times in 100."
-        )
-    flips: SignFlip | None = parts["sign_flip"]
-    if flips is not None and flips.smallest_p_two_sided > 0.05:
-        said.append(
-            f"With {_patients(flips.patients)} no exact test can fall below p = {flips.smallest_p_two_sided:.3g} "
-            "two-sided."
-        )
-    said += [
-        f"At the same baseline, burden in {one.arm} was {one.ratio:.2f} times that in {one.reference} "
-        f"(95 % interval {one.interval[0]:.2f} to {one.interval[1]:.2f}, p = {one.p_value:.3f})."
-        for one in parts["arms"]
-    ]
-    if arm_note:
-        said.append(arm_note)
-    return tuple(said)
-
-
-def _patients(count: int) -> str:
-    return "1 patient" if count == 1 else f"{count} patients"
-
-
-def _margin(settings: StudySettings) -> str:
-    low, high = (100.0 * math.expm1(math.log(bound)) for bound in settings.margin_ratio)
-    return f"{low:+.0f} to {high:+.0f} %"

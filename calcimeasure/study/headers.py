@@ -10,6 +10,7 @@ from calcimeasure.errors import CalciMeasureError
 from calcimeasure.films.content import FileFormat, describe_content, find_format
 from calcimeasure.films.header import Header, discreet
 from calcimeasure.films.identity import identity_of
+from calcimeasure.films.objects import why_no_film
 from calcimeasure.films.spacing import SpacingTags, choose_spacing
 from calcimeasure.radiograph import Identity, Spacing
 
@@ -28,7 +29,9 @@ class FileHeader:
     problem
         Why it is no film, in words; empty for a film.
     patient_id
-        As the header writes it: for the key file alone.
+        In upper case, as identifiers are compared: for the key file alone.
+    patient_id_as_written
+        The same as the header writes it.
     frames
         Frames in the file; films are proposed for each.
     time
@@ -39,6 +42,7 @@ class FileHeader:
     sha256: str = ""
     problem: str = ""
     patient_id: str | None = None
+    patient_id_as_written: str | None = None
     identity: Identity = field(default_factory=Identity)
     spacing: Spacing = field(default_factory=Spacing)
     frames: int = 1
@@ -77,6 +81,8 @@ def _dicom_header(path: Path, digest: str) -> FileHeader:
                 problem = "is DICOM without a picture"
                 return FileHeader(path=path, sha256=digest, problem=problem)
             header = Header(dataset)
+            if (reason := why_no_film(header)) is not None:
+                return FileHeader(path=path, sha256=digest, problem=f"is {reason}")
             identity = identity_of(header, [])
         except Exception as error:  # pydicom lets many kinds out on damaged files
             problem = f"has a damaged DICOM header ({type(error).__name__})"
@@ -93,6 +99,7 @@ def _dicom_header(path: Path, digest: str) -> FileHeader:
             path=path,
             sha256=digest,
             patient_id=header.words("PatientID"),
+            patient_id_as_written=" ".join(str(header.of_frame("PatientID") or "").split()) or None,
             identity=identity,
             spacing=choose_spacing(tags),
             frames=max(header.integer("NumberOfFrames") or 1, 1),

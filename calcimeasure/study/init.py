@@ -87,7 +87,8 @@ def init_study(
     left_out = tuple((_relative(h.path, study), h.problem) for h in headers if h.problem)
     readable = [header for header in headers if not header.problem]
     names = Pseudonyms.read(study)
-    names.add((_identifier(header, folder) for header in readable), keep=keep_ids)
+    written = {_identifier(one, folder): one.patient_id_as_written for one in reversed(readable)}
+    names.add(written, keep={key: text or key for key, text in written.items()} if keep_ids else None)
     proposed, visits = _rows(readable, folder, study, names)
     known = {(film.path, film.frame) for film in old}
     new = [film for film in proposed if (film.path, film.frame) not in known]

@@ -106,7 +106,7 @@ class Pseudonyms:
     def __init__(self, known: Mapping[str, str] | None = None) -> None:
         self._names = dict(known or {})
 
-    def add(self, identifiers: Iterable[str], *, keep: bool = False) -> None:
+    def add(self, identifiers: Iterable[str], *, keep: Mapping[str, str] | None = None) -> None:
         """Give a name to each identifier that has none.
 
         New ones are numbered in the order of their hashes: the numbers tell neither the alphabet nor the folders.
@@ -114,14 +114,15 @@ class Pseudonyms:
         Parameters
         ----------
         keep
-            The identifiers are pseudonyms already: one that can name a folder names its subject.
+            The identifiers are pseudonyms already: each as it is written, to name its subject where it can name a
+            folder.
         """
         new = sorted(set(identifiers) - set(self._names), key=lambda text: hashlib.sha256(text.encode()).hexdigest())
         taken = set(self._names.values())
         if keep:
-            kept = {text: text for text in new if valid_name(text) and text not in taken}
+            kept = {text: keep[text] for text in new if valid_name(keep[text]) and keep[text] not in taken}
             self._names |= kept
-            taken |= set(kept)
+            taken |= set(kept.values())
             new = [text for text in new if text not in kept]
         number = 0
         for identifier in new:

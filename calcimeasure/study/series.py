@@ -96,10 +96,10 @@ def gaps(films: Sequence[FilmRow], settings: StudySettings) -> tuple[str, ...]:
     for series in series_of(films, settings):
         subject, body_part, side, view = series.key
         present = {film.visit for film in series.films}
-        for visit in settings.visit_names:
-            if visit not in present:
+        for visit in settings.visits:
+            if visit.name not in present and visit.is_due(subject):
                 limb = " ".join(word for word in (side, body_part, view) if word != UNKNOWN)
-                told.append(f"{subject}: no film of {limb} at {visit}.")
+                told.append(f"{subject}: no film of {limb} at {visit.name}.")
     return (*told, *_outside_windows(films, settings))
 
 

@@ -19,11 +19,22 @@ SCHEMA = "calcimeasure.study/1"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Visit:
-    """One visit: its name, its day after baseline, and how far from it a film may be dated."""
+    """One visit: its name, its day after baseline, and how far from it a film may be dated.
+
+    Attributes
+    ----------
+    subjects
+        Who is due at it; empty for everybody.
+    """
 
     name: str
     day: int
     window_days: int
+    subjects: tuple[str, ...] = ()
+
+    def is_due(self, subject: str) -> bool:
+        """Return whether a subject's film belongs to this visit."""
+        return not self.subjects or subject in self.subjects
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +55,10 @@ class Analysis:
         Each subject's arm; empty for a single arm.
     reference_arm
         The arm that others are compared with.
+    population
+        Subjects that the cohort's analysis is about; empty for all. Others are measured, and told beside.
+    limit_of_detection_mm2
+        The area that a film would have shown 95 times in 100: half of it stands for a burden of zero.
     """
 
     estimand: str = "Ratio of footprint area at follow-up to baseline, at a common pose and magnification"
@@ -52,6 +67,8 @@ class Analysis:
     burden_view: Mapping[str, str] = field(default_factory=dict)
     arms: Mapping[str, str] = field(default_factory=dict)
     reference_arm: str = ""
+    population: tuple[str, ...] = ()
+    limit_of_detection_mm2: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +113,7 @@ class StudySettings:
     def declared_sha256(self) -> str:
         """Hash of what is declared: margin, visits, settings and analysis; not of the title."""
         declared = {
-            "visits": [[visit.name, visit.day, visit.window_days] for visit in self.visits],
+            "visits": [[visit.name, visit.day, visit.window_days, list(visit.subjects)] for visit in self.visits],
             "settings": self.measuring(),
             "primary_reader": self.primary_reader,
             "margin_ratio": list(self.margin_ratio),
@@ -107,6 +124,8 @@ class StudySettings:
                 "burden_view": dict(self.analysis.burden_view),
                 "arms": dict(self.analysis.arms),
                 "reference_arm": self.analysis.reference_arm,
+                "population": list(self.analysis.population),
+                "limit_of_detection_mm2": self.analysis.limit_of_detection_mm2,
             },
         }
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
@@ -174,6 +193,7 @@ def settings_of(table: Mapping[str, Any], where: str = STUDY_TOML) -> StudySetti
 
 def settings_text(settings: StudySettings) -> str:
     """Return the text of a proposed `study.toml`, with what each line is for."""
+    lod = settings.analysis.limit_of_detection_mm2
     lines = [
         f"schema = {_quoted(SCHEMA)}",
         f"title = {_quoted(settings.title)}",
@@ -198,10 +218,15 @@ def settings_text(settings: StudySettings) -> str:
         "# The arm of each subject, and the arm that others are compared with; none for a single arm.",
         f"reference_arm = {_quoted(settings.analysis.reference_arm)}",
         f"arms = {_inline(settings.analysis.arms)}",
+        "# Subjects that the cohort's analysis is about; none named for all. Others are measured, and told beside.",
+        f"population = [{', '.join(map(_quoted, settings.analysis.population))}]",
         "# The one view of each body part that makes a subject's burden.",
         f"burden_view = {_inline(settings.analysis.burden_view)}",
+        "# Area (mm2) that a film would have shown 95 times in 100; half of it stands for a burden of zero.",
+        f"{'' if lod else '# '}limit_of_detection_mm2 = {lod or 1.0}",
         "",
-        "# Visits in order; the first is the baseline that all others are compared with.",
+        "# Visits in order; the first is the baseline that all others are compared with. A visit that is not for all",
+        '# names who is due at it: subjects = ["S001"].',
     ]
     for visit in settings.visits:
         lines += [
@@ -209,6 +234,7 @@ def settings_text(settings: StudySettings) -> str:
             f"name = {_quoted(visit.name)}",
             f"day = {visit.day}",
             f"window_days = {visit.window_days}",
+            *([f"subjects = [{', '.join(map(_quoted, visit.subjects))}]"] if visit.subjects else []),
             "",
         ]
     return "\n".join(lines)
@@ -220,14 +246,15 @@ def _visits(entries: Any, where: str) -> tuple[Visit, ...]:
     visits = []
     for number, entry in enumerate(entries, start=1):
         place = f"{where}, visit {number}"
-        _known(entry, {"name", "day", "window_days"}, place)
+        _known(entry, {"name", "day", "window_days", "subjects"}, place)
         name, day, window = entry.get("name"), entry.get("day"), entry.get("window_days", 30)
         if not isinstance(name, str) or not name.strip():
             raise StudyError("a visit has no name", where=place, remedy='Write name = "baseline", for instance.')
         for key, value in (("day", day), ("window_days", window)):
             if not isinstance(value, int) or isinstance(value, bool):
                 raise StudyError(f"{key} is not a whole number", where=place, remedy="Count days from baseline.")
-        visits.append(Visit(name=name.strip(), day=day, window_days=window))
+        subjects = _subjects(entry, "subjects", place)
+        visits.append(Visit(name=name.strip(), day=day, window_days=window, subjects=subjects))
     names = [visit.name for visit in visits]
     if len(set(names)) < len(names):
         raise StudyError("two visits have the same name", where=where, remedy="Name them apart.")
@@ -236,8 +263,8 @@ def _visits(entries: Any, where: str) -> tuple[Visit, ...]:
 
 def _analysis(table: Mapping[str, Any], visits: Sequence[Visit], where: str) -> Analysis:
     place = f"{where}, [analysis]"
-    known = {"estimand", "primary", "primary_visit", "burden_view", "arms", "reference_arm"}
-    _known(table, known, place)
+    known = {"estimand", "primary", "primary_visit", "burden_view", "arms", "reference_arm", "population"}
+    _known(table, known | {"limit_of_detection_mm2"}, place)
     default = Analysis()
     primary = table.get("primary", default.primary)
     if primary not in ("equivalence", "change"):
@@ -258,6 +285,8 @@ def _analysis(table: Mapping[str, Any], visits: Sequence[Visit], where: str) -> 
         burden_view={str(k).upper(): str(v).upper() for k, v in _table(table, "burden_view", place).items()},
         arms=arms,
         reference_arm=reference,
+        population=_subjects(table, "population", place),
+        limit_of_detection_mm2=_area(table, place),
     )
 
 
@@ -277,6 +306,22 @@ def _number(table: Mapping[str, Any], key: str, where: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < 10.0:
         raise StudyError(f"{key} is not a standard deviation", where=where, remedy="Give a fraction, e.g. 0.02.")
+    return float(value)
+
+
+def _subjects(table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise StudyError(f"{key} is not a list of subjects", where=where, remedy=f'Write {key} = ["S001"].')
+    return tuple(sorted(set(value)))
+
+
+def _area(table: Mapping[str, Any], where: str) -> float | None:
+    value = table.get("limit_of_detection_mm2")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < math.inf:
+        raise StudyError("limit_of_detection_mm2 is not an area", where=where, remedy="Give square millimetres.")
     return float(value)
 
 

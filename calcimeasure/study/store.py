@@ -15,6 +15,8 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import IO, Any
 
@@ -104,11 +106,24 @@ def hold_as_worker(root: Path) -> IO[bytes] | None:
 
 
 def key_of(parts: Mapping[str, Any]) -> str:
-    """Return the hash of what a piece of work depends on, with the product's version."""
+    """Return the hash of what a piece of work depends on, with the product's version and its models."""
     from calcimeasure import __version__
 
-    text = json.dumps({"calcimeasure": __version__, **parts}, sort_keys=True, ensure_ascii=True)
+    made_by = {"calcimeasure": __version__, "models": _models_sha256()}
+    text = json.dumps({**made_by, **parts}, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _models_sha256() -> str:
+    """Return the hash of the trained models and calibrations that are shipped: another model reads anew."""
+    digest = hashlib.sha256()
+    for package, folder in (("calcimeasure.segmentation", "models"), ("calcimeasure.measurement", "")):
+        place = resources.files(package)
+        for one in sorted((place / folder if folder else place).iterdir(), key=lambda one: one.name):
+            if one.name.endswith((".onnx", ".json", ".npz")) and one.is_file():
+                digest.update(one.name.encode() + b"\0" + hashlib.sha256(one.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def read_mark(path: Path, key: str) -> dict[str, Any] | None:
@@ -154,7 +169,10 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 class Hashes:
-    """SHA-256 of files, remembered by path, size and time of change: an unchanged file is read once.
+    """SHA-256 of files, remembered by path, size and times of change: an unchanged file is read once.
+
+    The second time is the system's own, which no program sets: a file that was put in place of another with its size
+    and date is seen.
 
     Parameters
     ----------
@@ -164,20 +182,20 @@ class Hashes:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[tuple[str, int, int], str] = {}
+        self._known: dict[tuple[str, int, int, int], str] = {}
         self._new = False
         if path.exists():
             with path.open(encoding="utf-8", newline="") as file:
                 for row in csv.reader(file):
-                    if len(row) == 4 and row[1].isdigit():
-                        self._known[row[0], int(row[1]), int(row[2])] = row[3]
+                    if len(row) == 5 and all(cell.isdigit() for cell in row[1:4]):
+                        self._known[row[0], int(row[1]), int(row[2]), int(row[3])] = row[4]
 
     def of(self, file: Path, frame: int | None = None) -> str | None:
         """Return the hash of a file (of a frame, counted from 1, as `read_film` makes it); None where unreadable."""
         try:
             state = file.stat()
             name = str(file) if frame is None else f"{file}#{frame}"
-            known = (name, state.st_size, state.st_mtime_ns)
+            known = (name, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
             if known not in self._known:
                 digest = hashlib.sha256()
                 with file.open("rb") as stream:

@@ -80,9 +80,10 @@ def subject_changes(
             by_visit[film.subject, film.visit].append(mark)
     subjects = sorted({film.subject for film in films if film.include})
     return tuple(
-        _change(subject, visit, by_visit.get((subject, visit), []), rows, settings)
+        _change(subject, visit.name, by_visit.get((subject, visit.name), []), rows, settings)
         for subject in subjects
-        for visit in settings.visit_names[1:]
+        for visit in settings.visits[1:]
+        if visit.is_due(subject) or (subject, visit.name) in by_visit
     )
 
 
@@ -98,7 +99,7 @@ def _change(
     before, after = math.fsum(limb.before for limb in limbs), math.fsum(limb.after for limb in limbs)
     in_mm = all(limb.in_mm for limb in limbs)
     ratio = _ratio(limbs, before, after)
-    decision = _decide(ratio, before, after, settings)
+    decision = _decide(ratio, before, after, len(limbs), settings)
     change = percent(ratio.value) if ratio else None
     return SubjectChange(
         **head,  # type: ignore[arg-type]
@@ -155,25 +156,35 @@ def _ratio(limbs: Sequence[_Limb], before: float, after: float) -> LogRatio | No
     """Return the log ratio of the sums.
 
     With shares w of area (the mean of both visits') the variance is the sum of (w se)^2: limbs are laid down one by
-    one, so that their errors are independent. A limb with deposits at one visit only adds to the areas; how sure that
-    is, its own verdict says.
+    one, so that their errors are independent.
     """
     if before <= 0.0 or after <= 0.0:
         return None
-    variance = math.fsum(
-        (((limb.before / before) + (limb.after / after)) / 2.0 * limb.se) ** 2 for limb in limbs if limb.se is not None
-    )
+    variance = math.fsum(_share_of_error(limb, before, after) ** 2 for limb in limbs)
     return LogRatio(value=math.log(after) - math.log(before), se=math.sqrt(variance), model=IntervalModel())
 
 
-def _decide(ratio: LogRatio | None, before: float, after: float, settings: StudySettings) -> Decision:
+def _share_of_error(limb: _Limb, before: float, after: float) -> float:
+    """Return a limb's part of the standard error of the log ratio of the sums.
+
+    A limb with deposits at one visit only has no ratio. What it shows is there or is not: the error of its area is
+    taken as half of it, the most that something with a probability can have.
+    """
+    if limb.se is None:
+        return 0.5 * (limb.before / before + limb.after / after)
+    return 0.5 * (limb.before / before + limb.after / after) * limb.se
+
+
+def _decide(ratio: LogRatio | None, before: float, after: float, limbs: int, settings: StudySettings) -> Decision:
     if ratio is not None:
         return decide_on_ratio(ratio, settings.margin_ratio)
     if before <= 0.0 and after <= 0.0:
         return Decision(verdict=Verdict.NO_DEPOSITS)
+    limit = settings.analysis.limit_of_detection_mm2
     return decide_from_zero(
         area=max(before, after),
-        limit_of_detection=None,
+        # Of one film; every limb may have hidden as much.
+        limit_of_detection=None if limit is None else limbs * limit,
         empty_is_baseline=before <= 0.0,
         margin_ratio=settings.margin_ratio,
     )

@@ -47,11 +47,12 @@ def test_four_patients_of_one_arm() -> None:
     assert result.sign_flip is not None
     assert result.sign_flip.smallest_p_two_sided == 0.125
     text = " ".join(result.sentences)
-    assert "4 were shown to be unchanged within -20 to +25 %" in text
+    assert "of 4 patients, 4 were shown to have no change beyond -20 to +25 % (95 % interval 40 to 100 %" in text
     assert "0 showed a detectable change (95 % interval 0 to 60 %" in text
-    assert "equivalence is shown" in text
+    assert "that the mean changed by less than the margin is shown (two one-sided tests, p < 0.001)" in text
+    assert "rests on log ratios being normal" in text
     assert "could have detected a mean increase" in text
-    assert "p = 0.125" in text
+    assert "p = 0.0625 one-sided or 0.125 two-sided" in text
     assert NO_EFFECT in text
 
 
@@ -88,10 +89,54 @@ def test_arms_are_compared_by_log_burden() -> None:
 
 def test_zeros_get_a_sensitivity_analysis() -> None:
     gone = patient(5, 0.0, followup_area_mm2=0.0, log_ratio=None, log_ratio_se=None, verdict="indeterminate")
-    result = analyse((*FOUR, gone), STUDY, limit_of_detection_mm2=0.8)
+    without = analyse((*FOUR, gone), STUDY)
+    assert without.zeros is None
+    assert without.mean_ratio is not None
+    assert without.mean_ratio.patients == 4
+    settings = replace(STUDY, analysis=replace(STUDY.analysis, limit_of_detection_mm2=0.8))
+    result = analyse((*FOUR, gone), settings)
     assert len(result.ratios) == 4
     assert result.zeros is not None
     assert list(result.zeros["patients"]) == [5, 5, 5, 4]
+    # The mean is the analysis with half the limit of detection.
+    assert result.mean_ratio is not None
+    assert result.mean_ratio.patients == 5
+    assert result.mean_ratio.ratio == pytest.approx(result.zeros["ratio"][1])
+    assert "1 of them with half the limit of detection" in " ".join(result.sentences)
+
+
+def test_a_declared_population_is_all_that_is_counted() -> None:
+    settings = replace(STUDY, analysis=replace(STUDY.analysis, population=("S001", "S002")))
+    result = analyse((*FOUR[:3], patient(4, 90.0, verdict="increase", detectable=True)), settings)
+    assert result.unchanged is not None
+    assert result.changed is not None
+    assert (result.unchanged.total, result.changed.count) == (2, 0)
+    assert [change.subject for change in result.others] == ["S003", "S004"]
+    assert "counted nowhere" in result.sentences[-1]
+
+
+def test_a_change_within_the_margin_that_is_detectable_is_told() -> None:
+    changes = (*FOUR[:3], patient(4, 12.0, detectable=True))
+    sentence = analyse(changes, STUDY).sentences[0]
+    assert "though 1 of them did change detectably" in sentence
+    assert "1 showed a detectable change" in sentence
+
+
+def test_a_primary_analysis_of_change_tests_change() -> None:
+    settings = replace(STUDY, analysis=replace(STUDY.analysis, primary="change"))
+    assert "a change of the mean is not shown (t test, p = 0.9" in " ".join(analyse(FOUR, settings).sentences)
+
+
+def test_the_bootstrap_and_the_mixed_model_wait_for_twenty_patients() -> None:
+    many = [patient(n, float(n % 5 - 2)) for n in range(1, 21)]
+    deposits = [(f"S{n:03d}", 0.01 * ((n + k) % 7 - 3)) for n in range(1, 21) for k in (0, 3)]
+    result = analyse(many, STUDY, deposits=deposits)
+    assert [one.method.split(",")[0] for one in result.clustered] == ["bootstrap over patients", "mixed model"]
+    assert result.mean_ratio is not None
+    assert result.clustered[0].ratio == pytest.approx(result.mean_ratio.ratio)
+    again = analyse(many, STUDY, deposits=deposits)
+    assert again.clustered == result.clustered
+    assert analyse(many[:19], STUDY, deposits=deposits[:38]).clustered == ()
 
 
 def test_one_patient_and_nobody() -> None:

@@ -68,7 +68,7 @@ def test_the_key_file_is_its_owners_alone(tmp_path: Path) -> None:
 
 def test_identifiers_that_are_pseudonyms_already_are_kept() -> None:
     names = Pseudonyms()
-    names.add(["S001", "P-7", "Doe^John"], keep=True)
+    names.add(["S001", "P-7", "Doe^John"], keep={"S001": "S001", "P-7": "P-7", "Doe^John": "Doe^John"})
     assert names["S001"] == "S001"
     assert names["P-7"] == "P-7"
     assert names["Doe^John"] == "S002"

@@ -54,7 +54,7 @@ def page_of(study: Path) -> str:
 
 def test_the_page_says_what_was_found_and_what_is_missing(stub: Path) -> None:
     page = page_of(stub)
-    assert "At month 3, of 2 patients (1 more is not evaluable), 2 were shown to be unchanged" in page
+    assert "At month 3, of 2 patients (1 more is not evaluable), 2 were shown to have no change beyond" in page
     assert "A single arm shows change" in page
     assert "S3: no film of L HAND PA at month 3." in page
     assert "1 repeat exposure: within" in page
@@ -67,7 +67,11 @@ def test_nothing_is_fetched_and_text_is_escaped(stub: Path) -> None:
     assert "<b>bold</b>" not in page
     assert "A &lt;b&gt;bold&lt;/b&gt; &amp; study" in page
     assert "default-src 'none'" in html.unescape(page)
-    assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+    assert not re.search(r"src=\"(?!data:)", page)
+    # What it links to are the pages of pairs, beside it.
+    links = re.findall(r"href=\"([^\"]*)\"", page)
+    assert links
+    assert all(re.fullmatch(r"pairs/[^/:]+/[^/:]+/report\.html", link) for link in links)
     assert "<script" not in page
     assert str(stub) not in page
 
@@ -168,7 +172,7 @@ def test_lines_need_two_areas_above_zero() -> None:
     (_, (first, second)) = lines.lines[0]
     assert second.x > first.x
     assert second.y < first.y
-    assert [name.word for name in lines.names] == ["S1"]
+    assert [name.word for _, name in lines.names] == ["S1"]
 
 
 def test_agreement_of_repeats() -> None:

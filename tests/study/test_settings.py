@@ -28,6 +28,15 @@ def test_what_is_proposed_reads_back() -> None:
         STUDY, analysis=replace(STUDY.analysis, arms={"S001": "drug", "S002": "placebo"}, reference_arm="placebo")
     )
     assert settings_of(tomllib.loads(settings_text(arms))) == arms
+    some = replace(
+        STUDY,
+        visits=(*VISITS, Visit(name="month 7", day=213, window_days=30, subjects=("S1", "S2"))),
+        analysis=replace(STUDY.analysis, population=("S3",), limit_of_detection_mm2=0.7),
+    )
+    assert settings_of(tomllib.loads(settings_text(some))) == some
+    assert some.visits[2].is_due("S1")
+    assert not some.visits[2].is_due("S3")
+    assert some.visits[1].is_due("S3")
 
 
 def test_visits_are_ordered_by_day_and_the_first_is_the_baseline() -> None:
@@ -53,6 +62,9 @@ def test_visits_are_ordered_by_day_and_the_first_is_the_baseline() -> None:
         ('[analysis]\nprimary = "best"\n[[visits]]\nname = "a"\nday = 0\n', "neither equivalence nor change"),
         ('[analysis]\nprimary_visit = "b"\n[[visits]]\nname = "a"\nday = 0\n', "is no visit"),
         ('[analysis]\narms = {S1 = "x"}\n[[visits]]\nname = "a"\nday = 0\n', "nobody's arm"),
+        ('[analysis]\npopulation = "S1"\n[[visits]]\nname = "a"\nday = 0\n', "population is not a list"),
+        ('[analysis]\nlimit_of_detection_mm2 = 0\n[[visits]]\nname = "a"\nday = 0\n', "not an area"),
+        ('[[visits]]\nname = "a"\nday = 0\nsubjects = [1]\n', "subjects is not a list"),
         ('schema = "other/1"\n[[visits]]\nname = "a"\nday = 0\n', "schema"),
     ],
 )
