@@ -47,7 +47,7 @@ def deidentify(films: tuple[Path, ...], out: Path, **options: Any) -> int:
 
     if out.is_dir() and any(out.iterdir()) and not options["overwrite"]:
         raise UsageError("the folder holds files already", where=out.name, remedy="Give another, or --overwrite.")
-    files = _files(films)
+    files, others = _files(films)
     secret = _key(options["key"])
     pseudonyms = _pseudonyms(options["subjects"])
     out.mkdir(parents=True, exist_ok=True)
@@ -68,19 +68,28 @@ def deidentify(films: tuple[Path, ...], out: Path, **options: Any) -> int:
             click.echo(done.name)
             for warning in done.warnings:
                 click.echo(f"  {warning}", err=True)
+    if others:
+        click.echo(f"{others} other file{'' if others == 1 else 's'} in the folders: no DICOM, left out.", err=True)
     return SOME_FAILED_STATUS if failed else 0
 
 
-def _files(given: tuple[Path, ...]) -> list[Path]:
+def _files(given: tuple[Path, ...]) -> tuple[list[Path], int]:
+    """Return the films, and how many other files lie in the folders that were named."""
+    from calcimeasure.results.dicom.source import is_dicom_file
+
     files: list[Path] = []
+    others = 0
     for path in given:
         if path.is_dir():
-            files += sorted(file for file in path.rglob("*") if file.is_file() and file.name != "DICOMDIR")
+            found = sorted(file for file in path.rglob("*") if file.is_file() and file.name != "DICOMDIR")
+            films = [file for file in found if is_dicom_file(file)]
+            files += films
+            others += len(found) - len(films)
         elif path.is_file():
             files.append(path)
         else:
             raise UsageError("no such file or folder", where=path.name)
-    return files
+    return files, others
 
 
 def _key(path: Path) -> bytes:
@@ -108,9 +117,17 @@ def _pseudonyms(path: Path | None) -> dict[str, str]:
         return {}
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
-        if not {"patient_id", "subject"} <= set(rows.fieldnames or ()):
+        columns = set(rows.fieldnames or ())
+        # A study's own key calls the column so.
+        identifier = "identifier" if "identifier" in columns else "patient_id"
+        if not {identifier, "subject"} <= columns:
             raise UsageError("it needs the columns patient_id and subject", where=path.name)
-        return {row["patient_id"].strip(): row["subject"].strip() for row in rows}
+        return {_alike(row[identifier] or ""): (row["subject"] or "").strip() for row in rows}
+
+
+def _alike(identifier: str) -> str:
+    """Return an identifier as identifiers are compared: programs write the same one in various ways."""
+    return " ".join(identifier.split()).casefold()
 
 
 def _patient_of(file: Path) -> str:
@@ -118,9 +135,10 @@ def _patient_of(file: Path) -> str:
     from pydicom.errors import InvalidDicomError
 
     try:
-        return str(dcmread(file, specific_tags=["PatientID"], stop_before_pixels=True).get("PatientID", "")).strip()
+        header = dcmread(file, specific_tags=["PatientID"], stop_before_pixels=True)
     except (InvalidDicomError, OSError):
         return ""
+    return _alike(str(header.get("PatientID") or ""))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
+    DigitalMammographyXRayImageStorageForPresentation,
     DigitalXRayImageStorageForPresentation,
     ExplicitVRLittleEndian,
 )
@@ -23,7 +24,11 @@ from calcimeasure.deposits import AreaMethod, Deposit, DepositLabels, Finding, O
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import GreyScale, Identity, Radiograph, Spacing, SpacingBasis
 
-SOURCES = ("cr_calibrated", "dx_detector", "no_spacing", "monochrome1", "plain")
+SOURCES = ("cr_calibrated", "dx_detector", "mg_detector", "no_spacing", "monochrome1", "plain")
+CLASSES = {
+    "dx_detector": ("DX", DigitalXRayImageStorageForPresentation),
+    "mg_detector": ("MG", DigitalMammographyXRayImageStorageForPresentation),
+}
 SHAPE = (120, 90)
 
 
@@ -34,14 +39,11 @@ def film_pixels(shape: tuple[int, int] = SHAPE, seed: int = 1) -> NDArray[np.uin
 def make_source(kind: str, path: Path, *, shape: tuple[int, int] = SHAPE, seed: int = 1, **attributes: object) -> Path:
     """Write a DICOM film of one kind."""
     image = Dataset()
-    image.SOPClassUID = (
-        DigitalXRayImageStorageForPresentation if kind == "dx_detector" else (ComputedRadiographyImageStorage)
-    )
+    image.Modality, image.SOPClassUID = CLASSES.get(kind, ("CR", ComputedRadiographyImageStorage))
     number = zlib.crc32(f"{kind} {seed}".encode())
     image.SOPInstanceUID = f"1.2.826.0.1.3680043.8.498.{number}.3"
     image.SeriesInstanceUID = f"1.2.826.0.1.3680043.8.498.{number}.2"
     image.StudyInstanceUID = f"1.2.826.0.1.3680043.8.498.{number}.1"
-    image.Modality = "DX" if kind == "dx_detector" else "CR"
     image.SpecificCharacterSet = "ISO_IR 100"
     image.PatientName = "M\u00fcller^Zo\u00eb"
     image.PatientID = "SECRET-4711"
@@ -52,7 +54,7 @@ def make_source(kind: str, path: Path, *, shape: tuple[int, int] = SHAPE, seed: 
     image.ContentDate, image.ContentTime = "20250301", "101627"
     image.BodyPartExamined, image.ViewPosition = "HAND", "PA"
     image.SeriesNumber = image.InstanceNumber = 1
-    if kind == "dx_detector":
+    if kind in CLASSES:
         image.PatientOrientation = ["L", "F"]
         image.ImagerPixelSpacing = ["0.1", "0.15"]
         image.ImageLaterality = "L"
@@ -80,10 +82,11 @@ def make_film(kind: str, folder: Path, *, shape: tuple[int, int] = SHAPE, seed: 
     spacing = {
         "cr_calibrated": Spacing(row_mm=0.09, col_mm=0.09, basis=SpacingBasis.CALIBRATED),
         "dx_detector": Spacing(row_mm=0.1, col_mm=0.15, basis=SpacingBasis.DETECTOR),
+        "mg_detector": Spacing(row_mm=0.1, col_mm=0.15, basis=SpacingBasis.DETECTOR),
         "plain": Spacing(row_mm=0.2, col_mm=0.2, basis=SpacingBasis.USER),
     }.get(kind, Spacing())
     path = None if kind == "plain" else make_source(kind, folder / f"{kind}{seed}.dcm", shape=shape, seed=seed)
-    side = "L" if kind == "dx_detector" else None
+    side = "L" if kind in CLASSES else None
     return Radiograph(
         pixels=film_pixels(shape, seed).astype(np.float32),
         spacing=spacing,

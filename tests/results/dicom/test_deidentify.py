@@ -200,8 +200,11 @@ class TestCommand:
         assert one.name == two.name
         assert one.read_bytes() == two.read_bytes()
 
-    def test_pseudonyms_can_be_given(self, film, tmp_path: Path) -> None:
-        (tmp_path / "subjects.csv").write_text("patient_id,subject\nSECRET-4711,P07\n")
+    @pytest.mark.parametrize(
+        "table", ["patient_id,subject\nSECRET-4711,P07\n", "subject,identifier\nP07,secret-4711\n"]
+    )
+    def test_pseudonyms_can_be_given(self, film, tmp_path: Path, table: str) -> None:
+        (tmp_path / "subjects.csv").write_text(table)
         self.run(film, "--out", tmp_path / "out", "--key", tmp_path / "key", "--subjects", tmp_path / "subjects.csv")
 
         (written,) = (tmp_path / "out").iterdir()
@@ -210,14 +213,29 @@ class TestCommand:
     def test_one_films_failure_does_not_stop_the_rest_and_no_name_is_told(self, film, tmp_path: Path) -> None:
         folder = tmp_path / "films"
         folder.mkdir()
-        (folder / "a_M\u00fcller.txt").write_text("no")
+        bad = pydicom.dcmread(film)
+        del bad.PixelData
+        bad.save_as(folder / "a_M\u00fcller.dcm")
         (folder / "b.dcm").write_bytes(film.read_bytes())
         result = self.run(folder, "--out", tmp_path / "out", "--key", tmp_path / "key")
 
         assert result.return_value == 5
-        assert "film 1 of 2: it is no DICOM file." in result.output
+        assert "film 1 of 2: it holds no picture." in result.output
         assert "ller" not in result.output
         assert len(list((tmp_path / "out").iterdir())) == 1
+
+    def test_other_files_of_a_folder_are_left_out_and_counted(self, film, tmp_path: Path) -> None:
+        folder = tmp_path / "films"
+        folder.mkdir()
+        (folder / "M\u00fcller.txt").write_text("no")
+        (folder / "b.dcm").write_bytes(film.read_bytes())
+        result = self.run(folder, "--out", tmp_path / "out", "--key", tmp_path / "key")
+        named = self.run(folder / "M\u00fcller.txt", "--out", tmp_path / "other", "--key", tmp_path / "key")
+
+        assert (result.return_value, named.return_value) == (0, 5)
+        assert "1 other file in the folders: no DICOM, left out." in result.output
+        assert "film 1 of 1: it is no DICOM file." in named.output
+        assert "ller" not in result.output + named.output
 
     def test_a_key_that_others_read_is_refused(self, film, tmp_path: Path) -> None:
         key = tmp_path / "key"
