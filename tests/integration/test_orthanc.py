@@ -233,17 +233,27 @@ class TestCommand:
         assert "notes.dcm: failed: it is no whole DICOM object" in result.output
 
 
-def test_a_study_starts_from_the_archive(orthanc, sample_images: Path, tmp_path: Path) -> None:
+def test_a_study_starts_from_the_archive_and_takes_no_result_for_a_film(
+    orthanc, sample_images: Path, tmp_path: Path
+) -> None:
     config = tmp_path / "pacs.toml"
     config.write_text(orthanc.profiles())
+    films = [sample_images / "grown" / f"{name}.dcm" for name in ("baseline", "followup")]
+    film = read_film(films[0])
+    image = np.zeros(film.shape, np.uint16)
+    image[400:409, 300:309] = 1
+    labels = from_label_image(image, origin=Origin.AUTO, method="test/1", film_sha256=film.sha256)
+    files = write_measurement_dicom(measure_film(film, labels), tmp_path, pictures=True)
     with open_archive(load_profile("trial", config)) as archive:
-        list(send(archive, [sample_images / "grown" / f"{name}.dcm" for name in ("baseline", "followup")]))
-    query = ("--patient", "SIM-SAMPLE-GROWN", "--modality", "DX")
-    given = ("init", tmp_path / "study", "--from-pacs", "trial", "--pacs-config", config, *query)
-    result = CliRunner().invoke(study, list(map(str, given)), standalone_mode=False)
+        list(send(archive, [*films, *(tmp_path / name for name in files.written)]))
+
+    query = ("--patient", "SIM-SAMPLE-GROWN", "--from-pacs", "trial", "--pacs-config", config)
+    result = CliRunner().invoke(study, list(map(str, ("init", tmp_path / "study", *query))), standalone_mode=False)
 
     assert (result.exception, result.return_value) == (None, 0)
-    assert result.output.startswith("2 fetched\n2 films of 1 subjects; visits: baseline, month 3.\n")
+    assert result.output.startswith("5 fetched\n2 films of 1 subjects; visits: baseline, month 3.\n3 no films:\n")
+    assert "is a segmentation, not a film" in result.output
+    assert "is a picture of results, not a film" in result.output
 
 
 def test_the_script_for_trying_says_what_it_needs(tmp_path: Path) -> None:
