@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.anatomy.filters import blur, components, gradient, grown, shrunk, square
+from calcimeasure.anatomy.filters import blur, components, distance_to, gradient, grown, shrunk, square
 
 if TYPE_CHECKING:
     from calcimeasure.anatomy.grid import ReducedFilm
@@ -32,6 +32,12 @@ _LINE_MARGIN_CELLS = 5.0
 _FRAME_WIDTH_CELLS = 9.0
 _AIR_PERCENTILES = (1, 25)
 _AIR_LIKE = 0.015
+_SHUTTER_RANGE = 0.03  # of the grey range about the darkest: a blade's shadow
+_SMALLEST_MARGIN_SHARE = 0.01
+_STRAIGHT = 0.9
+_CONVEX = 0.98
+_BEHIND_CELLS = ((5, 9), (18, 24))  # from a shadow's edge: where air is level and a limb goes on getting thicker
+_LEVEL_SHARE = 0.3  # simulated blades 0.1 at most; skin of real and simulated limbs 0.8 and more
 _MOST_DETAIL = 0.004  # share of cells beyond a blade that may look like anatomy
 _MOST_DETAIL_FRAMED = 0.015  # the same where a frame stands square to it: outside it there is often text
 
@@ -49,7 +55,7 @@ def find_field(film: ReducedFilm) -> NDArray[np.bool_]:
         if cut.sum() == field.sum():
             break
         field = cut
-    return field
+    return field & ~_dark_margins(smooth, field)
 
 
 def _blank(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -98,10 +104,7 @@ def _bright_margins(
     """Return unexposed margins: blank, bright regions at the film's side with a straight inner edge."""
     labels, stats = components(blank & field & (smooth > _BRIGHT))
     margins = np.zeros(smooth.shape, dtype=np.bool_)
-    border = np.zeros(smooth.shape, dtype=np.bool_)
-    border[[0, -1], :] = True
-    border[:, [0, -1]] = True
-    border |= grown(~field, square(3))
+    border = _outer_border(field)
     for number, (*_, area) in enumerate(stats, start=1):
         region = labels == number
         touching = int((region & border).sum())
@@ -113,6 +116,56 @@ def _bright_margins(
         # The penumbra of the blade belongs to it.
         margins = grown(margins, square(7))
     return margins
+
+
+def _dark_margins(smooth: NDArray[np.float32], field: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what blades left unexposed where no line of theirs was found: dark, straight, air behind it.
+
+    The air beside a straight limb is dark and straight too, but behind the limb's edge the film goes on getting
+    brighter; behind a blade's shadow it is level, and what the blades leave is convex.
+    """
+    margins = np.zeros_like(field)
+    if not field.any():
+        return margins
+    dark = float(np.percentile(smooth[field], 1))
+    labels, stats = components(field & (np.abs(smooth - dark) < _SHUTTER_RANGE))
+    border = _outer_border(field)
+    for number, (*_, area) in enumerate(stats, start=1):
+        if area < _SMALLEST_MARGIN_SHARE * field.sum():
+            continue
+        region = labels == number
+        at_side = (region & border).sum() >= 0.1 * min(field.shape)
+        if at_side and _straightness(region, border) > _STRAIGHT and _convexity(field & ~region) > _CONVEX:
+            margins |= region
+    if not margins.any():
+        return margins
+    apart = distance_to(margins)
+    near, far = (field & (apart >= first) & (apart < last) for first, last in _BEHIND_CELLS)
+    if not near.any() or not far.any():
+        return np.zeros_like(field)
+    step = float(np.median(smooth[near])) - dark
+    rise = float(np.median(smooth[far])) - float(np.median(smooth[near]))
+    if step < _SHUTTER_RANGE or abs(rise) > _LEVEL_SHARE * step:
+        return np.zeros_like(field)
+    return grown(margins, square(9))
+
+
+def _convexity(mask: NDArray[np.bool_]) -> float:
+    """Return the share of the mask's convex hull that it fills, small holes and gaps closed."""
+    points = cv2.findNonZero(mask.astype(np.uint8))
+    if points is None:
+        return 0.0
+    hull = np.zeros(mask.shape, np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
+    return float(mask.sum()) / float(hull.sum())
+
+
+def _outer_border(field: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the film's outermost cells and those beside what is not field."""
+    border = np.zeros_like(field)
+    border[[0, -1], :] = True
+    border[:, [0, -1]] = True
+    return border | grown(~field, square(3))
 
 
 def _straightness(region: NDArray[np.bool_], border: NDArray[np.bool_]) -> float:
