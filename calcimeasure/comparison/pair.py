@@ -62,6 +62,7 @@ def compare(
     margin_ratio: Interval = DEFAULT_MARGIN,
     repositioning_sd: float | None = None,
     precision: float | None = None,
+    limit_of_detection_mm2: float | None = None,
     force: bool = False,
     flip: bool = False,
     self_check: bool = False,
@@ -84,6 +85,8 @@ def compare(
         SD of the log area between exposures of one pose, instead of the simulator's.
     precision
         A reader's relative SD of a painted area.
+    limit_of_detection_mm2
+        Area that whoever made the given labels would have found 95 times in 100; the segmenter's own without labels.
     force
         Go on although the headers contradict one another; the record says so.
     flip
@@ -156,7 +159,9 @@ def compare(
         pair_warnings=warnings,
         margin_ratio=margin,
         repositioning_sd=repositioning_sd,
-        limit_of_detection_mm2=None if first.labels is not None else get_segmenter(method).limit_of_detection_mm2,
+        limit_of_detection_mm2=(
+            limit_of_detection_mm2 if first.labels is not None else get_segmenter(method).limit_of_detection_mm2
+        ),
     )
     if not self_check:
         return comparison

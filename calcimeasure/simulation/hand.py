@@ -116,7 +116,7 @@ def make_hand(rng: np.random.Generator, *, side: str = "R", traits: HandTraits |
     _add_sesamoids(segments, rng, traits)
     limb = Limb(
         part="HAND",
-        side=side,
+        side="R",
         segments=segments,
         strokes=_strokes(segments, traits),
         webs=_webs(traits.size),

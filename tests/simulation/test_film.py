@@ -17,6 +17,7 @@ from calcimeasure.radiograph import SpacingBasis
 from calcimeasure.simulation import FilmFormat, simulate_film, write_dicom, write_image, write_truth
 from calcimeasure.simulation.description import background_of
 from calcimeasure.simulation.film import draw_sitting, placed_deposits, render_film
+from calcimeasure.simulation.hand import make_hand
 from calcimeasure.simulation.images import write_labels
 
 COARSE = FilmFormat(shape=(640, 520), spacing_mm=(0.45, 0.45))
@@ -180,3 +181,11 @@ def test_a_nearer_source_magnifies_more():
 def test_unknown_part_is_named():
     with pytest.raises(UsageError, match="no part 'foot'"):
         simulate_film(np.random.default_rng(0), part="foot")
+
+
+@pytest.mark.parametrize("side", ["L", "R"])
+def test_a_hand_is_of_the_side_asked_for(side):
+    limb = make_hand(np.random.default_rng(3), side=side)
+    assert limb.side == side
+    # Laid palm down, a right hand's thumb points to the left of the film and a left hand's to the right.
+    assert np.sign(limb.segments["metacarpal_1"].joint_mm[0]) == (-1 if side == "R" else 1)
