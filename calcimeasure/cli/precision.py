@@ -1,4 +1,4 @@
-"""`calcimeasure precision REPEATS.csv`: what a table of repeated measurements says of precision."""
+"""`calcimeasure precision REPEATS.csv | STUDY`: what repeated measurements say of precision."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import click
 from calcimeasure.errors import UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from calcimeasure.statistics.precision import Precision
 
 ITEM_COLUMNS = ("subject", "visit", "body_part", "side", "view", "limb", "deposit", "film_id", "label", "item")
@@ -23,25 +25,26 @@ VALUE_COLUMNS = ("area_mm2", "total_area_mm2", "area_px", "total_area_px", "valu
 @click.option("--value", help="Column of the measurements.  [default: area_mm2, else area_px, else value]")
 @click.option("--item", multiple=True, help="Column that names what was measured; may be given several times.")
 @click.option("--reader", help="Column that names the reader.  [default: reader, where there is one]")
+@click.option(
+    "--of",
+    "what",
+    type=click.Choice(["films", "deposits", "readings"]),
+    default="films",
+    show_default=True,
+    help="Of a study: its repeat exposures, the deposits on them, or its readers' readings.",
+)
 @click.option("--classes", default=4, show_default=True, help="Size classes of the precision profile.")
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @click.option("--verbose", is_flag=True, help="Print errors in full.")
 def precision(repeats: Path, value: str | None, item: tuple[str, ...], reader: str | None, **options: Any) -> None:
     """Say how precise measurements are, from a table with the same thing measured more than once.
 
-    REPEATS is a CSV file, a row a measurement. Rows of one item by one reader are repeats; with several readers,
-    the agreement between them is told too.
+    REPEATS is a CSV file, a row a measurement, or the folder of a study that was run. Rows of one item by one reader
+    are repeats; with several readers, the agreement between them is told too.
     """
-    import pandas as pd
-
     from calcimeasure.statistics.precision import assess_precision
 
-    try:
-        table = pd.read_csv(repeats)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UsageError(
-            f"could not be read as CSV ({error})", where=str(repeats), remedy="Give a table with a header row."
-        ) from error
+    table = _of_study(repeats, options["what"]) if repeats.is_dir() else _of_file(repeats)
     value = value or next((name for name in VALUE_COLUMNS if name in table.columns), None)
     item = item or tuple(name for name in ITEM_COLUMNS if name in table.columns)
     if value is None or not item:
@@ -53,6 +56,23 @@ def precision(repeats: Path, value: str | None, item: tuple[str, ...], reader: s
     reader = reader or ("reader" if "reader" in table.columns else None)
     result = assess_precision(table, value=value, item=item, reader=reader, size_classes=options["classes"])
     click.echo(_as_json(result) if options["as_json"] else "\n".join(_lines(result)))
+
+
+def _of_study(folder: Path, what: str) -> pd.DataFrame:
+    from calcimeasure.study.repeats import Repeated, repeats_table
+
+    return repeats_table(folder, Repeated(what))
+
+
+def _of_file(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise UsageError(
+            f"could not be read as CSV ({error})", where=str(path), remedy="Give a table with a header row."
+        ) from error
 
 
 def _as_json(result: Precision) -> str:

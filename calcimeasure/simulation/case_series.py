@@ -90,7 +90,7 @@ CASES = (
     Case(name="DM-1", limbs=(("elbow", "R", 5), ("hand", "R", 5)), start=date(2024, 1, 15), film_day=93, **_FOUR),
     Case(name="DM-2", limbs=(("knee", "L", 5),), start=date(2024, 2, 5), film_day=91, **_FOUR),
     Case(name="SSc-1", limbs=(("hands", "B", 9),), start=date(2024, 3, 4), film_day=94, **_FOUR),
-    Case(name="SSc-2", limbs=(("hand", "L", 6), ("forearm", "L", 4)), start=date(2024, 4, 8), film_day=90, **_FOUR),
+    Case(name="SSc-2", limbs=(("hand", "R", 6), ("forearm", "R", 4)), start=date(2024, 4, 8), film_day=90, **_FOUR),
     Case(
         name="SSc-3",
         limbs=(("hand", "R", 6),),
@@ -112,7 +112,7 @@ SERIES = tuple(case.name for case in CASES[:4])
 """The four women of the series; the other two were treated otherwise, and longer."""
 
 
-def write_case_series(folder: Path, *, seed: int = 1, spacing_mm: float = 0.2) -> int:
+def write_case_series(folder: Path, *, seed: int = 1, spacing_mm: float = 0.2, cases: Sequence[Case] = CASES) -> int:
     """Write the films, `exposures.csv`, `outcomes.csv` and `truth.csv` of the series.
 
     Parameters
@@ -123,6 +123,8 @@ def write_case_series(folder: Path, *, seed: int = 1, spacing_mm: float = 0.2) -
         Every patient draws from a stream of its own.
     spacing_mm
         Pixel pitch.
+    cases
+        Some of them alone.
 
     Returns
     -------
@@ -132,6 +134,8 @@ def write_case_series(folder: Path, *, seed: int = 1, spacing_mm: float = 0.2) -
     truth: list[tuple[object, ...]] = []
     films = 0
     for case, stream in zip(CASES, np.random.SeedSequence(seed).spawn(len(CASES)), strict=True):
+        if case not in cases:
+            continue
         rng = np.random.default_rng(stream)
         place = folder / FILMS / case.name
         place.mkdir(parents=True, exist_ok=True)
@@ -150,8 +154,8 @@ def write_case_series(folder: Path, *, seed: int = 1, spacing_mm: float = 0.2) -
                     for one in film.truth.deposits
                 ]  # fmt: skip
     _write(folder / TRUTH, TRUTH_COLUMNS, truth)
-    _write(folder / EXPOSURES, EXPOSURE_COLUMNS, _exposures())
-    _write(folder / OUTCOMES, OUTCOME_COLUMNS, _outcomes())
+    _write(folder / EXPOSURES, EXPOSURE_COLUMNS, _exposures(cases))
+    _write(folder / OUTCOMES, OUTCOME_COLUMNS, _outcomes(cases))
     return films
 
 
@@ -190,14 +194,14 @@ def _burden_mm2(sitting: Sitting) -> float:
     return union_area([outline for held in sitting.deposits for outline in held.shape.outlines])
 
 
-def _exposures() -> Iterator[tuple[object, ...]]:
-    for case in CASES:
+def _exposures(cases: Sequence[Case]) -> Iterator[tuple[object, ...]]:
+    for case in cases:
         for day, drug, dose, unit in case.course:
             yield case.name, drug, f"{dose:g}", unit, "iv", _day(case, day)
 
 
-def _outcomes() -> Iterator[tuple[object, ...]]:
-    for case in CASES:
+def _outcomes(cases: Sequence[Case]) -> Iterator[tuple[object, ...]]:
+    for case in cases:
         for day, score in case.pain:
             yield case.name, _day(case, day), "pain_nrs", f"{score:g}"
 

@@ -138,22 +138,29 @@ class Study:
             outcomes=self.outcomes,
         )
 
+    def film_id(self, row: FilmRow) -> str:
+        """Return what names a film's readings: the start of its hash as it is now; empty where it cannot be read."""
+        return (self._hashes.of(self._path(row), row.frame) or "")[:FILM_ID_LENGTH]
+
     def save_hashes(self) -> None:
         """Remember the hashes of files for the next run."""
         self._hashes.save()
 
     def _film_work(self, row: FilmRow) -> FilmWork:
-        path = Path(row.path)
-        path = path if path.is_absolute() else self.store.study / path
+        path = self._path(row)
         return FilmWork(
             row=row,
             path=path,
             sha256=self._hashes.of(path),
-            reading=self._reading_of(row, path),
+            reading=self._reading_of(row),
             folder=self.store.film_folder(row),
         )
 
-    def _reading_of(self, row: FilmRow, path: Path) -> Path | None:
+    def _path(self, row: FilmRow) -> Path:
+        path = Path(row.path)
+        return path if path.is_absolute() else self.store.study / path
+
+    def _reading_of(self, row: FilmRow) -> Path | None:
         """Return a person's reading of a film: signed in the viewer, else a label image or SEG named after the film.
 
         Raises
@@ -164,7 +171,7 @@ class Study:
         root = self.store.study / "readings"
         if not root.is_dir():
             return None
-        film_id = (self._hashes.of(path, row.frame) or "")[:FILM_ID_LENGTH]
+        film_id = self.film_id(row)
         signed = self._signed(root, film_id) if film_id else {}
         if self.settings.primary_reader:
             signed = {name: one for name, one in signed.items() if name == self.settings.primary_reader}

@@ -4,12 +4,13 @@
 
 Each piece of work takes a few hundredths of a second and writes what real work writes. `log.txt` beside the study
 gets a line when work on a film begins and when it is finished. STUB_DIES_AT in the environment names a film at which
-the worker dies.
+the worker dies; with STUB_DIES_ONCE, a file's path, only while that file is not there.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -36,7 +37,12 @@ def read(work: ReadWork) -> dict[str, Any]:
     for one in work.films:
         log(work, f"begin {one.row.name}")
         if one.row.name == os.environ.get("STUB_DIES_AT"):
-            os._exit(9)
+            once = os.environ.get("STUB_DIES_ONCE")
+            if once is None:
+                os._exit(9)
+            if not Path(once).exists():
+                Path(once).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(SECONDS)
         digest = one.sha256 or "0" * 64
         area = int(digest[:4], 16) / 1000.0

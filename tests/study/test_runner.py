@@ -255,6 +255,18 @@ def test_a_film_at_which_workers_die_is_given_up_and_nothing_else_is_lost(tmp_pa
     assert sum(mark is not None for mark in state.pairs.values()) == 3
 
 
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of another kind there")
+@pytest.mark.usefixtures("stubbed_work")
+def test_a_worker_killed_in_mid_run_loses_nothing(tmp_path: Path, inline: Executor) -> None:
+    quiet, disturbed = stubbed(tmp_path / "quiet", 6), stubbed(tmp_path / "disturbed", 6)
+    export_study(quiet, run_study(quiet, executor=inline))
+    once = tmp_path / "killed"
+    finish(stub_run(disturbed, 2, STUB_DIES_AT="S003_month-3_HAND_L_PA_1", STUB_DIES_ONCE=str(once)))
+    assert once.exists()
+    assert tables(disturbed) == tables(quiet)
+    check_log(disturbed.parent / "log.txt", 12)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("stubbed_work")
 def test_a_cluster_gives_the_same_bytes(tmp_path: Path, inline: Executor) -> None:
@@ -263,6 +275,19 @@ def test_a_cluster_gives_the_same_bytes(tmp_path: Path, inline: Executor) -> Non
     export_study(here, run_study(here, executor=inline))
     finish(stub_run(there, 2, "cluster"))
     assert tables(there) == tables(here)
+
+
+@pytest.mark.slow
+def test_a_cluster_measures_as_processes_do(done_study: Path, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
+    shutil.copytree(done_study.parent, tmp_path / "copy")
+    study = tmp_path / "copy" / "study"
+    shutil.rmtree(study / RESULTS)
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local:
+        export_study(study, run_study(study, scheduler=local.scheduler_address))
+    assert tables(study) == tables(done_study)
+    for path in sorted((done_study / RESULTS).rglob("labels.tif")):
+        assert (study / path.relative_to(done_study)).read_bytes() == path.read_bytes(), path
 
 
 def test_a_scheduler_that_does_not_answer_is_told(tmp_path: Path) -> None:
