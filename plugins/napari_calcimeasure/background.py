@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, Qt, Signal
 
 
 class Background(Protocol):
@@ -59,7 +59,7 @@ class InThread(QObject):
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="calcimeasure")
         self._number = itertools.count()
         self._waiting: dict[int, tuple[str, Future[Any], Callable[[Any], None], Callable[[Exception], None]]] = {}
-        self._finished.connect(self._tell)
+        self._finished.connect(self._tell, Qt.ConnectionType.QueuedConnection)
 
     def run(
         self, name: str, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]

@@ -19,6 +19,7 @@ from napari_calcimeasure.layers import (
     FILM_KEY,
     LOOKS,
     TEXT_COLOUR,
+    TITLE_SIZE,
     TITLES,
     colours,
     grey_window,
@@ -26,6 +27,7 @@ from napari_calcimeasure.layers import (
     place_on_baseline,
     units_of,
 )
+from napari_calcimeasure.settings import preferences
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -84,6 +86,7 @@ class Desk:
             which: grey_window(film, session.material.anatomies[which])
             for which, film in session.material.films.items()
         }
+        self.outline_px = preferences().outline_px
         self._numbered: dict[Which, dict[int, int]] = {}
         self._following = True
         for which in self.order:
@@ -117,8 +120,8 @@ class Desk:
         data = self.session.board.images[which].copy()
         table = DirectLabelColormap(color_dict=colours({}))
         self.labels[which] = Labels(data, name=f"{title}: deposits", colormap=table, **LOOKS.labels(), **common)
-        self.labels[which].contour = LOOKS.contour_px
-        self.labels[which].brush_size = LOOKS.brush_px
+        self.labels[which].contour = self.outline_px
+        self.labels[which].brush_size = preferences().brush_px
         self.labels[which].preserve_labels = True
         self.numbers[which] = Points(
             np.zeros((0, 2)),
@@ -174,6 +177,10 @@ class Desk:
         bar.visible = True
         bar.gridded = True
         bar.font_size = 14
+        if len(self.order) > 1:
+            for which in self.order:
+                title = self.images[which].name_overlay
+                title.visible, title.font_size = True, TITLE_SIZE
         self.viewer.layers.selection = {self.labels[self.film]}
 
     def close(self) -> None:

@@ -37,16 +37,15 @@ BASES = {
     SpacingBasis.NONE: "pixels: no spacing known",
 }
 TEXT_COLOUR = "#fff7c2"
+TITLE_SIZE = 14
 
 
 @dataclass(frozen=True, kw_only=True)
 class Looks:
     """Display choices that are the same everywhere."""
 
-    contour_px: int = 2
     opacity: float = 0.95
     text_size: int = 13
-    brush_px: int = 12
 
     def labels(self) -> dict[str, Any]:
         """Return keyword arguments of a Labels layer."""

@@ -103,30 +103,20 @@ class Hand:
     # Keys ----------------------------------------------------------------------------------------------------------
 
     def _bind(self, layer: Any) -> None:
-        for command in COMMANDS:
-            layer.bind_key(command.key, partial(self._give, command), overwrite=True)
-        layer.bind_key("Control-Y", partial(self._give, COMMANDS[1]), overwrite=True)
-        layer.bind_key("Backspace", partial(self._give, COMMANDS[3]), overwrite=True)
-        for tool, (_, key, _) in TITLES.items():
-            layer.bind_key(key, partial(self._take, tool), overwrite=True)
-        for key, action in (
+        keys: list[tuple[str, Callable[[], object]]] = [
+            *((command.key, partial(give, self.commands, command)) for command in COMMANDS),
+            ("Control-Y", partial(give, self.commands, COMMANDS[1])),
+            ("Backspace", partial(give, self.commands, COMMANDS[3])),
+            *((key, partial(self.take, tool)) for tool, (_, key, _) in TITLES.items()),
             ("F", self.view.flicker),
             ("V", self.view.blend),
             ("I", self.view.invert),
             ("W", self.view.next_window),
             ("O", self.view.outlines),
             ("Home", self.view.whole),
-        ):
-            layer.bind_key(key, partial(self._look, action), overwrite=True)
-
-    def _give(self, command: Any, _layer: Any) -> None:
-        give(self.commands, command)
-
-    def _take(self, tool: Tool, _layer: Any) -> None:
-        self.take(tool)
-
-    def _look(self, action: Callable[[], None], _layer: Any) -> None:
-        action()
+        ]
+        for key, action in keys:
+            layer.bind_key(key, _on_key(action), overwrite=True)
 
     # Mouse ---------------------------------------------------------------------------------------------------------
 
@@ -172,6 +162,15 @@ class Hand:
                 self.desk.choose(which, number, add=shift)
             elif not shift:
                 self.desk.choose_nothing()
+
+
+def _on_key(action: Callable[[], object]) -> Callable[[Any], None]:
+    """Return what napari calls: a function with a name (it asks for one) that takes the layer."""
+
+    def pressed(_layer: Any) -> None:
+        action()
+
+    return pressed
 
 
 def _length(line: list[tuple[float, float]]) -> float:

@@ -19,7 +19,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QTableView,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -88,14 +87,17 @@ class Panel(QWidget):
         self._searchable = search
         self._filling = False
         commands.tell = self.told.emit
-        self.buttons: dict[str, QToolButton] = {}
-        self.tool_buttons: dict[Tool, QToolButton] = {}
+        self.buttons: dict[str, QPushButton] = {}
+        self.tool_buttons: dict[Tool, QPushButton] = {}
         self._make_table()
         layout = QVBoxLayout(self)
         layout.setSpacing(6)
         layout.addWidget(self._reader_bar())
+        layout.addWidget(_heading("In the hand: what the mouse does on a film"))
         layout.addLayout(self._tool_grid())
+        layout.addWidget(_heading("With the chosen deposits"))
         layout.addLayout(self._command_grid())
+        layout.addWidget(_heading("Looking"))
         layout.addLayout(self._view_bar())
         layout.addLayout(self._filter_bar())
         layout.addWidget(self.table, stretch=1)
@@ -197,6 +199,9 @@ class Panel(QWidget):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
+        header.setMinimumSectionSize(34)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.table.setStyleSheet("font-size: 11px;")
         self._show_columns()
         self.table.selectionModel().selectionChanged.connect(self._row_chosen)
         self.table.clicked.connect(self._row_clicked)
@@ -205,7 +210,7 @@ class Panel(QWidget):
         bar = QHBoxLayout()
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter the table: new, gone, auto, edited, articular …")
-        self.filter.textChanged.connect(self.proxy.setFilterFixedString)
+        self.filter.textChanged.connect(self._filter_by)
         bar.addWidget(self.filter)
         return bar
 
@@ -255,9 +260,9 @@ class Panel(QWidget):
         bar.addWidget(self.sign)
         return bar
 
-    def _button(self, text: str, tooltip: str) -> QToolButton:
-        button = QToolButton()
-        button.setText(text)
+    def _button(self, text: str, tooltip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setStyleSheet("padding: 2px 3px;")
         button.setToolTip(tooltip)
         button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -377,6 +382,15 @@ class Panel(QWidget):
 
     # Calling -------------------------------------------------------------------------------------------------------
 
+    def _filter_by(self, text: str) -> None:
+        # A chosen row that is filtered away leaves the selection: refilling the table from inside would break Qt's proxy.
+        self._filling = True
+        try:
+            self.proxy.setFilterFixedString(text)
+        finally:
+            self._filling = False
+        self.refresh()
+
     def _row_chosen(self) -> None:
         if self._filling:
             return
@@ -398,6 +412,12 @@ class Panel(QWidget):
     def _name_it(self, _index: int) -> None:
         if not self.commands.one():
             self.commands.name_it(self.finding.currentData())
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setStyleSheet("color: #a8adb5; padding-top: 3px;")
+    return label
 
 
 def _enable(widget: QWidget, reason: str, said: str) -> None:

@@ -21,6 +21,7 @@ from napari_calcimeasure.commands import Commands
 from napari_calcimeasure.desk import Desk
 from napari_calcimeasure.mouse import Hand
 from napari_calcimeasure.panel import Panel
+from napari_calcimeasure.settings import preferences
 from napari_calcimeasure.view import View
 from napari_calcimeasure.worklist import Case
 
@@ -192,8 +193,9 @@ class Room(QObject):
         return False
 
     def shut(self) -> None:
-        """Let go of everything."""
+        """Let go of the viewer; the reading must have been left."""
         self.window.removeEventFilter(self)
+        self.dock.hide()
         if isinstance(self.background, InThread):
             self.background.close()
 
@@ -213,7 +215,7 @@ class Room(QObject):
         """Open a case: the films in the background, then the reading."""
         self.number = number
         if not self.reader:
-            self.reader = self.ask.reader("R1")
+            self.reader = preferences().reader or self.ask.reader("R1")
         self.opening.setText("Opening the films and finding the deposits …")
         self.opening.setVisible(True)
         self._show_case()
@@ -322,7 +324,7 @@ class Room(QObject):
         elif self.session.read_only:
             text = "open to look at only"
         else:
-            text = f"saved by itself in {self.case.root.name}"
+            text = f"saved automatically in {self.case.root.name}"
         self.panel.saved.emit(text)
 
     def _trouble(self, error: Exception | None) -> None:
@@ -384,7 +386,7 @@ class Room(QObject):
             self.hand.close()
         if self.panel is not None:
             self.body.removeWidget(self.panel)
-            self.panel.setParent(None)
+            self.panel.hide()
             self.panel.deleteLater()
         if self.view is not None:
             self.view.lay_side_by_side()

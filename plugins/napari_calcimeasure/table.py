@@ -23,7 +23,7 @@ STATUS_WORDS = {
     "": "",
 }
 NUMBER, STATUS, BEFORE, AFTER, CHANGE, FINDING, ORIGIN, CONFIDENCE = range(8)
-_HEADS = ("No.", "Status", "Baseline", "Follow-up", "Change (95 % interval)", "Finding", "Origin", "Sure")
+_HEADS = ("No.", "Status", "Baseline", "Follow-up", "Change\n(95 % interval)", "Finding", "Origin", "Sure")
 _TIPS = (
     "The number beside the deposit on both films",
     "How the deposit stands across the films",
@@ -79,7 +79,9 @@ class LinkTable(QAbstractTableModel):
             return _TIPS[section]
         if role != Qt.ItemDataRole.DisplayRole:
             return None
-        return {BEFORE: self.titles[Which.BASELINE], AFTER: self.titles[Which.FOLLOWUP]}.get(section, _HEADS[section])
+        unit = self.rows[0].unit if self.rows else "mm²"
+        titles = {BEFORE: f"{self.titles[Which.BASELINE]}\n{unit}", AFTER: f"{self.titles[Which.FOLLOWUP]}\n{unit}"}
+        return titles.get(section, _HEADS[section])
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what a cell shows, how it is sorted, its colour and its tooltip."""
@@ -127,7 +129,7 @@ def _area(row: Row, which: Which) -> str:
     area = row.areas.get(which)
     if area is None:
         return "-"
-    return f"{area:.2f} mm²" if row.unit == "mm²" else f"{area:.0f} px"
+    return f"{area:.2f}" if row.unit == "mm²" else f"{area:.0f}"
 
 
 def _sort_key(row: Row, column: int) -> float | str:

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from calcimeasure.comparison.alignment import warp_to_baseline
 from calcimeasure.readings.board import Which
 from napari_calcimeasure.desk import Desk
-from napari_calcimeasure.layers import basis_text, place_of
+from napari_calcimeasure.layers import LOOKS, TITLE_SIZE, basis_text, place_of
 
 if TYPE_CHECKING:
     from napari.layers import Image
-
-OVERLAY_NAME = "Follow-up over baseline (for looking only)"
 
 
 class Arrangement(StrEnum):
@@ -26,6 +24,12 @@ class Arrangement(StrEnum):
     SIDE_BY_SIDE = "side by side"
     FLICKER = "flicker"
     BLEND = "blend"
+
+
+OVERLAY_NAMES = {
+    Arrangement.FLICKER: "Follow-up, laid over the baseline (for looking only)",
+    Arrangement.BLEND: "Both films, blended (for looking only)",
+}
 
 
 class GreyPreset(StrEnum):
@@ -83,6 +87,7 @@ class View:
         if self._overlay is not None:
             self._overlay.opacity = 1.0
             self._overlay.visible = self._on_top
+        self._entitle()
         self._tell()
 
     def blend(self) -> None:
@@ -96,6 +101,7 @@ class View:
         if self._overlay is not None:
             self._overlay.visible = True
             self._overlay.opacity = 0.5
+        self._entitle()
         self._tell()
 
     def lay_side_by_side(self) -> None:
@@ -109,6 +115,8 @@ class View:
             for layer in desk.layers_of(which):
                 layer.visible = True
         desk.viewer.canvas.grid.enabled = len(desk.order) > 1
+        for which in desk.order:
+            desk.images[which].name_overlay.visible = len(desk.order) > 1
         self._tell()
 
     def _lay_over(self, arrangement: Arrangement) -> None:
@@ -122,7 +130,7 @@ class View:
             model = desk.images[Which.FOLLOWUP]
             self._overlay = Image(
                 warped,
-                name=OVERLAY_NAME,
+                name=OVERLAY_NAMES[arrangement],
                 affine=place_of(baseline),
                 contrast_limits=model.contrast_limits,
                 colormap=model.colormap,
@@ -136,7 +144,18 @@ class View:
             place = desk.viewer.layers.index(desk.images[Which.BASELINE]) + 1
             desk.viewer.layers.insert(place, self._overlay)
             desk.viewer.layers.selection = {desk.labels[Which.BASELINE]}
+        if self._overlay is not None:
+            self._overlay.name = OVERLAY_NAMES[arrangement]
         self.arrangement = arrangement
+
+    def _entitle(self) -> None:
+        """Let the title in the picture say which film is seen."""
+        if self._overlay is None:
+            return
+        title = self._overlay.name_overlay
+        title.font_size = TITLE_SIZE
+        title.visible = self._overlay.visible
+        self.desk.images[Which.BASELINE].name_overlay.visible = not self._overlay.visible
 
     # Grey ----------------------------------------------------------------------------------------------------------
 
@@ -162,11 +181,9 @@ class View:
 
     def outlines(self) -> None:
         """Show deposits filled, or as outlines."""
-        from napari_calcimeasure.layers import LOOKS
-
         self.filled = not self.filled
         for layer in self.desk.labels.values():
-            layer.contour = 0 if self.filled else LOOKS.contour_px
+            layer.contour = 0 if self.filled else self.desk.outline_px
             layer.opacity = 0.5 if self.filled else LOOKS.opacity
         self._tell()
 

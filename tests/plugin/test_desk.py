@@ -1,0 +1,139 @@
+"""Layers follow the session, and what is painted on them becomes one step of it. No window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari", reason="the viewer extra is not installed")
+pytest.importorskip("pytestqt", reason="the viewer's test tools are not installed")
+
+from calcimeasure.deposits import Finding, Origin
+from calcimeasure.readings import tools
+from calcimeasure.readings.board import Which
+from calcimeasure.readings.session import Session
+
+B, F = Which.BASELINE, Which.FOLLOWUP
+
+
+@pytest.fixture
+def desk(model: Any, material: Any) -> Any:
+    from napari_calcimeasure.desk import Desk
+
+    return Desk(model, Session(material))
+
+
+def in_step(desk: Any) -> bool:
+    return all(np.array_equal(desk.labels[which].data, desk.session.board.images[which]) for which in Which)
+
+
+def paint(desk: Any, which: Which, number: int, places: list[tuple[float, float]]) -> None:
+    """A stroke as napari makes it of one drag of the mouse."""
+    layer = desk.labels[which]
+    layer.mode = "paint"
+    layer.selected_label = number
+    with layer.block_history():
+        for place in places:
+            layer.paint(place, number, refresh=False)
+
+
+def test_each_film_has_its_cell_and_units(desk: Any) -> None:
+    grid = desk.viewer.canvas.grid
+    assert grid.enabled
+    assert [contents for _, contents in grid.iter_viewboxes(desk.viewer.layers)] == [(0, 1, 2, 3), (4, 5, 6, 7)]
+    assert {str(unit) for layer in desk.viewer.layers for unit in layer.units} == {"millimeter"}
+    assert np.allclose(desk.images[B].data_to_world((10, 20)), (2.0, 4.0))
+
+
+def test_numbers_and_colours_match_across_the_films(desk: Any) -> None:
+    assert list(desk.numbers[B].features["text"]) == ["1", "2", "3"]
+    assert list(desk.numbers[F].features["text"]) == ["1", "2", "3", "4"]
+    colour = [desk.labels[which].colormap.color_dict for which in Which]
+    for label in (1, 2, 3):
+        assert np.allclose(colour[0][label], colour[1][label])
+    assert not np.allclose(colour[1][1], colour[1][2])
+
+
+def test_a_stroke_is_one_step_and_undo_takes_it_from_the_layer(desk: Any) -> None:
+    before = desk.session.board.images[B].copy()
+    paint(desk, B, 1, [(46, 42), (48, 44), (50, 46)])
+    assert desk.session.history.undo_name == "Paint deposit 1"
+    assert in_step(desk)
+    assert len(desk.labels[B]._undo_history) == 0
+    assert desk.rows[0].origins == ("edited", "auto")
+    desk.session.undo()
+    assert in_step(desk)
+    np.testing.assert_array_equal(desk.labels[B].data, before)
+    assert desk.session.history.undo_name is None
+
+
+def test_a_lasso_is_one_step(desk: Any) -> None:
+    layer = desk.labels[B]
+    layer.mode = "polygon"
+    layer.selected_label = 1
+    layer.paint_polygon([(60, 30), (60, 40), (70, 40), (70, 30)], 1)
+    assert in_step(desk)
+    assert desk.session.history.undo_name == "Paint deposit 1"
+    assert (desk.session.board.images[B][61:70, 31:40] == 1).all()
+
+
+def test_the_brush_stays_off_other_deposits(desk: Any) -> None:
+    kept = (desk.session.board.images[B] == 2).sum()
+    paint(desk, B, 1, [(42, 50), (42, 60), (42, 70)])
+    assert (desk.session.board.images[B] == 2).sum() == kept
+
+
+def test_napari_s_own_undo_has_nothing_to_undo(desk: Any) -> None:
+    paint(desk, B, 1, [(46, 42)])
+    desk.labels[B].undo()
+    assert in_step(desk)
+
+
+def test_an_edit_from_elsewhere_reaches_the_layer(desk: Any) -> None:
+    desk.do(tools.delete(desk.session.board, F, 4))
+    assert in_step(desk)
+    assert list(desk.numbers[F].features["text"]) == ["1", "2", "3"]
+    desk.session.undo()
+    assert list(desk.numbers[F].features["text"]) == ["1", "2", "3", "4"]
+
+
+def test_another_finding_stands_beside_the_number(desk: Any) -> None:
+    desk.do(tools.set_finding(desk.session.board, B, 2, Finding.ARTICULAR))
+    assert list(desk.numbers[B].features["text"])[1] == "2 articular"
+
+
+def test_going_to_a_row_lays_the_same_place_of_both_films_on_one_another(desk: Any) -> None:
+    row = desk.rows[1]
+    desk.choose_row(row)
+    places = [np.asarray(desk.labels[which].data_to_world(at)) for which, at in ((B, (42, 70)), (F, (42, 70)))]
+    np.testing.assert_allclose(places[0], places[1], atol=0.05)
+    np.testing.assert_allclose(desk.viewer.camera.center[-2:], places[0], atol=0.2)
+    assert desk.chosen == {B: (2,), F: (2,)}
+
+
+def test_the_pointer_shows_the_same_place_on_the_other_film(desk: Any) -> None:
+    desk.show_pointer(B, (30.0, 40.0))
+    np.testing.assert_allclose(desk.pointers[F].data, [[30.0, 40.0]], atol=0.01)
+    assert len(desk.pointers[B].data) == 0
+    desk.show_pointer(B, (-500.0, 40.0))
+    assert len(desk.pointers[F].data) == 0
+
+
+def test_closing_leaves_no_layer_and_no_listener(desk: Any) -> None:
+    desk.close()
+    assert len(desk.viewer.layers) == 0
+    assert desk.session.changed == []
+
+
+def test_a_film_alone_has_no_grid(model: Any, small_films: Any) -> None:
+    from calcimeasure.readings.material import Material
+    from napari_calcimeasure.desk import Desk
+
+    both = small_films.build_material()
+    alone = Material(films={B: both.films[B]}, anatomies={B: both.anatomies[B]}, labels={B: both.labels[B]})
+    desk = Desk(model, Session(alone))
+    assert not model.canvas.grid.enabled
+    assert [row.number for row in desk.rows] == [1, 2, 3]
+    assert desk.rows[0].origins == (Origin.AUTO.value,)

@@ -1,0 +1,296 @@
+"""The real window: the whole way of a reading, the mouse and the keys, and that something is seen."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari", reason="the viewer extra is not installed")
+pytest.importorskip("pytestqt", reason="the viewer's test tools are not installed")
+
+from calcimeasure.deposits import Origin
+from calcimeasure.measurement import measure_film
+from calcimeasure.readings.board import Which
+from calcimeasure.readings.store import check_signature, signed_labels
+
+pytestmark = pytest.mark.viewer
+B, F = Which.BASELINE, Which.FOLLOWUP
+
+
+class Mouse:
+    """Sends mouse events to the canvas at places of a film."""
+
+    def __init__(self, viewer: Any, desk: Any) -> None:
+        self.canvas = viewer.window._qt_viewer.canvas
+        self.desk = desk
+
+    def at(self, which: Which, place: tuple[float, float]) -> Any:
+        """Return where on the canvas a (row, col) of a film is seen."""
+        from qtpy.QtCore import QPointF
+
+        views = self.canvas.grid_views if self.desk.viewer.canvas.grid.enabled else [self.canvas.view]
+        view = views[self.desk.order.index(which) if len(views) > 1 else 0]
+        origin = np.asarray(self.canvas._map_canvas2world(np.array([0.0, 0.0]), view))[-2:]
+        down = np.asarray(self.canvas._map_canvas2world(np.array([0.0, 100.0]), view))[-2:]
+        right = np.asarray(self.canvas._map_canvas2world(np.array([100.0, 0.0]), view))[-2:]
+        world = np.asarray(self.desk.images[which].data_to_world(place))[-2:]
+        x, y = np.linalg.solve(np.column_stack([(right - origin) / 100, (down - origin) / 100]), world - origin)
+        return QPointF(float(x), float(y))
+
+    def send(self, kind: str, place: Any, *, shift: bool = False) -> None:
+        """Press, move or release the left button at a place on the canvas."""
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+
+        native, modifier = self.canvas.native, Qt.KeyboardModifier.NoModifier
+        if shift:
+            modifier = Qt.KeyboardModifier.ShiftModifier
+        if kind == "move":
+            QTest.mouseMove(native, place.toPoint())
+            QTest.qWait(25)  # vispy drops moves within 10 ms of one another, and napari tells of them a little later
+            return
+        act = QTest.mousePress if kind == "press" else QTest.mouseRelease
+        act(native, Qt.MouseButton.LeftButton, modifier, place.toPoint())
+
+    def drag(self, which: Which, places: list[tuple[float, float]], *, shift: bool = False) -> None:
+        """Press at the first place, move over the others, release at the last."""
+        on_canvas = [self.at(which, place) for place in places]
+        self.send("move", on_canvas[0])
+        self.send("press", on_canvas[0], shift=shift)
+        for place in on_canvas[1:]:
+            self.send("move", place)
+        self.send("release", on_canvas[-1], shift=shift)
+
+    def click(self, which: Which, place: tuple[float, float], *, shift: bool = False) -> None:
+        """Click at a place."""
+        self.drag(which, [place], shift=shift)
+
+
+@pytest.fixture
+def room(viewer: Any, small_case: Any, answers: Any, catch_up: Callable[[], None]) -> Any:
+    from napari_calcimeasure.room import open_room
+
+    made = open_room(viewer, [small_case], ask=answers(), at_once=True)
+    catch_up()
+    yield made
+    made.leave()
+    made.shut()
+
+
+def canvas_spread(viewer: Any) -> float:
+    return float(np.asarray(viewer.screenshot(canvas_only=True, flash=False))[..., :3].std())
+
+
+def test_painting_with_the_mouse_changes_the_area_as_painted(room: Any, viewer: Any, catch_up: Any) -> None:
+    from napari_calcimeasure.mouse import Tool
+
+    desk, mouse = room.desk, Mouse(viewer, room.desk)
+    assert canvas_spread(viewer) > 5, "the canvas is blank"
+    mouse.click(B, (40, 35))
+    assert desk.chosen[B] == (1,), "a click on a deposit chooses it"
+    assert room.panel.table.selectionModel().selectedRows()
+    room.hand.take(Tool.BRUSH)
+    desk.labels[B].brush_size = 5
+    before = desk.session.board.images[B].copy()
+    mouse.drag(B, [(55, 35), (58, 35), (61, 35), (64, 35)])
+    catch_up()
+    after = desk.session.board.images[B]
+    painted = np.argwhere((before == 0) & (after == 1))
+    assert 4 * 5 <= len(painted) <= 14 * 7
+    assert painted[:, 0].min() in (52, 53, 54)
+    assert painted[:, 0].max() in (65, 66, 67)
+    assert abs(painted[:, 1].mean() - 35) < 1
+    measured = desk.session.live[B].row(1)
+    assert measured.area_px == (after == 1).sum()
+    assert measured.origin is Origin.EDITED
+    assert room.panel.model.rows[0].origins == ("edited", "auto")
+    undo = room.panel.buttons["undo"]
+    assert undo.isEnabled()
+    assert undo.toolTip().startswith("Undo: Paint deposit 1")
+    undo.click()
+    np.testing.assert_array_equal(desk.session.board.images[B], before)
+    np.testing.assert_array_equal(desk.labels[B].data, before)
+    assert not undo.isEnabled()
+    assert undo.toolTip() == "There is nothing to undo."
+
+
+def test_splitting_choosing_and_keys(room: Any, viewer: Any, qtbot: Any, catch_up: Any) -> None:
+    from qtpy.QtCore import Qt
+
+    from napari_calcimeasure.mouse import Tool
+
+    desk, mouse, native = room.desk, Mouse(viewer, room.desk), viewer.window._qt_viewer.canvas.native
+    mouse.send("move", mouse.at(F, (20, 20)))
+    assert desk.film is F, "the film under the mouse is the one that tools act on"
+    assert viewer.layers.selection.active is desk.labels[F]
+    qtbot.keyClick(native, Qt.Key.Key_X)
+    assert room.hand.tool is Tool.SPLIT
+    mouse.drag(F, [(40, 20), (40, 35), (40, 50)])
+    assert sorted(desk.session.board.deposits[F]) == [1, 2, 3, 4, 5]
+    assert room.panel.model.rows[0].status == "split"
+    qtbot.keyClick(native, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert sorted(desk.session.board.deposits[F]) == [1, 2, 3, 4]
+    qtbot.keyClick(native, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    assert sorted(desk.session.board.deposits[F]) == [1, 2, 3, 4, 5]
+    qtbot.keyClick(native, Qt.Key.Key_Escape)
+    mouse.click(F, (36, 35))
+    first = desk.chosen[F]
+    mouse.click(F, (44, 35), shift=True)
+    assert len(first) == 1
+    assert len(desk.chosen[F]) == 2
+    qtbot.keyClick(native, Qt.Key.Key_M)
+    assert sorted(desk.session.board.deposits[F]) == [1, 2, 3, 4]
+
+
+def test_rows_flicker_blend_and_grey(room: Any, viewer: Any, catch_up: Any) -> None:
+    desk, view, panel = room.desk, room.view, room.panel
+    panel.table.selectRow(2)
+    assert desk.chosen == {B: (3,), F: (3,)}
+    for show in (view.flicker, view.flicker, view.blend):
+        show()
+        catch_up()
+        assert canvas_spread(viewer) > 5
+    assert not viewer.canvas.grid.enabled
+    view.lay_side_by_side()
+    assert viewer.canvas.grid.enabled
+    assert len(viewer.layers) == 8
+    panel.same_grey.setChecked(True)
+    assert tuple(desk.images[B].contrast_limits) == tuple(desk.images[F].contrast_limits)
+    view.invert()
+    assert desk.images[B].colormap.name == "gray_r"
+    panel.filter.setText("new")
+    assert panel.proxy.rowCount() == 1
+    panel.filter.setText("")
+    assert panel.proxy.rowCount() == 4
+
+
+def test_closing_asks_and_cancel_stays(room: Any, viewer: Any, answers: Any) -> None:
+    from calcimeasure.readings import tools
+
+    room.desk.do(tools.delete(room.desk.session.board, F, 4))
+    room.ask = answers(leave="cancel")
+    assert not room.window.close()
+    assert room.session is not None
+    room.ask = answers(leave="discard")
+    place = room.session.place
+    assert room.leave()
+    assert not place.draft.exists()
+
+
+def test_a_second_window_is_told_and_looks_only(room: Any, viewer: Any, small_case: Any, answers: Any) -> None:
+    from napari_calcimeasure.commands import READ_ONLY
+
+    other = type(room).__new__(type(room))
+    answering = answers(locked="look only")
+    other.__dict__.update(
+        {"ask": answering, "cases": [small_case], "number": 0, "reader": "R1", "read_only": False, "blinded": False}
+    )
+    session = other._session(small_case.material)
+    assert answering.asked == ["locked"]
+    assert session.read_only
+    assert READ_ONLY
+
+
+def test_blinded_reading_hides_what_it_must_until_signed(
+    viewer: Any, small_case: Any, answers: Any, catch_up: Any
+) -> None:
+    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.table import CHANGE, STATUS
+
+    room = open_room(viewer, [small_case], ask=answers(), blinded=True, seed=3, at_once=True)
+    catch_up()
+    panel = room.panel
+    names = {layer.name for layer in viewer.layers} | {room.case_title.text(), panel.summary()}
+    assert not any(word in text for text in names for word in ("Baseline", "Follow-up", "small films"))
+    assert "once you have signed" in panel.summary()
+    assert panel.table.isColumnHidden(CHANGE)
+    assert panel.table.isColumnHidden(STATUS)
+    room.sign()
+    assert "once you have signed" not in panel.summary()
+    assert not panel.table.isColumnHidden(CHANGE)
+    assert check_signature(room.session.signed)["blinding"]["seed"] == 3
+    room.leave()
+    room.shut()
+
+
+def test_the_whole_way_of_a_reading(
+    viewer: Any, sample_images: Path, tmp_path: Path, answers: Any, catch_up: Any
+) -> None:
+    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.worklist import cases_of
+
+    films = [sample_images / "grown" / f"{which.value}.dcm" for which in Which]
+    said = answers()
+    room = open_room(viewer, cases_of(films, out=tmp_path), ask=said, at_once=True)
+    catch_up()
+    assert room.session is not None, room.opening.text()
+    desk, commands, session = room.desk, room.commands, room.session
+    first = {which: session.board.images[which].tobytes() for which in Which}
+    assert len(desk.rows) >= 4
+    assert canvas_spread(viewer) > 10
+
+    # A deposit is removed and found again with one click.
+    number = desk.rows[0].deposits[F][0]
+    found = session.live[F].row(number)
+    place = (found.centroid_row, found.centroid_col)
+    desk.choose(F, number)
+    commands.delete()
+    commands.click(F, place)
+    clicked = desk.chosen[F][0]
+    assert session.board.deposits[F][clicked].origin is Origin.CLICKED
+    assert session.live[F].row(clicked).area_px == pytest.approx(found.area_px, rel=0.35)
+
+    # Painted, split, linked.
+    with desk.labels[F].block_history():
+        desk.labels[F].paint(place, clicked, refresh=False)
+        desk.labels[F].paint((place[0] + 8, place[1]), clicked, refresh=False)
+    commands.split(F, [(place[0] - 40, place[1]), (place[0] + 40, place[1])])
+    pieces = {n for n in session.board.deposits[F] if n >= clicked}
+    assert len(pieces) >= 2
+    desk.choose(B, desk.rows[0].deposits[B][0])
+    desk.choose(F, max(pieces), add=True)
+    commands.link()
+    assert max(pieces) in desk.row.deposits[F]
+    done = len(session.actions)
+    assert done >= 5
+
+    # To the start and back.
+    last = {which: session.board.images[which].tobytes() for which in Which}
+    for _ in range(done):
+        commands.undo()
+    assert {which: session.board.images[which].tobytes() for which in Which} == first
+    assert session.history.undo_name is None
+    for _ in range(done):
+        commands.redo()
+    assert {which: session.board.images[which].tobytes() for which in Which} == last
+    assert all(np.array_equal(desk.labels[which].data, session.board.images[which]) for which in Which)
+
+    # Kept, opened again, signed.
+    assert room.leave()
+    assert len(viewer.layers) == 0
+    room.open()
+    catch_up()
+    assert said.asked == ["reader", "leave", "go on"]
+    assert {which: room.session.board.images[which].tobytes() for which in Which} == last
+    areas = {which: room.session.measurement(which).total_area_px for which in Which}
+    room.sign()
+    version = room.session.signed
+    assert version is not None, room.panel.message.text()
+    record = json.loads((version / "comparison.json").read_text())
+    assert {which: record[which.value]["total_area_px"] for which in Which} == areas
+    with (version / "deposits.csv").open() as file:
+        origins = {row["origin"] for row in csv.DictReader(file)}
+    assert "edited" in origins
+    labels = signed_labels(tmp_path, room.session.material.films[F], "R1")
+    again = measure_film(room.session.material.films[F], labels, anatomy=room.session.material.anatomies[F])
+    assert again.total_area_px == areas[F]
+    assert not room.panel.buttons["undo"].isEnabled()
+    assert "signed" in room.case_title.text()
+    room.leave()
+    room.shut()

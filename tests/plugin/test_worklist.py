@@ -1,0 +1,73 @@
+"""What a command line names, and how far each reading is. No window."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("napari", reason="the viewer extra is not installed")
+pytest.importorskip("pytestqt", reason="the viewer's test tools are not installed")
+
+from calcimeasure.errors import UsageError
+from calcimeasure.readings.board import Which
+from calcimeasure.readings.session import Session
+from calcimeasure.readings.store import Place
+from napari_calcimeasure.worklist import Case, cases_of
+
+B, F = Which.BASELINE, Which.FOLLOWUP
+
+
+def test_two_films_are_a_pair(sample_images: Path, tmp_path: Path) -> None:
+    films = [sample_images / "grown" / f"{which.value}.dcm" for which in Which]
+    (case,) = cases_of(films, out=tmp_path)
+    assert dict(case.paths) == {B: films[0], F: films[1]}
+    assert case.root == tmp_path
+    assert case.title == "baseline.dcm and followup.dcm"
+
+
+def test_a_name_that_is_no_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no such file"):
+        cases_of([tmp_path / "absent.dcm"])
+
+
+def test_results_that_name_no_films_say_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "comparison.json").write_text(json.dumps({"baseline": {"path": None}, "followup": {"path": None}}))
+    with pytest.raises(UsageError, match="calcimeasure review BASELINE FOLLOWUP --out"):
+        cases_of([tmp_path])
+
+
+def test_results_with_paths_or_a_draft_are_gone_on_with(sample_images: Path, tmp_path: Path, material: Any) -> None:
+    films = {which: sample_images / "grown" / f"{which.value}.dcm" for which in Which}
+    record = {which.value: {"path": str(path)} for which, path in films.items()}
+    (tmp_path / "comparison.json").write_text(json.dumps(record))
+    (case,) = cases_of([tmp_path])
+    assert dict(case.paths) == films
+    assert case.found == tmp_path
+
+
+def test_a_case_tells_how_far_its_reading_is(material: Any, tmp_path: Path) -> None:
+    from calcimeasure.readings import tools
+
+    case = Case(title="one", root=tmp_path, paths={}, key=material.key)
+    assert case.state("R1") == "unread"
+    session = Session(material, place=Place(root=tmp_path, key=material.key, reader="R1"))
+    session.do(tools.delete(session.board, F, 4))
+    session.save()
+    assert case.state("R1") == "draft"
+    session.sign()
+    assert case.state("R1") == "signed"
+    assert case.state("R2") == "unread"
+
+
+def test_a_study_is_a_worklist_of_its_pairs(sample_images: Path, tmp_path: Path) -> None:
+    from calcimeasure.study.init import init_study
+
+    study = tmp_path / "study"
+    init_study(sample_images, study)
+    cases = cases_of([study])
+    assert cases
+    assert all(set(case.paths) == {B, F} and all(path.is_file() for path in case.paths.values()) for case in cases)
+    assert all(case.root == study for case in cases)
