@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from calcimeasure.cli.options import Command
 from calcimeasure.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +26,14 @@ OVERWRITE = click.option("--overwrite", is_flag=True, help="Write into a folder 
 AREA_RATIO = click.option("--area-ratio", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
               help="Follow-up over baseline, for every deposit that stays.")  # fmt: skip
 IMAGE = click.option("--png", is_flag=True, help="Write a PNG beside every DICOM file.")
+DEPOSITS = click.option("--deposits", type=click.IntRange(0, 40), help="How many are tried for; drawn when not given.")
+SIDE = click.option("--side", type=click.Choice(["L", "R"]), help="Drawn when not given.")
+
+
+def what_is_drawn(command: Command) -> Command:
+    """Add what a simulated film and a simulated pair have in common."""
+    options = (OUT, SEED, SPACING, MODALITY, IMAGE, OVERWRITE, PART, DEPOSITS, SIDE)
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
 
 
 @click.group()
@@ -47,15 +57,7 @@ def samples(out: Path, overwrite: bool) -> None:
 
 
 @simulate.command()
-@OUT
-@SEED
-@SPACING
-@MODALITY
-@IMAGE
-@OVERWRITE
-@PART
-@click.option("--deposits", type=click.IntRange(0, 40), help="How many are tried for; drawn when not given.")
-@click.option("--side", type=click.Choice(["L", "R"]), help="Drawn when not given.")
+@what_is_drawn
 def film(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any) -> None:
     """Simulate one film: film.dcm, labels.tif and truth.json."""
     import numpy as np
@@ -76,15 +78,7 @@ def film(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any) 
 
 
 @simulate.command()
-@OUT
-@SEED
-@SPACING
-@MODALITY
-@IMAGE
-@OVERWRITE
-@PART
-@click.option("--deposits", type=click.IntRange(0, 40), help="How many are tried for; drawn when not given.")
-@click.option("--side", type=click.Choice(["L", "R"]), help="Drawn when not given.")
+@what_is_drawn
 @AREA_RATIO
 @click.option("--thickness-factor", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True)
 @click.option("--new", type=click.IntRange(0, 10), default=0, help="Deposits that come.")

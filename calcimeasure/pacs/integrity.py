@@ -120,9 +120,15 @@ def _same_pixels(sent: Dataset, received: Dataset) -> bool:
         return False
     if "PixelData" not in sent:
         return True
-    if sent.file_meta.TransferSyntaxUID == received.file_meta.TransferSyntaxUID:
+    if _syntax(sent) == _syntax(received):
         return bool(_plain(sent.PixelData) == _plain(received.PixelData))
     return bool(np.array_equal(sent.pixel_array, received.pixel_array))
+
+
+def _syntax(dataset: Dataset) -> str | None:
+    """Return the transfer syntax; an item of a sequence (the icon of a film) has none, and is never coded anew."""
+    meta = getattr(dataset, "file_meta", None)
+    return None if meta is None else str(meta.TransferSyntaxUID)
 
 
 def read_whole(path: Path) -> Dataset | None:

@@ -133,6 +133,19 @@ def test_compressed_pixels_compare_by_value(make_film) -> None:
     assert not same_object(one, changed)
 
 
+def test_the_icon_of_a_film_is_compared_too(make_film) -> None:
+    one, other = pydicom.dcmread(make_film()), pydicom.dcmread(make_film())
+    for film, pixel in ((one, b"\0\0"), (other, b"\1\0")):
+        icon = pydicom.Dataset()
+        icon.Rows = icon.Columns = icon.SamplesPerPixel = 1
+        icon.BitsAllocated = icon.BitsStored = 8
+        icon.add_new("PixelData", "OB", pixel)
+        film.IconImageSequence = [icon]
+
+    assert same_object(one, one)
+    assert not same_object(one, other)
+
+
 def test_credentials_travel_in_headers_only(archive, make_film) -> None:
     profile = WebProfile(name="t", url=archive.url, username="me", password=PASSWORD)
     find(WebArchive(profile), Query())

@@ -12,9 +12,9 @@ import numpy as np
 
 from calcimeasure import __version__
 from calcimeasure.errors import OutputError
+from calcimeasure.results.dicom.maker import CHARACTER_SET, MANUFACTURER, PRODUCT
 from calcimeasure.results.dicom.occasion import Reading, creation_time, date_object, dicom_date_time
-from calcimeasure.results.dicom.seg import MANUFACTURER, PRODUCT
-from calcimeasure.results.dicom.source import SECONDARY_CAPTURE, Source, read_source
+from calcimeasure.results.dicom.source import PATIENT_AND_STUDY, SECONDARY_CAPTURE, Source, read_source
 from calcimeasure.results.dicom.uids import encoded, place_holder_uid, settle_instance_uids
 
 if TYPE_CHECKING:
@@ -28,19 +28,7 @@ if TYPE_CHECKING:
 ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 PICTURE_SERIES_NUMBER = 9103
 DOCUMENT_SERIES_NUMBER = 9104
-_COPIED = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "AccessionNumber",
-    "StudyID",
-    "StudyDate",
-    "StudyTime",
-    "StudyInstanceUID",
-    "ReferringPhysicianName",
-    "StudyDescription",
-)
+_COPIED = (*PATIENT_AND_STUDY, "StudyInstanceUID", "StudyDescription")
 
 
 def write_picture(film: Radiograph, png: bytes, path: Path, *, reading: Reading | None = None) -> None:
@@ -98,7 +86,7 @@ def _object_of(source: Source, sop_class: str, *, modality: str, series_number: 
     from pydicom.uid import UID, ExplicitVRLittleEndian
 
     dataset = Dataset()
-    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.SpecificCharacterSet = CHARACTER_SET
     for keyword in _COPIED:
         if keyword in source.header:
             dataset[keyword] = source.header[keyword]

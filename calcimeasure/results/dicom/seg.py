@@ -13,10 +13,11 @@ from calcimeasure import __version__
 from calcimeasure.deposits import Origin
 from calcimeasure.errors import OutputError
 from calcimeasure.results.dicom import codes
+from calcimeasure.results.dicom.maker import PRODUCT, maker_and_series
 from calcimeasure.results.dicom.occasion import Reading, creation_time, date_object, person_name
 from calcimeasure.results.dicom.source import Source, read_source
 from calcimeasure.results.dicom.tracking import Tracking, track_film
-from calcimeasure.results.dicom.uids import content_uid, encoded, place_holder_uid, settle_instance_uids
+from calcimeasure.results.dicom.uids import content_uid, encoded, settle_instance_uids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from calcimeasure.deposits import Deposit
     from calcimeasure.measurement.records import FilmMeasurement
 
-MANUFACTURER = "calcimeasure"
-PRODUCT = "calcimeasure"
-SERIAL_NUMBER = "none"
 SEGMENTATION_SERIES_NUMBER = 9101
 PRIVATE_GROUP = 0x0063
 PRIVATE_CREATOR = "CALCIMEASURE"
@@ -119,21 +117,12 @@ def segmentation(
             pixel_array=measurement.labels.image,
             segmentation_type="BINARY",
             segment_descriptions=_descriptions(measurement, tracking),
-            series_instance_uid=place_holder_uid(),
-            series_number=SEGMENTATION_SERIES_NUMBER,
-            sop_instance_uid=place_holder_uid(),
-            instance_number=1,
-            manufacturer=MANUFACTURER,
-            manufacturer_model_name=PRODUCT,
-            software_versions=__version__,
-            device_serial_number=SERIAL_NUMBER,
             pixel_measures=_pixel_measures(measurement),
             content_label="CALCINOSIS",
             content_description="Deposits of calcinosis",
             content_creator_name=None if reading is None else person_name(reading.reader),
-            series_description="Calcinosis: deposits",
-            specific_character_set="ISO_IR 192",
             transfer_syntax_uid=JPEG2000Lossless if compressed else ExplicitVRLittleEndian,
+            **maker_and_series(SEGMENTATION_SERIES_NUMBER, "Calcinosis: deposits"),
         )
     _complete(dataset, source, measurement, reading)
     settle_instance_uids(dataset)

@@ -17,6 +17,7 @@ from calcimeasure.errors import OutputError
 from calcimeasure.films.content import FileFormat, find_format
 from calcimeasure.radiograph import SpacingBasis
 from calcimeasure.results.dicom import codes
+from calcimeasure.results.dicom.maker import CHARACTER_SET
 from calcimeasure.results.dicom.uids import content_uid, encoded
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from calcimeasure.radiograph import Radiograph
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-_TYPE_2 = (
+PATIENT_AND_STUDY = (
     "PatientID",
     "PatientName",
     "PatientBirthDate",
@@ -38,9 +39,8 @@ _TYPE_2 = (
     "StudyDate",
     "StudyTime",
     "ReferringPhysicianName",
-    "PatientOrientation",
-    "Modality",
 )
+_TYPE_2 = (*PATIENT_AND_STUDY, "PatientOrientation", "Modality")
 _COPIED = (
     *_TYPE_2,
     "StudyInstanceUID",
@@ -232,7 +232,7 @@ def _image_module(
     from pydicom.valuerep import format_number_as_ds
 
     image = Dataset()
-    image.SpecificCharacterSet = "ISO_IR 192"
+    image.SpecificCharacterSet = CHARACTER_SET
     image.ImageType = ["DERIVED", "SECONDARY"]
     image.ConversionType = "WSD"
     image.SeriesNumber = 1

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from calcimeasure import __version__
 from calcimeasure.errors import OutputError
 from calcimeasure.results.dicom import codes
+from calcimeasure.results.dicom.maker import MANUFACTURER, PRODUCT, maker_and_series
 from calcimeasure.results.dicom.occasion import Reading, creation_time, date_object, person_name
-from calcimeasure.results.dicom.seg import MANUFACTURER, PRODUCT, SERIAL_NUMBER
 from calcimeasure.results.dicom.sr_groups import Reported, add_text
-from calcimeasure.results.dicom.uids import content_uid, encoded, place_holder_uid, settle_instance_uids
+from calcimeasure.results.dicom.uids import content_uid, encoded, settle_instance_uids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,18 +58,9 @@ def report(films: Sequence[Reported], groups: Sequence[Group], readings: Sequenc
         dataset = ComprehensiveSR(
             evidence=evidence,
             content=content,
-            series_instance_uid=place_holder_uid(),
-            series_number=REPORT_SERIES_NUMBER,
-            sop_instance_uid=place_holder_uid(),
-            instance_number=1,
-            manufacturer=MANUFACTURER,
-            manufacturer_model_name=PRODUCT,
-            software_versions=__version__,
-            device_serial_number=SERIAL_NUMBER,
-            series_description="Calcinosis: measurements",
-            specific_character_set="ISO_IR 192",
             coding_schemes=[codes.private_scheme()],
             is_complete=True,
+            **maker_and_series(REPORT_SERIES_NUMBER, "Calcinosis: measurements"),
         )
     signed = [reading for reading in readings if reading is not None]
     date_object(dataset, creation_time(films[0].source.header, signed[0] if signed else None))
