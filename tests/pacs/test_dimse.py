@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pydicom
@@ -36,6 +38,8 @@ class DimseServer:
         self.objects: dict[str, Dataset] = {}
         self.refuse: int | None = None
         self.abort = False
+        self.wait_s = 0.0
+        self.alter: Callable[[Dataset], object] = lambda _: None
         self.move_to: tuple[str, int] | None = None
         entity = AE(ae_title="ARCHIVE")
         entity.require_called_aet = True
@@ -75,6 +79,7 @@ class DimseServer:
         if self.abort:
             event.assoc.abort()
             return
+        time.sleep(self.wait_s)
         level = event.identifier.QueryRetrieveLevel
         for kept in {kept[UNIQUE[level]].value: kept for kept in self.matching(event.identifier)}.values():
             answer = Dataset()
@@ -87,7 +92,9 @@ class DimseServer:
         found = self.matching(event.identifier)
         yield len(found)
         for kept in found:
-            yield 0xFF00, kept
+            given = copy.deepcopy(kept)
+            self.alter(given)
+            yield 0xFF00, given
 
     def on_move(self, event: evt.Event):
         yield self.move_to
@@ -185,6 +192,44 @@ def test_an_association_that_is_aborted_is_tried_again(client, server) -> None:
     with pytest.raises(PacsError, match=r"broke off during the search, .* \(tried 2 times\)"):
         find(client, Query(), sleep=waits.append)
     assert len(waits) == 1
+
+
+def test_a_slow_archive_is_not_waited_for_without_end(server) -> None:
+    server.wait_s = 0.8
+    patience = Patience(connect_s=2, answer_s=0.3, attempts=2, first_wait_s=0)
+    start = time.monotonic()
+    with pytest.raises(PacsError, match=r"did not answer in time \(tried 2 times\)"):
+        find(client_of(server, patience=patience), Query())
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [
+        ("PatientID", "P2", "the archive sent another patient's object"),
+        ("SOPInstanceUID", "1.2.3", "the archive sent another object than the one asked for"),
+        ("SeriesInstanceUID", "1.2.3", "the archive sent an object of another series"),
+        ("PixelData", b"\0\0", "the object's picture is cut short (tried 2 times)"),
+    ],
+)
+def test_what_was_not_asked_for_is_not_kept(
+    client, server, make_film, tmp_path: Path, attribute: str, value: object, message: str
+) -> None:
+    film = pydicom.dcmread(make_film(1))
+    server.objects[film.SOPInstanceUID] = film
+    server.alter = lambda given: setattr(given, attribute, value)
+    (outcome,) = fetch(client, find(client, Query()), tmp_path / "in", sleep=lambda _: None)
+
+    assert outcome.status is Status.FAILED
+    assert outcome.reason.startswith(message)
+    assert not [path for path in (tmp_path / "in").rglob("*") if path.is_file()]
+
+
+def test_what_the_archive_changes_does_not_count_as_sent(client, server, make_film) -> None:
+    server.alter = lambda given: setattr(given, "PatientName", "Other^One")
+    (outcome,) = send(client, [make_film(1)])
+
+    assert (outcome.status, outcome.reason) == (Status.FAILED, "the archive took it but gives back something else")
 
 
 # pynetdicom leaves the socket of a refused connection to the garbage collector.
