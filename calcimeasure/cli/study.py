@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,10 +182,16 @@ def _summarise(state: StudyState) -> None:
 
 
 def _tell_plan(state: StudyState) -> None:
-    todo = [series for series in state.series if state.readings[series.name] is None]
-    pairs = sum(mark is None for mark in state.pairs.values())
+    def to_do(mark: Mapping[str, Any] | None) -> bool:
+        outcomes = [] if mark is None else list(mark.get("films", {"": mark}).values())
+        return mark is None or any(outcome["status"] == "failed" for outcome in outcomes)
+
+    todo = [series for series in state.series if to_do(state.readings[series.name])]
+    again = {film.name for series in todo for film in series.films}
+    pairs = sum(to_do(mark) for name, mark in state.pairs.items() if name not in again)
     films = sum(len(series.films) for series in todo)
-    click.echo(f"To do: {films} films of {len(todo)} limbs to be read, with their pairs; {pairs} other pairs.")
+    failed = f" ({len(state.failed_films)} failed before)" if state.failed_films else ""
+    click.echo(f"To do: {films} films of {len(todo)} limbs to be read{failed}, with their pairs; {pairs} other pairs.")
 
 
 def _tell(what: str, lines: list[str]) -> None:

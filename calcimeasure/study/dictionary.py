@@ -127,6 +127,7 @@ SUBJECTS = (
     Column("beyond_margin", TRUTH, "", "The 95 % interval lies outside the margin"),
     Column("verdict", TEXT, "", "As of a pair, or not_evaluable"),
     Column("area_change_band", TEXT, "", "The clinical score's band: a label beside, not that score"),
+    Column("limit_of_detection_mm2", NUMBER, "mm2", "What the limbs would have shown 95 times in 100"),
     Column("reason", TEXT, "", "Why it is not evaluable, or which limbs are left out"),
 )
 

@@ -121,7 +121,7 @@ def analyse(
     ratios = tuple(change for change in evaluable if change.log_ratio is not None)
     measured = [change.log_ratio for change in ratios if change.log_ratio is not None]
     errors = [change.log_ratio_se or 0.0 for change in ratios]
-    imputed = _imputed(evaluable, settings)
+    imputed = _imputed(evaluable)
     logs = measured + imputed
     certain = _differ(measured) and min(errors) > 0.0
     counted = len(evaluable)
@@ -153,20 +153,26 @@ def _differ(logs: Sequence[float]) -> bool:
     return len(logs) > 1 and max(logs) > min(logs)
 
 
-def _imputed(evaluable: Sequence[SubjectChange], settings: StudySettings) -> list[float]:
+def _imputed(evaluable: Sequence[SubjectChange]) -> list[float]:
     """Return log ratios of those with a burden of zero at either visit, half the limit of detection standing for it."""
-    limit = settings.analysis.limit_of_detection_mm2
-    if limit is None:
+    zeros = [change for change in evaluable if change.log_ratio is None and _can_stand(change)]
+    if not zeros:
         return []
-    pairs = [
-        (change.baseline_area_mm2, change.followup_area_mm2)
-        for change in evaluable
-        if change.log_ratio is None and change.baseline_area_mm2 is not None and change.followup_area_mm2 is not None
+    before, after = _areas(zeros)
+    limits = [change.limit_of_detection_mm2 or 0.0 for change in zeros]
+    return [float(log) for log in np.log(replace_zeros(after, limits)) - np.log(replace_zeros(before, limits))]
+
+
+def _can_stand(change: SubjectChange) -> bool:
+    """Return whether both areas are known, and what would stand for one that is zero."""
+    areas = (change.baseline_area_mm2, change.followup_area_mm2)
+    return None not in areas and (0.0 not in areas or change.limit_of_detection_mm2 is not None)
+
+
+def _areas(changes: Sequence[SubjectChange]) -> tuple[list[float], list[float]]:
+    return [change.baseline_area_mm2 or 0.0 for change in changes], [
+        change.followup_area_mm2 or 0.0 for change in changes
     ]
-    if not pairs:
-        return []
-    before, after = (replace_zeros(areas, limit) for areas in zip(*pairs, strict=True))
-    return [float(log) for log in np.log(after) - np.log(before)]
 
 
 def _clustered(
@@ -202,14 +208,10 @@ def _arms(ratios: Sequence[SubjectChange], settings: StudySettings) -> tuple[tup
 
 
 def _zeros(evaluable: Sequence[SubjectChange], settings: StudySettings) -> pd.DataFrame | None:
-    limit = settings.analysis.limit_of_detection_mm2
-    measured = [c for c in evaluable if c.baseline_area_mm2 is not None and c.followup_area_mm2 is not None]
-    has_zero = any(0.0 in (change.baseline_area_mm2, change.followup_area_mm2) for change in measured)
-    if not has_zero or limit is None:
+    measured = [change for change in evaluable if _can_stand(change)]
+    before, after = _areas(measured)
+    if 0.0 not in (*before, *after):
         return None
-    return zero_sensitivity(
-        [change.baseline_area_mm2 or 0.0 for change in measured],
-        [change.followup_area_mm2 or 0.0 for change in measured],
-        limit,
-        margin_ratio=settings.margin_ratio,
-    )
+    # Where neither area is zero its limit stands for nothing.
+    limits = [change.limit_of_detection_mm2 or 1.0 for change in measured]
+    return zero_sensitivity(before, after, limits, margin_ratio=settings.margin_ratio)

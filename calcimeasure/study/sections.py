@@ -168,9 +168,9 @@ def facts_of(state: StudyState, endpoint: Endpoint) -> list[tuple[str, str]]:
     ]
     if analysis.population:
         facts.append(("Population", f"{', '.join(analysis.population)}; declared beforehand"))
-    if analysis.limit_of_detection_mm2 is not None:
-        limit = f"half of {analysis.limit_of_detection_mm2:g} mm² (limit of detection) stands for it in the mean"
-        facts.append(("A burden of zero", limit))
+    if endpoint.imputed:
+        whose = "declared" if analysis.limit_of_detection_mm2 is not None else "the segmenter's on simulated films"
+        facts.append(("A burden of zero", f"half the limit of detection ({whose}) stands for it in the mean"))
     if endpoint.posterior is not None:
         low, high = (100.0 * (bound - 1.0) for bound in endpoint.posterior.interval)
         chance = 100.0 * endpoint.posterior.probability_inside_margin

@@ -58,7 +58,8 @@ class Analysis:
     population
         Subjects that the cohort's analysis is about; empty for all. Others are measured, and told beside.
     limit_of_detection_mm2
-        The area that a film would have shown 95 times in 100: half of it stands for a burden of zero.
+        The area that a film would have shown 95 times in 100, half of which stands for a burden of zero; the
+        segmenter's own where it is not given and no person read the films.
     """
 
     estimand: str = "Ratio of footprint area at follow-up to baseline, at a common pose and magnification"
@@ -125,7 +126,6 @@ class StudySettings:
                 "arms": dict(self.analysis.arms),
                 "reference_arm": self.analysis.reference_arm,
                 "population": list(self.analysis.population),
-                "limit_of_detection_mm2": self.analysis.limit_of_detection_mm2,
             },
         }
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
@@ -144,6 +144,7 @@ class StudySettings:
             **self.reading(),
             "margin_ratio": list(self.margin_ratio),
             "repositioning_sd": self.repositioning_sd,
+            "limit_of_detection_mm2": self.analysis.limit_of_detection_mm2,
         }
 
 
@@ -222,7 +223,8 @@ def settings_text(settings: StudySettings) -> str:
         f"population = [{', '.join(map(_quoted, settings.analysis.population))}]",
         "# The one view of each body part that makes a subject's burden.",
         f"burden_view = {_inline(settings.analysis.burden_view)}",
-        "# Area (mm2) that a film would have shown 95 times in 100; half of it stands for a burden of zero.",
+        "# Area (mm2) that a film would have shown 95 times in 100, half of which stands for a burden of zero; the",
+        "# segmenter's own where none is given.",
         f"{'' if lod else '# '}limit_of_detection_mm2 = {lod or 1.0}",
         "",
         "# Visits in order; the first is the baseline that all others are compared with. A visit that is not for all",

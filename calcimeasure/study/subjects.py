@@ -25,6 +25,8 @@ class SubjectChange:
     ----------
     limbs
         Limbs that were evaluable at both visits and are summed.
+    limit_of_detection_mm2
+        Of all limbs together: what they would have shown 95 times in 100; None where it is not known of each.
     reason
         Why there is no change to tell, or which limbs are left out.
     """
@@ -45,6 +47,7 @@ class SubjectChange:
     beyond_margin: bool | None = None
     verdict: str
     area_change_band: str | None = None
+    limit_of_detection_mm2: float | None = None
     reason: str = ""
 
 
@@ -57,6 +60,7 @@ class _Limb:
     after: float
     se: float | None
     in_mm: bool = True
+    limit: float | None = None
 
 
 def subject_changes(
@@ -99,7 +103,10 @@ def _change(
     before, after = math.fsum(limb.before for limb in limbs), math.fsum(limb.after for limb in limbs)
     in_mm = all(limb.in_mm for limb in limbs)
     ratio = _ratio(limbs, before, after)
-    decision = _decide(ratio, before, after, len(limbs), settings)
+    limits = [limb.limit for limb in limbs if limb.limit is not None]
+    # Every limb may have hidden as much as a film can hide.
+    limit = math.fsum(limits) if in_mm and len(limits) == len(limbs) else None
+    decision = _decide(ratio, before, after, limit, settings)
     change = percent(ratio.value) if ratio else None
     return SubjectChange(
         **head,  # type: ignore[arg-type]
@@ -115,6 +122,7 @@ def _change(
         beyond_margin=decision.beyond_margin,
         verdict=str(decision.verdict),
         area_change_band=area_change_band(change, decision.verdict),
+        limit_of_detection_mm2=limit,
         reason=" ".join(part for part in (*decision.reasons, reason) if part),
     )
 
@@ -143,7 +151,8 @@ def _evaluable(marks: Sequence[Mark], rows: Mapping[str, FilmRow]) -> tuple[list
                 _Limb(name=name, before=pixels[0], after=_scaled(mark, *pixels), se=mark["log_ratio_se"], in_mm=False)
             )
             continue
-        limbs.append(_Limb(name=name, before=before, after=after, se=mark["log_ratio_se"]))
+        limit = mark.get("limit_of_detection_mm2")
+        limbs.append(_Limb(name=name, before=before, after=after, se=mark["log_ratio_se"], limit=limit))
     return limbs, left_out
 
 
@@ -175,16 +184,16 @@ def _share_of_error(limb: _Limb, before: float, after: float) -> float:
     return 0.5 * (limb.before / before + limb.after / after) * limb.se
 
 
-def _decide(ratio: LogRatio | None, before: float, after: float, limbs: int, settings: StudySettings) -> Decision:
+def _decide(
+    ratio: LogRatio | None, before: float, after: float, limit: float | None, settings: StudySettings
+) -> Decision:
     if ratio is not None:
         return decide_on_ratio(ratio, settings.margin_ratio)
     if before <= 0.0 and after <= 0.0:
         return Decision(verdict=Verdict.NO_DEPOSITS)
-    limit = settings.analysis.limit_of_detection_mm2
     return decide_from_zero(
         area=max(before, after),
-        # Of one film; every limb may have hidden as much.
-        limit_of_detection=None if limit is None else limbs * limit,
+        limit_of_detection=limit,
         empty_is_baseline=before <= 0.0,
         margin_ratio=settings.margin_ratio,
     )

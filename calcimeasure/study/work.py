@@ -132,10 +132,12 @@ def _compare(work: PairWork) -> dict[str, Any]:
             "margin_ratio": tuple(work.settings["margin_ratio"]),
             "repositioning_sd": work.settings["repositioning_sd"],
             "precision": work.settings["precision"],
+            "limit_of_detection_mm2": _limit_of_detection(work),
         }
         comparison = compare(*films, baseline_labels=labels[0], followup_labels=labels[1], **settings)
         write_comparison(comparison, work.folder, overwrite=True, settings=settings)
-        outcome = {"status": OK, **_pair_outcome(comparison)}
+        limit = {"limit_of_detection_mm2": settings["limit_of_detection_mm2"]}
+        outcome = {"status": OK, **limit, **_pair_outcome(comparison)}
     except MemoryError:
         raise
     except Exception as error:
@@ -148,6 +150,16 @@ def _compare(work: PairWork) -> dict[str, Any]:
         "followup": work.pair.followup.name,
         **outcome,
     }
+
+
+def _limit_of_detection(work: PairWork) -> float | None:
+    """Return the declared limit, else the segmenter's where it read both films: what a person misses is not known."""
+    from calcimeasure.segmentation import get_segmenter
+
+    declared: float | None = work.settings["limit_of_detection_mm2"]
+    if declared is not None or any(film.reading is not None for film in (work.baseline, work.followup)):
+        return declared
+    return get_segmenter(work.settings["method"]).limit_of_detection_mm2
 
 
 def open_film(one: FilmWork, settings: dict[str, Any]) -> Radiograph:

@@ -48,6 +48,10 @@ def test_from_a_folder_to_a_page(films: Path, tmp_path: Path) -> None:
     assert f"Report: {page}" in told.output
     before = page.read_bytes()
 
+    assert (
+        "To do: 0 films of 0 limbs to be read, with their pairs; 0 other pairs."
+        in call("run", study, "--dry-run").output
+    )
     told = call("status", study)
     assert told.return_value == 0
     assert "not done yet" not in told.output

@@ -93,8 +93,7 @@ def test_zeros_get_a_sensitivity_analysis() -> None:
     assert without.zeros is None
     assert without.mean_ratio is not None
     assert without.mean_ratio.patients == 4
-    settings = replace(STUDY, analysis=replace(STUDY.analysis, limit_of_detection_mm2=0.8))
-    result = analyse((*FOUR, gone), settings)
+    result = analyse((*FOUR, replace(gone, limit_of_detection_mm2=0.8)), STUDY)
     assert len(result.ratios) == 4
     assert result.zeros is not None
     assert list(result.zeros["patients"]) == [5, 5, 5, 4]

@@ -79,6 +79,20 @@ def test_a_limb_without_deposits_at_one_visit_counts_with_its_area() -> None:
     left, right = row("L"), row("R")
     change = one([left, right], [mark(left, 30.0, 30.0), mark(right, 0.0, 6.0, None)])
     assert change.area_change_percent == pytest.approx(20.0)
+    # Half of 6 mm² may be there or not: shares 30/30 and 30/36 of 0.05, and half of 6/36.
+    assert change.log_ratio_se == pytest.approx(math.hypot((1 + 30 / 36) / 2 * 0.05, 6 / 36 * 0.5))
+
+
+def test_from_zero_it_is_judged_against_what_all_limbs_could_have_hidden() -> None:
+    left, right = row("L"), row("R")
+    marks = [mark(left, 0.0, 5.0, None, limit_of_detection_mm2=2.0), mark(right, 0.0, 0.0, None)]
+    assert one([left, right], marks).verdict == "indeterminate"
+    assert one([left, right], marks).limit_of_detection_mm2 is None
+    marks[1]["limit_of_detection_mm2"] = 2.5
+    change = one([left, right], marks)
+    assert (change.verdict, change.limit_of_detection_mm2) == ("increase", 4.5)
+    marks[1]["limit_of_detection_mm2"] = 3.5
+    assert one([left, right], marks).verdict == "indeterminate"
 
 
 @pytest.mark.parametrize(
