@@ -268,6 +268,16 @@ def test_a_worker_killed_in_mid_run_loses_nothing(tmp_path: Path, inline: Execut
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 8])
+@pytest.mark.usefixtures("stubbed_work")
+def test_any_number_of_processes_gives_the_same_bytes(tmp_path: Path, inline: Executor, workers: int) -> None:
+    here, there = stubbed(tmp_path / "here", 12), stubbed(tmp_path / "there", 12)
+    export_study(here, run_study(here, executor=inline))
+    finish(stub_run(there, workers))
+    assert tables(there) == tables(here)
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("stubbed_work")
 def test_a_cluster_gives_the_same_bytes(tmp_path: Path, inline: Executor) -> None:
     pytest.importorskip("distributed", reason="the cluster extra is not installed")
