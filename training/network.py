@@ -3,15 +3,18 @@
     pip install torch onnx onnxscript            # training only; a CPU is enough
     python training/network.py --work WORK       # films, training, export; run again to go on where it stopped
 
-Three steps, each skipped when its result is there: simulated films (and, where a folder of real films is given, those
-as backgrounds with deposits inserted, and as they are), the training itself with a checkpoint every few minutes, and
-the export with a check that ONNX Runtime gives what torch gave. Seeds are fixed; film seeds 0-99999 belong to training
+Four steps, the first two skipped as far as their results are there: simulated films (and, where a folder of real films
+is given, those as backgrounds with deposits inserted, and as they are), the training itself with a checkpoint every few
+minutes, the export with a check that ONNX Runtime gives what torch gave, and the second look (`segmentation/judge.py`)
+fitted to films that the training did not see. Seeds are fixed; film seeds 0-99999 belong to training
 and none of them to `calcimeasure validate`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -27,10 +30,16 @@ from torch.nn import functional
 
 import calcimeasure as cm
 from calcimeasure.anatomy import find_anatomy
-from calcimeasure.segmentation.network_input import PITCH_MM, limb_on_input, network_input
+from calcimeasure.segmentation.judge import FEATURE_NAMES, SETTINGS_FILE, describe
+from calcimeasure.segmentation.network import Evidence, candidates, gather, probability_map
+from calcimeasure.segmentation.network_input import masks_on_input, network_input
+from calcimeasure.segmentation.regions import Region
+from calcimeasure.segmentation.working import PITCH_MM
 
 FIRST_SIMULATED_SEED = 0
 FIRST_INSERTED_SEED = 50_000
+FIRST_JUDGED_SEED = 70_000
+FIRST_JUDGED_INSERTED_SEED = 80_000
 PARTS, SHARES = ("hand", "hands", "forearm", "elbow", "knee"), (0.7, 0.06, 0.08, 0.08, 0.08)
 SPACINGS_MM = (PITCH_MM, 0.15)
 PATCH = 192
@@ -104,19 +113,24 @@ def _twice(x: torch.Tensor) -> torch.Tensor:
 Film = tuple[cm.Radiograph, NDArray[np.uint16]]
 
 
-def make_films(folder: Path, seeds: range, make: Callable[[np.random.Generator], Film], workers: int) -> list[Path]:
-    """Write a film a seed as small arrays (input, truth, limb); those already there are kept."""
+Sample = dict[str, NDArray[np.generic]]
+MakeFilm = Callable[[np.random.Generator], Film]
+MakeSample = Callable[[cm.Radiograph, NDArray[np.uint16]], Sample | None]
+
+
+def make_films(folder: Path, seeds: range, make: MakeFilm, sample_of: MakeSample, workers: int) -> list[Path]:
+    """Write a film a seed as small arrays; those already there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(workers) as pool:
-        made = list(pool.map(partial(_make_film, folder, make), seeds, chunksize=4))
+        made = list(pool.map(partial(_make_film, folder, make, sample_of), seeds, chunksize=4))
     return [path for path in made if path is not None]
 
 
-def _make_film(folder: Path, make: Callable[[np.random.Generator], Film], seed: int) -> Path | None:
+def _make_film(folder: Path, make: MakeFilm, sample_of: MakeSample, seed: int) -> Path | None:
     path = folder / f"{seed}.npz"
     if not path.exists():
         cv2.setNumThreads(1)
-        sample = _sample(*make(np.random.default_rng(seed)))
+        sample = sample_of(*make(np.random.default_rng(seed)))
         if sample is None:
             return None
         part = folder / f"{seed}.part.npz"
@@ -125,16 +139,46 @@ def _make_film(folder: Path, make: Callable[[np.random.Generator], Film], seed: 
     return path
 
 
-def _sample(film: cm.Radiograph, truth: NDArray[np.uint16]) -> dict[str, NDArray[np.generic]] | None:
+def training_sample(film: cm.Radiograph, truth: NDArray[np.uint16]) -> Sample | None:
+    """Return what the network is trained on: input, truth and limb."""
     anatomy = find_anatomy(film)
     if anatomy.limb_count == 0:
         return None
     inputs, factor = network_input(film, anatomy)
-    size = (round(film.shape[1] / factor[1]), round(film.shape[0] / factor[0]))
+    limb, _ = masks_on_input(film, anatomy, inputs.shape)
+    return {"inputs": inputs.astype(np.float16), "truth": _on_grid(truth, inputs, factor), "limb": limb}
+
+
+def judged_sample(film: cm.Radiograph, truth: NDArray[np.uint16]) -> Sample | None:
+    """Return what the judge is fitted to, but for the network's own map."""
+    anatomy = find_anatomy(film)
+    if anatomy.limb_count == 0:
+        return None
+    evidence = gather(film, anatomy)
+    labels = np.zeros(evidence.limb.shape, np.uint16)
+    ranked = sorted(evidence.classical, key=lambda region: region.probability)
+    for number, region in enumerate(ranked, start=1):
+        rows, cols = region.mask.shape
+        labels[region.corner[0] : region.corner[0] + rows, region.corner[1] : region.corner[1] + cols][region.mask] = (
+            number
+        )
+    return {
+        "inputs": evidence.inputs.astype(np.float16),
+        "truth": _on_grid(truth, evidence.inputs, evidence.factor),
+        "limb": evidence.limb,
+        "bone": evidence.bone,
+        "classical": labels,
+        "probabilities": np.array([region.probability for region in ranked]),
+        "factor": np.array(evidence.factor),
+    }
+
+
+def _on_grid(truth: NDArray[np.uint16], inputs: NDArray[np.float32], factor: tuple[float, float]) -> NDArray[np.uint8]:
+    """Return the share of each cell that lies on a deposit, 255 for all of it."""
+    size = (round(truth.shape[1] / factor[1]), round(truth.shape[0] / factor[0]))
     share = cv2.resize((truth > 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
     small = np.pad(share, ((0, inputs.shape[1] - size[1]), (0, inputs.shape[2] - size[0])))
-    inside = limb_on_input(film, anatomy, inputs.shape, factor)
-    return {"inputs": inputs.astype(np.float16), "truth": (small * 255).astype(np.uint8), "limb": inside}
+    return (small * 255).astype(np.uint8)
 
 
 def simulated(rng: np.random.Generator) -> Film:
@@ -269,7 +313,7 @@ def train(work: Path, patches: Patches, minutes: float, threads: int) -> Compact
         rng = np.random.default_rng((7, step))
         inputs, target = patches.batch(rng, BATCH)
         for group in optimiser.param_groups:
-            group["lr"] = 2e-3 * 0.5 * (1 + np.cos(np.pi * min(1.0, spent / (minutes * 60)))) + 1e-5
+            group["lr"] = 2e-3 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent / (minutes * 60)))) + 1e-5
         optimiser.zero_grad(set_to_none=True)
         with half_precision():
             logits = model(inputs.to(memory_format=torch.channels_last))
@@ -317,6 +361,88 @@ def export(model: CompactUNet, path: Path) -> None:
         raise SystemExit("the exported network does not give what torch gave")
 
 
+# --- the second look -----------------------------------------------------------------------------------------------
+
+
+def fit_judge(paths: list[Path], model: Path, most_false: float) -> None:
+    """Fit the logistic model of whole regions and write it beside the network.
+
+    The threshold is the lowest that leaves at most `most_false` false regions a film.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    films = [_judged_regions(path, session) for path in paths]
+    rows = np.vstack([rows for rows, _ in films])
+    real = np.concatenate([real for _, real in films])
+    mean, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-9
+    standard = np.clip((rows - mean) / scale, -3.0, 3.0)
+    weights = _logistic(np.hstack([np.ones((len(rows), 1)), standard, standard**2]), real.astype(float))
+    chance = 1 / (1 + np.exp(-np.hstack([np.ones((len(rows), 1)), standard, standard**2]) @ weights))
+    false = np.sort(chance[~real])[::-1]
+    allowed = int(most_false * len(films))
+    threshold = float(np.clip(false[allowed] + 1e-4 if allowed < len(false) else 0.3, 0.2, 0.7))
+    kept = chance >= threshold
+    print(f"{len(films)} films, {real.sum()} real regions of {len(real)}; threshold {threshold:.3f}")
+    print(f"{kept[real].mean():.3f} of the real ones kept, {(kept & ~real).sum() / len(films):.2f} false a film")
+    stored = {
+        "features": FEATURE_NAMES,
+        "mean": mean.round(6).tolist(),
+        "scale": scale.round(6).tolist(),
+        "weights": weights.round(6).tolist(),
+        "threshold": round(threshold, 4),
+    }
+    model.with_name(SETTINGS_FILE).write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+
+
+def _judged_regions(path: Path, session: object) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the figures of each region of a film, and whether it lies on a deposit."""
+    with np.load(path, allow_pickle=False) as stored:
+        film = {name: stored[name] for name in stored.files}
+    factor = (float(film["factor"][0]), float(film["factor"][1]))
+    regions = []
+    for number, probability in enumerate(film["probabilities"], start=1):
+        mask = film["classical"] == number
+        if mask.any():
+            (top, bottom), (left, right) = ((int(c.min()), int(c.max()) + 1) for c in np.nonzero(mask))
+            regions.append(
+                Region(
+                    mask=mask[top:bottom, left:right],
+                    corner=(top, left),
+                    probability=float(probability),
+                    factor=factor,
+                )
+            )
+    evidence = Evidence(
+        inputs=film["inputs"].astype(np.float32),
+        factor=factor,
+        limb=film["limb"],
+        bone=film["bone"],
+        classical=regions,
+    )
+    found, cells = candidates(evidence, probability_map(evidence.inputs, evidence.limb, session=session))
+    truth = film["truth"] > 64
+    on_truth = []
+    for region in found:
+        rows, cols = region.mask.shape
+        here = truth[region.corner[0] : region.corner[0] + rows, region.corner[1] : region.corner[1] + cols]
+        on_truth.append(here[region.mask].mean() >= 0.1)
+    rows = np.array([describe(region, cells) for region in found]).reshape(len(found), len(FEATURE_NAMES))
+    return rows, np.array(on_truth, dtype=bool)
+
+
+def _logistic(terms: NDArray[np.float64], answer: NDArray[np.float64], ridge: float = 1.0) -> NDArray[np.float64]:
+    """Return the weights of a ridge-penalised logistic regression, by Newton's steps; the first term is the bias."""
+    penalty = ridge * np.diag([0.0, *np.ones(terms.shape[1] - 1)])
+    weights = np.zeros(terms.shape[1])
+    for _ in range(60):
+        chance = 1 / (1 + np.exp(-terms @ weights))
+        slope = terms.T @ (answer - chance) - penalty @ weights
+        curvature = (terms * (chance * (1 - chance))[:, None]).T @ terms + penalty
+        weights = weights + np.linalg.solve(curvature, slope)
+    return weights
+
+
 def usable_films(folder: Path | None) -> list[Path]:
     """Return the real films that may serve as backgrounds: none that is calcified, and not every third (held out)."""
     if folder is None:
@@ -332,6 +458,8 @@ def main() -> None:
     parser.add_argument("--films", type=int, default=600, help="simulated films")
     parser.add_argument("--insertions", type=int, default=200, help="films made from the real ones")
     parser.add_argument("--real", type=Path, help="folder of real films (see the model card)")
+    parser.add_argument("--judged", type=int, default=150, help="further films that the second look is fitted to")
+    parser.add_argument("--most-false", type=float, default=0.35, help="false regions a film that set the threshold")
     parser.add_argument("--minutes", type=float, default=60.0, help="training time in all")
     parser.add_argument("--workers", type=int, default=2, help="processes that make films")
     parser.add_argument("--threads", type=int, default=2)
@@ -339,14 +467,21 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     work, real = options.work, usable_films(options.real)
-    first, then = FIRST_SIMULATED_SEED, FIRST_INSERTED_SEED
-    paths = make_films(work / "simulated", range(first, first + options.films), simulated, options.workers)
+    workers = options.workers
+    seeds = range(FIRST_SIMULATED_SEED, FIRST_SIMULATED_SEED + options.films)
+    paths = make_films(work / "simulated", seeds, simulated, training_sample, workers)
+    seeds = range(FIRST_JUDGED_SEED, FIRST_JUDGED_SEED + options.judged)
+    judged = make_films(work / "judged", seeds, simulated, judged_sample, workers)
     if real:
-        seeds = range(then, then + options.insertions)
-        paths += make_films(work / "inserted", seeds, partial(inserted, real=real), options.workers)
+        put_in = partial(inserted, real=real)
+        seeds = range(FIRST_INSERTED_SEED, FIRST_INSERTED_SEED + options.insertions)
+        paths += make_films(work / "inserted", seeds, put_in, training_sample, workers)
+        seeds = range(FIRST_JUDGED_INSERTED_SEED, FIRST_JUDGED_INSERTED_SEED + options.judged // 3)
+        judged += make_films(work / "judged", seeds, put_in, judged_sample, workers)
     model = train(work, Patches(paths), options.minutes, options.threads)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters")
     export(model, options.out)
+    fit_judge(judged, options.out, options.most_false)
 
 
 if __name__ == "__main__":

@@ -51,18 +51,21 @@ class ClassicalSegmenter:
         """Return everything on the film that might be a piece of a deposit."""
         if anatomy.limb_count == 0:
             return nothing_proposed(film, anatomy, method=NAME, threshold=self.scorer.threshold)
-        working = make_working(film, anatomy)
-        cuts = find_cuts(working)
-        probabilities = [self.scorer(rows) for rows in describe_cuts(working, cuts)]
         return proposals_from_regions(
             film,
             anatomy,
-            select(working, cuts, probabilities),
+            self.candidates(film, anatomy),
             method=NAME,
             threshold=self.scorer.threshold,
             outline_from=self.scorer.threshold,
             warnings=anatomy.warnings,
         )
+
+    def candidates(self, film: Radiograph, anatomy: Anatomy) -> list[Region]:
+        """Return the candidates on their reduced grids, with their probabilities, before they are outlined."""
+        working = make_working(film, anatomy)
+        cuts = find_cuts(working)
+        return select(working, cuts, [self.scorer(rows) for rows in describe_cuts(working, cuts)])
 
     def accept(self, proposals: Proposals, threshold: float | None = None) -> DepositLabels:
         """Return the deposits among the proposals."""

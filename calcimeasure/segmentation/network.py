@@ -1,7 +1,8 @@
-"""The learned method: a compact U-Net whose probability map becomes proposals. Made by `training/network.py`."""
+"""The learned method: a compact U-Net finds regions, a second look judges them. Made by `training/network.py`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -13,18 +14,23 @@ from calcimeasure.anatomy import Anatomy
 from calcimeasure.deposits import DepositLabels
 from calcimeasure.errors import MissingExtraError
 from calcimeasure.radiograph import Radiograph
+from calcimeasure.segmentation.classical import ClassicalSegmenter, nothing_proposed
 from calcimeasure.segmentation.grouping import accept
-from calcimeasure.segmentation.network_input import DIVISOR, PITCH_MM, limb_on_input, network_input
+from calcimeasure.segmentation.judge import Cells, describe, load_judge
+from calcimeasure.segmentation.network_input import DIVISOR, masks_on_input, network_input
 from calcimeasure.segmentation.protocol import Proposals
-from calcimeasure.segmentation.regions import proposals_from_regions, regions_of_map
+from calcimeasure.segmentation.regions import Region, proposals_from_regions, regions_of_map
+from calcimeasure.segmentation.working import PITCH_MM
 
 MODEL = "network.onnx"
 METHOD = "network/1"
-# Chosen on seeds 100000 and up, see the model card.
-THRESHOLD = 0.5
-CUT, WEAK_CUT = 0.5, 0.1
+CUT, WEAK_CUT = 0.3, 0.1
 LIMIT_OF_DETECTION_MM2: float | None = None
-# Context that the network is shown around the limb; it is air.
+# A classical candidate stands for itself where the network's regions cover less of it than this.
+_ALREADY_THERE = 0.2
+_LEAST_CLASSICAL = 0.05
+_OUTLINE_FROM = 0.1
+# Context around the limb that the network is shown; it is air.
 _AROUND_MM = 8.0
 # Fixed, so that the answer does not depend on the machine's cores.
 _THREADS = 2
@@ -37,12 +43,22 @@ class NetworkSegmenter:
     limit_of_detection_mm2: float | None = LIMIT_OF_DETECTION_MM2
 
     def propose(self, film: Radiograph, anatomy: Anatomy) -> Proposals:
-        """Return every region that the network thinks may be a deposit, weak ones too."""
-        inputs, factor = network_input(film, anatomy)
-        probability = probability_map(inputs, limb_on_input(film, anatomy, inputs.shape, factor))
-        regions = regions_of_map(probability, factor, cut=CUT, weak_cut=WEAK_CUT)
+        """Return every region that may be a deposit, weak ones too."""
+        judge = load_judge()
+        if anatomy.limb_count == 0:
+            return nothing_proposed(film, anatomy, method=METHOD, threshold=judge.threshold)
+        evidence = gather(film, anatomy)
+        regions, cells = candidates(evidence, probability_map(evidence.inputs, evidence.limb))
+        rows = np.array([describe(region, cells) for region in regions]).reshape(len(regions), -1)
+        judged = judge(rows) if regions else np.zeros(0)
         return proposals_from_regions(
-            film, anatomy, regions, method=METHOD, threshold=THRESHOLD, outline_from=WEAK_CUT, warnings=anatomy.warnings
+            film,
+            anatomy,
+            [replace(region, probability=float(value)) for region, value in zip(regions, judged, strict=True)],
+            method=METHOD,
+            threshold=judge.threshold,
+            outline_from=_OUTLINE_FROM,
+            warnings=anatomy.warnings,
         )
 
     def accept(self, proposals: Proposals, threshold: float | None = None) -> DepositLabels:
@@ -50,12 +66,96 @@ class NetworkSegmenter:
         return accept(proposals, threshold)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """What a film gives before the network has looked at it.
+
+    Attributes
+    ----------
+    inputs, factor
+        From `network_input`.
+    limb, bone
+        Masks on the same cells.
+    classical
+        What the classical method proposes, on the same cells.
+    """
+
+    inputs: NDArray[np.float32]
+    factor: tuple[float, float]
+    limb: NDArray[np.bool_]
+    bone: NDArray[np.bool_]
+    classical: list[Region]
+
+
+def gather(film: Radiograph, anatomy: Anatomy) -> Evidence:
+    """Return what the network is shown of a film that has a limb on it, and what the classical method says."""
+    inputs, factor = network_input(film, anatomy)
+    limb, bone = masks_on_input(film, anatomy, inputs.shape)
+    found = [_on_grid(region, factor, limb.shape) for region in ClassicalSegmenter().candidates(film, anatomy)]
+    return Evidence(
+        inputs=inputs,
+        factor=factor,
+        limb=limb,
+        bone=bone,
+        classical=[region for region in found if region.mask.any()],
+    )
+
+
+def candidates(evidence: Evidence, probability: NDArray[np.float32]) -> tuple[list[Region], Cells]:
+    """Return the regions that the network or the classical method found, and what is known of every cell.
+
+    Parameters
+    ----------
+    evidence
+        From `gather`.
+    probability
+        The network's map.
+
+    Returns
+    -------
+    regions
+        On the network's grid, the network's first; their probabilities are those of the map, or of the classical
+        method, and not yet judged.
+    cells
+        What `describe` needs.
+    """
+    regions = regions_of_map(probability, evidence.factor, cut=CUT, weak_cut=WEAK_CUT)
+    taken = np.zeros(probability.shape, dtype=np.bool_)
+    for region in regions:
+        taken[_box_of(region)] |= region.mask
+    classical = np.zeros(probability.shape, dtype=np.float32)
+    for region in evidence.classical:
+        box = _box_of(region)
+        classical[box] = np.maximum(classical[box], np.where(region.mask, np.float32(region.probability), 0.0))
+        covered = float((taken[box] & region.mask).sum())
+        if region.probability >= _LEAST_CLASSICAL and covered < _ALREADY_THERE * float(region.mask.sum()):
+            regions.append(region)
+    cells = Cells(probability=probability, inputs=evidence.inputs, bone=evidence.bone, classical=classical)
+    return regions, cells
+
+
+def _on_grid(region: Region, factor: tuple[float, float], shape: tuple[int, ...]) -> Region:
+    """Return a candidate of a coarser grid, whose cells are whole multiples of the network's, on the network's."""
+    coarse = max(1, round(region.factor[0] / factor[0]))
+    mask = np.repeat(np.repeat(region.mask, coarse, 0), coarse, 1)
+    corner = (region.corner[0] * coarse, region.corner[1] * coarse)
+    mask = mask[: shape[0] - corner[0], : shape[1] - corner[1]]
+    return replace(region, mask=mask, corner=corner, factor=factor)
+
+
+def _box_of(region: Region) -> tuple[slice, slice]:
+    rows, cols = region.mask.shape
+    return slice(region.corner[0], region.corner[0] + rows), slice(region.corner[1], region.corner[1] + cols)
+
+
 def network_installed() -> bool:
     """Return whether the trained network ships with this installation."""
     return resources.files("calcimeasure.segmentation").joinpath("models", MODEL).is_file()
 
 
-def probability_map(inputs: NDArray[np.float32], limb: NDArray[np.bool_]) -> NDArray[np.float32]:
+def probability_map(
+    inputs: NDArray[np.float32], limb: NDArray[np.bool_], *, session: Any = None
+) -> NDArray[np.float32]:
     """Return the probability of each cell of the network's input, 0 outside the limb.
 
     Parameters
@@ -64,19 +164,21 @@ def probability_map(inputs: NDArray[np.float32], limb: NDArray[np.bool_]) -> NDA
         float32, (2, rows, cols), from `network_input`.
     limb
         bool, (rows, cols).
+    session
+        An inference session of ONNX Runtime in place of the network that ships.
     """
     probability = np.zeros(limb.shape, dtype=np.float32)
     if not limb.any():
         return probability
-    box = _box(limb, round(_AROUND_MM / PITCH_MM))
+    box = _box_around(limb, round(_AROUND_MM / PITCH_MM))
     crop = inputs[(slice(None), *box)]
-    (answer,) = _session().run(None, {"inputs": np.ascontiguousarray(crop[np.newaxis])})
+    (answer,) = (session or _session()).run(None, {"inputs": np.ascontiguousarray(crop[np.newaxis])})
     probability[box] = answer[0, 0]
     probability[~limb] = 0.0
     return probability
 
 
-def _box(limb: NDArray[np.bool_], around: int) -> tuple[slice, slice]:
+def _box_around(limb: NDArray[np.bool_], around: int) -> tuple[slice, slice]:
     """Return the smallest box around the limb whose sides the network can halve."""
     slices = []
     for axis in (0, 1):

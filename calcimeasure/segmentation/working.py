@@ -93,6 +93,20 @@ def film_pixels_a_mm(film: Radiograph, anatomy: Anatomy) -> tuple[float, float]:
     return (a_mm / film.spacing.pixel_aspect, a_mm)
 
 
+def working_grid(film: Radiograph, anatomy: Anatomy) -> tuple[tuple[int, int], float]:
+    """Return how many (rows, columns) cells span the film, and the millimetres a cell."""
+    rows_a_mm, cols_a_mm = film_pixels_a_mm(film, anatomy)
+    pitch = PITCH_MM
+    cells = film.shape[0] / (rows_a_mm * pitch) * film.shape[1] / (cols_a_mm * pitch)
+    if cells > _LARGEST_CELLS:  # a spacing that cannot be that of a limb must not cost gigabytes
+        pitch *= float(np.sqrt(cells / _LARGEST_CELLS))
+    shape = (
+        max(1, round(film.shape[0] / (rows_a_mm * pitch))),
+        max(1, round(film.shape[1] / (cols_a_mm * pitch))),
+    )
+    return shape, pitch
+
+
 def make_working(film: Radiograph, anatomy: Anatomy, *, everywhere: bool = False) -> WorkingFilm:
     """Return the film on the working grid.
 
@@ -103,15 +117,7 @@ def make_working(film: Radiograph, anatomy: Anatomy, *, everywhere: bool = False
     everywhere
         Keep the whole film, not only the limbs' surroundings.
     """
-    rows_a_mm, cols_a_mm = film_pixels_a_mm(film, anatomy)
-    pitch = PITCH_MM
-    cells = film.shape[0] / (rows_a_mm * pitch) * film.shape[1] / (cols_a_mm * pitch)
-    if cells > _LARGEST_CELLS:  # a spacing that cannot be that of a limb must not cost gigabytes
-        pitch *= float(np.sqrt(cells / _LARGEST_CELLS))
-    shape = (
-        max(1, round(film.shape[0] / (rows_a_mm * pitch))),
-        max(1, round(film.shape[1] / (cols_a_mm * pitch))),
-    )
+    shape, pitch = working_grid(film, anatomy)
     box = _around_limbs(anatomy, shape, pitch, everywhere=everywhere)
     limb = _enlarged(anatomy, anatomy.limbs > 0, shape)[box]
     bone = _enlarged(anatomy, anatomy.bone, shape)[box]
