@@ -42,8 +42,8 @@ def deidentify(films: tuple[Path, ...], out: Path, **options: Any) -> int:
     The films themselves are never changed. Run it again with the same key for films that come later: the same patient
     keeps pseudonym and intervals. Looking at the pictures for burned-in text stays your task.
     """
+    from calcimeasure.films.objects import encoded
     from calcimeasure.results.dicom.deidentify import deidentify as without_identity
-    from calcimeasure.results.dicom.uids import encoded
 
     if out.is_dir() and any(out.iterdir()) and not options["overwrite"]:
         raise UsageError("the folder holds files already", where=out.name, remedy="Give another, or --overwrite.")

@@ -130,15 +130,20 @@ def _items(value: Any) -> list[Dataset]:
 
 @contextmanager
 def discreet() -> Iterator[list[warnings.WarningMessage]]:
-    """Keep pydicom's own words, which quote the header, out of warnings and logs; collect the warnings instead."""
+    """Keep pydicom's own words, which quote the header, out of warnings and logs; collect the warnings instead.
+
+    Also a decorator. One within another ends with the outer one.
+    """
     logger = logging.getLogger("pydicom")
+    within_another = _drop in logger.filters
     logger.addFilter(_drop)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield caught
     finally:
-        logger.removeFilter(_drop)
+        if not within_another:
+            logger.removeFilter(_drop)
 
 
 def _drop(record: logging.LogRecord) -> bool:  # noqa: ARG001

@@ -1,11 +1,14 @@
-"""DICOM objects that hold pixels and are no films: segmentations, and pictures that this product made."""
+"""DICOM objects as such: which of those with pixels are no films, and an object as the bytes of a file."""
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
+from calcimeasure.films.header import Header, discreet
+
 if TYPE_CHECKING:
-    from calcimeasure.films.header import Header
+    from pydicom.dataset import Dataset
 
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 LABEL_MAP_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.7"
@@ -19,3 +22,13 @@ def why_no_film(header: Header) -> str | None:
     if header.words("Manufacturer") == header.words("ManufacturerModelName") == _OUR_NAME:
         return "a picture of results, not a film"
     return None
+
+
+@discreet()
+def encoded(dataset: Dataset) -> bytes:
+    """Return an object as the bytes of a DICOM file."""
+    from pydicom import dcmwrite
+
+    buffer = BytesIO()
+    dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()

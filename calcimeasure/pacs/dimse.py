@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from calcimeasure.errors import PacsError
+from calcimeasure.films.header import discreet
 from calcimeasure.pacs.profiles import LOOPBACK
 from calcimeasure.pacs.records import Instance, Query, Series
 from calcimeasure.pacs.trying import PassingError
@@ -300,9 +300,7 @@ def _syntaxes(kinds: int) -> list[list[str]]:
 
 def _keeping(keep: Callable[[Dataset], None]) -> tuple[Any, ...]:
     def store(event: evt.Event) -> int:
-        with warnings.catch_warnings():
-            # pydicom quotes header values when it warns.
-            warnings.simplefilter("ignore")
+        with discreet():
             dataset = event.dataset
             dataset.file_meta = event.file_meta
             dataset.decode()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from calcimeasure.errors import PacsError
+from calcimeasure.films.header import discreet
 from calcimeasure.pacs.trying import PassingError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _PIXELS = 0x7FE00010
 _ARCHIVE_OWN = frozenset({0x00080005, 0x00080054, 0x00080056, 0x00081190, 0xFFFCFFFC})
 
 
+@discreet()
 def check_received(dataset: Dataset, instance: Instance, where: str) -> None:
     """Refuse an object that is another one, another patient's, or cut short.
 
@@ -82,6 +83,7 @@ def _frames(dataset: Dataset) -> Iterator[bytes]:
     return generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames", 1) or 1))
 
 
+@discreet()
 def same_object(sent: Dataset, received: Dataset) -> bool:
     """Tell whether an archive gave back what it was given.
 
@@ -136,8 +138,7 @@ def read_whole(path: Path) -> Dataset | None:
     from pydicom import dcmread
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with discreet():
             dataset = dcmread(path)
             dataset.decode()
         check_whole(dataset, path.name)
@@ -145,15 +146,6 @@ def read_whole(path: Path) -> Dataset | None:
         # Any damage means the same here: the file counts as absent.
         return None
     return dataset
-
-
-def encoded(dataset: Dataset) -> bytes:
-    """Return an object as the bytes of a DICOM file."""
-    from pydicom import dcmwrite
-
-    buffer = io.BytesIO()
-    dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()
 
 
 _TELL = "Nothing was kept. Tell whoever runs the archive."

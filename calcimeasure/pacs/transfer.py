@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from calcimeasure.errors import PacsError
-from calcimeasure.pacs.integrity import check_received, encoded, read_whole, same_object
+from calcimeasure.films.objects import encoded
+from calcimeasure.pacs.integrity import check_received, read_whole, same_object
 from calcimeasure.pacs.records import Instance, Outcome, Series, Status
 from calcimeasure.pacs.trying import PassingError, persist
 

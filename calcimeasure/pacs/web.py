@@ -5,7 +5,6 @@ What goes wrong is told by what it is, never with the address that was asked: a 
 
 from __future__ import annotations
 
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from dicomweb_client.web import DICOMwebClient
 
 from calcimeasure import __version__
 from calcimeasure.errors import PacsError
+from calcimeasure.films.header import discreet
 from calcimeasure.pacs.records import Instance, Query, Series
 from calcimeasure.pacs.trying import PassingError
 
@@ -189,9 +189,8 @@ class WebArchive:
         """Turn what the libraries raise into our own errors, without the address that was asked."""
         where = self._profile.name
         try:
-            with warnings.catch_warnings():
-                # pydicom quotes header values when it warns; what is wrong with an object is checked afterwards.
-                warnings.simplefilter("ignore")
+            # What is wrong with an object is checked afterwards.
+            with discreet():
                 yield
         except requests.exceptions.SSLError as error:
             raise PacsError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from calcimeasure.films.header import discreet
 from calcimeasure.results.dicom.occasion import Reading, creation_time, dicom_date_time
 from calcimeasure.results.dicom.page import report_pdf
 from calcimeasure.results.dicom.pictures import write_document, write_picture
@@ -50,6 +51,7 @@ class DicomFiles:
     notes: tuple[str, ...] = ()
 
 
+@discreet()
 def write_measurement_dicom(
     measurement: FilmMeasurement,
     folder: Path,
@@ -90,6 +92,7 @@ def write_measurement_dicom(
     return DicomFiles(written=(*written, MEASUREMENT_REPORT_FILE, *extra), notes=notes)
 
 
+@discreet()
 def write_comparison_dicom(
     comparison: Comparison,
     folder: Path,

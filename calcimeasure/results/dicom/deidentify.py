@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import warnings
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
 from calcimeasure.errors import DecoderError, FilmError
+from calcimeasure.films.header import discreet
 from calcimeasure.results.dicom.pixels_outside import blank_outside_limbs
 from calcimeasure.results.dicom.source import is_dicom_file
 from calcimeasure.results.dicom.uids import content_uid
@@ -78,6 +78,7 @@ class Deidentified:
     warnings: tuple[str, ...]
 
 
+@discreet()
 def deidentify(path: Path, key: bytes, *, subject: str | None = None, blank: bool = False) -> Deidentified:
     """Return a DICOM film without identity.
 
@@ -125,10 +126,8 @@ def _open(path: Path) -> Dataset:
     if not is_dicom_file(path):
         raise FilmError("it is no DICOM file", where=path.name)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = dcmread(path, force=True)
-            dataset.decode()
+        dataset = dcmread(path, force=True)
+        dataset.decode()
     except OSError as error:
         raise FilmError(f"it cannot be read: {error.strerror or error}", where=path.name) from error
     except (EOFError, ValueError, KeyError) as error:

@@ -12,10 +12,12 @@ import numpy as np
 
 from calcimeasure import __version__
 from calcimeasure.errors import OutputError
+from calcimeasure.films.header import discreet
+from calcimeasure.films.objects import encoded
 from calcimeasure.results.dicom.maker import CHARACTER_SET, MANUFACTURER, PRODUCT
 from calcimeasure.results.dicom.occasion import Reading, creation_time, date_object, dicom_date_time
 from calcimeasure.results.dicom.source import PATIENT_AND_STUDY, SECONDARY_CAPTURE, Source, read_source
-from calcimeasure.results.dicom.uids import encoded, place_holder_uid, settle_instance_uids
+from calcimeasure.results.dicom.uids import place_holder_uid, settle_instance_uids
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,6 +33,7 @@ DOCUMENT_SERIES_NUMBER = 9104
 _COPIED = (*PATIENT_AND_STUDY, "StudyInstanceUID", "StudyDescription")
 
 
+@discreet()
 def write_picture(film: Radiograph, png: bytes, path: Path, *, reading: Reading | None = None) -> None:
     """Write a picture of a film's deposits as a Secondary Capture Image in colour.
 
@@ -58,6 +61,7 @@ def write_picture(film: Radiograph, png: bytes, path: Path, *, reading: Reading 
     _finish(dataset, path, creation_time(source.header, reading))
 
 
+@discreet()
 def write_document(film: Radiograph, pdf: bytes, path: Path, *, title: str, reading: Reading | None = None) -> None:
     """Write a PDF as an Encapsulated PDF object in the study of a film.
 

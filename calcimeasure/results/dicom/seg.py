@@ -6,18 +6,19 @@ BINARY with JPEG 2000, which keeps every pixel and makes megabytes into kilobyte
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from calcimeasure import __version__
 from calcimeasure.deposits import Origin
 from calcimeasure.errors import OutputError
+from calcimeasure.films.header import discreet
+from calcimeasure.films.objects import encoded
 from calcimeasure.results.dicom import codes
 from calcimeasure.results.dicom.maker import PRODUCT, maker_and_series
 from calcimeasure.results.dicom.occasion import Reading, creation_time, date_object, person_name
 from calcimeasure.results.dicom.source import Source, read_source
 from calcimeasure.results.dicom.tracking import Tracking, track_film
-from calcimeasure.results.dicom.uids import content_uid, encoded, settle_instance_uids
+from calcimeasure.results.dicom.uids import content_uid, settle_instance_uids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,7 @@ _NOMINAL_THICKNESS_MM = 1.0
 _SMALLEST_COMPRESSED = 32
 
 
+@discreet()
 def write_segmentation(
     measurement: FilmMeasurement,
     path: Path,
@@ -95,6 +97,7 @@ def write_segmentation(
     return True
 
 
+@discreet()
 def segmentation(
     measurement: FilmMeasurement,
     *,
@@ -109,9 +112,8 @@ def segmentation(
     source = read_source(measurement.film)
     tracking = track_film(measurement) if tracking is None else tracking
     compressed = compressed and min(measurement.film.shape) >= _SMALLEST_COMPRESSED
-    with warnings.catch_warnings():
-        # highdicom comments on names and dates of the source, which are the source's own.
-        warnings.simplefilter("ignore")
+    # pydicom and highdicom comment on names and dates of the source, which are the source's own.
+    with discreet():
         dataset = Segmentation(
             source_images=[source.header],
             pixel_array=measurement.labels.image,

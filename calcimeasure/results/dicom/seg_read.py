@@ -6,13 +6,13 @@ what it is a segmentation of: a result is never put on a film it was not made on
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
 from calcimeasure.errors import LabelsError
+from calcimeasure.films.header import discreet
 from calcimeasure.films.objects import LABEL_MAP_SEGMENTATION, SEGMENTATION
 from calcimeasure.results.dicom import codes
 from calcimeasure.results.dicom.seg import (
@@ -41,6 +41,7 @@ _ORIGIN_OF_WORD = {origin.upper(): origin for origin in Origin}
 _ORIGIN_OF_TYPE = {"AUTOMATIC": Origin.AUTO, "SEMIAUTOMATIC": Origin.EDITED, "MANUAL": Origin.DRAWN}
 
 
+@discreet()
 def is_segmentation(path: Path) -> bool:
     """Tell whether a file is a DICOM Segmentation, without reading its pixels."""
     from pydicom import dcmread
@@ -51,6 +52,7 @@ def is_segmentation(path: Path) -> bool:
     return header.get("SOPClassUID") in (SEGMENTATION, LABEL_MAP_SEGMENTATION)
 
 
+@discreet()
 def read_segmentation(path: Path, film: Radiograph) -> DepositLabels:
     """Read a DICOM Segmentation as the deposits of `film`.
 
@@ -94,10 +96,8 @@ def _open(path: Path) -> Dataset:
     from pydicom.errors import InvalidDicomError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = dcmread(path)
-            kind = dataset.get("SOPClassUID")
+        dataset = dcmread(path)
+        kind = dataset.get("SOPClassUID")
     except OSError as error:
         raise LabelsError(f"it cannot be read: {error.strerror or error}", where=path.name) from error
     except (InvalidDicomError, EOFError, ValueError, KeyError) as error:

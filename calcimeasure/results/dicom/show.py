@@ -5,13 +5,13 @@ Whoever made it. The patient's identity is not among the lines: these end up in 
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from calcimeasure.errors import FilmError
+from calcimeasure.films.header import discreet
 from calcimeasure.films.objects import LABEL_MAP_SEGMENTATION, SEGMENTATION
 from calcimeasure.results.dicom.seg_read import pixel_frames
 
@@ -26,6 +26,7 @@ _REPORTS = "1.2.840.10008.5.1.4.1.1.88."
 _SUBJECT_CODES = frozenset({"121028", "121029", "121030", "121031", "121032", "121033"})
 
 
+@discreet()
 def describe(path: Path) -> list[str]:
     """Return what a DICOM SEG or SR says, line by line.
 
@@ -38,10 +39,8 @@ def describe(path: Path) -> list[str]:
     from pydicom.errors import InvalidDicomError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = dcmread(path)
-            kind = str(dataset.get("SOPClassUID", ""))
+        dataset = dcmread(path)
+        kind = str(dataset.get("SOPClassUID", ""))
     except OSError as error:
         raise FilmError(f"it cannot be read: {error.strerror or error}", where=path.name) from error
     except (InvalidDicomError, EOFError, ValueError, KeyError) as error:

@@ -7,7 +7,6 @@ header is read again from the film's own file when a DICOM object is made of it,
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,12 @@ import numpy as np
 
 from calcimeasure.errors import OutputError
 from calcimeasure.films.content import FileFormat, find_format
+from calcimeasure.films.header import discreet
+from calcimeasure.films.objects import encoded
 from calcimeasure.radiograph import SpacingBasis
 from calcimeasure.results.dicom import codes
 from calcimeasure.results.dicom.maker import CHARACTER_SET
-from calcimeasure.results.dicom.uids import content_uid, encoded
+from calcimeasure.results.dicom.uids import content_uid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,9 +118,8 @@ def _header_of_file(film: Radiograph) -> Dataset:
     from pydicom import dcmread
     from pydicom.dataset import Dataset
 
-    with warnings.catch_warnings():
-        # Whatever is odd in a film's header has been said when the film was read.
-        warnings.simplefilter("ignore")
+    # Whatever is odd in a film's header has been said when the film was read.
+    with discreet():
         full = dcmread(film.path, stop_before_pixels=True, force=True)  # type: ignore[arg-type]
         header = Dataset()
         for keyword in _COPIED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from calcimeasure.films.header import discreet
 from calcimeasure.results.dicom.occasion import Reading
 from calcimeasure.results.dicom.source import read_source
 from calcimeasure.results.dicom.sr_document import add_comments, report, segmentation_header, write_report
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from calcimeasure.results.dicom.sr_groups import Group
 
 
+@discreet()
 def write_measurement_report(
     measurement: FilmMeasurement,
     path: Path,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from calcimeasure.comparison.sentence import verdict_sentence
 from calcimeasure.errors import OutputError
+from calcimeasure.films.header import discreet
 from calcimeasure.results.dicom import codes
 from calcimeasure.results.dicom.occasion import Reading, film_time
 from calcimeasure.results.dicom.source import Source, read_source
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 CALIBRATION_NOTE = "Calibrated on simulated films; not yet verified on patients' repeat films."
 
 
+@discreet()
 def write_change_report(
     comparison: Comparison,
     path: Path,

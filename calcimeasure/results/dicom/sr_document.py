@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from calcimeasure import __version__
 from calcimeasure.errors import OutputError
+from calcimeasure.films.header import discreet
+from calcimeasure.films.objects import encoded
 from calcimeasure.results.dicom import codes
 from calcimeasure.results.dicom.maker import MANUFACTURER, PRODUCT, maker_and_series
 from calcimeasure.results.dicom.occasion import Reading, creation_time, date_object, person_name
 from calcimeasure.results.dicom.sr_groups import Reported, add_text
-from calcimeasure.results.dicom.uids import content_uid, encoded, settle_instance_uids
+from calcimeasure.results.dicom.uids import content_uid, settle_instance_uids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,9 +53,8 @@ def report(films: Sequence[Reported], groups: Sequence[Group], readings: Sequenc
         procedure_reported=codes.PLAIN_RADIOGRAPHY.coded(),
         imaging_measurements=list(groups),
     )
-    with warnings.catch_warnings():
-        # highdicom comments on names and dates of the source, which are the source's own.
-        warnings.simplefilter("ignore")
+    # pydicom and highdicom comment on names and dates of the source, which are the source's own.
+    with discreet():
         dataset = ComprehensiveSR(
             evidence=evidence,
             content=content,

@@ -6,6 +6,8 @@ import hashlib
 import uuid
 from typing import TYPE_CHECKING
 
+from calcimeasure.films.objects import encoded
+
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
@@ -45,14 +47,3 @@ def settle_instance_uids(dataset: Dataset) -> None:
 def place_holder_uid() -> str:
     """Return the UID under which an object is built before its content is known."""
     return _PLACE_HOLDER
-
-
-def encoded(dataset: Dataset) -> bytes:
-    """Return the bytes of the object as a DICOM file."""
-    from io import BytesIO
-
-    from pydicom import dcmwrite
-
-    buffer = BytesIO()
-    dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from calcimeasure.cli.deidentify import deidentify as command
 from calcimeasure.errors import FilmError
 from calcimeasure.films import read_film
+from calcimeasure.films.objects import encoded
 from calcimeasure.results.dicom import write_measurement_report
 from calcimeasure.results.dicom.deidentify import deidentify
-from calcimeasure.results.dicom.uids import encoded
 
 KEY = bytes(range(32))
 SECRETS = (b"ller", b"Zo", b"SECRET-4711", b"19600102", b"Rita", b"Hospital", b"Street", b"Nurse", b"20250301")

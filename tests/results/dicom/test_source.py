@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from calcimeasure.films import film_from_array, read_film
+from calcimeasure.results.dicom import read_segmentation, write_measurement_dicom
+from calcimeasure.results.dicom.show import describe
 from calcimeasure.results.dicom.source import read_source, wrap
 
 CREATED = ("20250301", "120000")
@@ -66,3 +70,28 @@ def test_a_part_that_is_no_pair_has_no_laterality(part: str | None, tmp_path: Pa
     wrap(film, tmp_path / "image.dcm", created=CREATED)
 
     assert dciodvfy.errors(tmp_path / "image.dcm") == []
+
+
+def test_a_header_that_breaks_the_rules_is_quoted_nowhere(kit, tmp_path: Path, caplog, recwarn, capfd) -> None:
+    """pydicom and highdicom quote what they complain of; everything here goes through them."""
+    film = kit.film("cr_calibrated", tmp_path)
+    source = pydicom.dcmread(film.path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source.SOPInstanceUID = "999.999.01.23.4711"
+        source.StudyTime = "SECRET"
+        source.PatientName = "SECRET^" + 70 * "x"
+        source.save_as(film.path)
+    recwarn.clear()
+    caplog.clear()
+    image = np.zeros(film.shape, np.uint16)
+    image[3:9, 3:9] = 1
+    measurement = kit.measured(film, kit.labels(image, film))
+    write_measurement_dicom(measurement, tmp_path)
+    read_segmentation(tmp_path / "segmentation.dcm", film)
+    describe(tmp_path / "segmentation.dcm")
+    describe(tmp_path / "measurement.sr.dcm")
+
+    assert not recwarn.list
+    assert not [record for record in caplog.records if record.name.startswith(("pydicom", "highdicom"))]
+    assert capfd.readouterr() == ("", "")
