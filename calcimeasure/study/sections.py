@@ -17,6 +17,7 @@ from calcimeasure.study.series import CHANGE, REPEAT
 from calcimeasure.study.state import StudyState
 from calcimeasure.study.subjects import SubjectChange
 
+FEW_REPEATS = 10
 VERDICT_WORDS = {
     "no_change": "No change",
     "increase": "Increase",
@@ -43,7 +44,7 @@ def patient_row(change: SubjectChange, axis: Any) -> dict[str, Any]:
         "before": number(change.baseline_area_mm2),
         "after": number(change.followup_area_mm2),
         "change": "" if change.area_change_percent is None else signed(change.area_change_percent),
-        "interval": "" if interval is None else f"{interval[0]:+.0f} to {interval[1]:+.0f} %",
+        "interval": "" if interval is None else range_words(interval),
         "smallest": ""
         if change.smallest_detectable_change_percent is None
         else f"{change.smallest_detectable_change_percent:.0f} %",
@@ -133,15 +134,22 @@ def limits_of(repeats: Sequence[tuple[str, float, float]]) -> tuple[float, tuple
 
 def repeat_words(repeats: Sequence[tuple[str, float, float]], limits: tuple[float, tuple[float, float] | None]) -> str:
     """Return what repeats say of precision, in a sentence."""
+    from calcimeasure.statistics import repeatability
+
     if not repeats:
         return "No visit has a second exposure: the precision of this study rests on simulated films alone."
-    cv = math.sqrt(sum(log * log for _, _, log in repeats) / len(repeats) / 2.0)
+    areas = [area * math.exp(sign * log / 2.0) for _, area, log in repeats for sign in (-1.0, 1.0)]
+    within = repeatability(areas, [name for name, _, _ in repeats for _ in range(2)])
     exposures = "1 repeat exposure" if len(repeats) == 1 else f"{len(repeats)} repeat exposures"
-    said = f"{exposures}: within-patient CV {100.0 * math.sqrt(math.expm1(cv * cv)):.1f} %"
+    said = f"{exposures}: within-patient CV {100.0 * (within.wcv or 0.0):.1f} %"
+    if within.wcv_interval is not None and within.wcv:
+        low, high = (100.0 * bound for bound in within.wcv_interval)
+        said = f"{said} (95 % interval {low:.1f} to {high:.1f} %)"
     if limits[1] is None:
         return f"{said}; too few for limits of agreement."
     low, high = (100.0 * math.expm1(limit) for limit in limits[1])
-    return f"{said}; two exposures differ by {low:+.0f} to {high:+.0f} % 95 times in 100."
+    few = " as far as so few can tell" if len(repeats) < FEW_REPEATS else ""
+    return f"{said}; two exposures differ by {low:+.0f} to {high:+.0f} % 95 times in 100{few}."
 
 
 def repeat_rows(repeats: Sequence[tuple[str, float, float]]) -> list[dict[str, str]]:
@@ -193,6 +201,12 @@ def signed(percent: float) -> str:
     return f"{rounded:+d} %" if rounded else "0 %"
 
 
+def range_words(interval: tuple[float, float]) -> str:
+    """Return an interval of change in percent."""
+    low, high = (signed(bound).removesuffix(" %") for bound in interval)
+    return f"{low} to {high} %"
+
+
 def number(value: float | None) -> str:
     """Return an area with one digit, or nothing."""
     return "" if value is None else f"{value:.1f}"
@@ -240,7 +254,7 @@ def _pair_row(mark: Mapping[str, Any], film: FilmRow, subject: str) -> dict[str,
         "before": number(mark["baseline_common_area_mm2"]),
         "after": number(mark["followup_common_area_mm2"]),
         "change": "" if change is None else signed(change),
-        "interval": "" if interval is None else f"{interval[0]:+.0f} to {interval[1]:+.0f} %",
+        "interval": "" if interval is None else range_words(interval),
         "verdict": verdict_words(mark["verdict"], detectable=mark["detectable"]),
         "sentence": str(mark["sentence"]),
         "page": f"pairs/{subject.replace(' ', '-')}/{film.name}/report.html",
@@ -254,7 +268,7 @@ def _sum_row(change: SubjectChange) -> dict[str, str]:
         "before": number(change.baseline_area_mm2),
         "after": number(change.followup_area_mm2),
         "change": "" if change.area_change_percent is None else signed(change.area_change_percent),
-        "interval": "" if interval is None else f"{interval[0]:+.0f} to {interval[1]:+.0f} %",
+        "interval": "" if interval is None else range_words(interval),
         "verdict": verdict_words(change.verdict, detectable=change.detectable),
     }
 
