@@ -155,6 +155,8 @@ def _files(given: Iterable[Path]) -> list[Path]:
             files.append(path)
         else:
             raise UsageError("no such file or folder", where=path.name)
+    if not files:
+        raise UsageError("there is nothing to send", remedy="Name DICOM files, or folders that hold *.dcm.")
     return files
 
 

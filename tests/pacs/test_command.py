@@ -83,3 +83,9 @@ def test_an_absent_file_is_refused_before_anything_is_sent(run, archive, make_fi
 
     assert str(result.exception) == "absent.dcm: no such file or folder"
     assert archive.stored == []
+
+
+def test_a_folder_without_objects_is_no_success(run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
+    assert "there is nothing to send" in str(run("send", tmp_path / "empty").exception)
