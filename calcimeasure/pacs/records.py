@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from calcimeasure.errors import UsageError
@@ -37,7 +38,7 @@ class Query:
     def __post_init__(self) -> None:
         for name in ("date_from", "date_to"):
             value = getattr(self, name)
-            if value is not None and not (len(value) == _DATE_LENGTH and value.isdigit()):
+            if value is not None and not _is_date(value):
                 raise UsageError(f"'{value}' is no date", where=name, remedy="Give it as YYYY-MM-DD.")
         if self.date_from and self.date_to and self.date_from > self.date_to:
             raise UsageError(f"the first day {self.date_from} comes after the last day {self.date_to}")
@@ -50,6 +51,14 @@ class Query:
         if self.date_from is None and self.date_to is None:
             return None
         return f"{self.date_from or ''}-{self.date_to or ''}"
+
+
+def _is_date(text: str) -> bool:
+    try:
+        datetime.strptime(text, "%Y%m%d")
+    except ValueError:
+        return False
+    return len(text) == _DATE_LENGTH
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

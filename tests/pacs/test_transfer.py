@@ -176,3 +176,9 @@ def test_queries_that_make_no_sense_are_refused(asked: dict[str, str]) -> None:
 )
 def test_files_are_told_apart_by_as_little_as_needed(paths: list[str], names: list[str]) -> None:
     assert short_names([Path(path) for path in paths]) == names
+
+
+@pytest.mark.parametrize("date", ["yesterday", "20251340", "2025", "2025031", " 2025031"])
+def test_a_date_that_is_none_is_refused(date: str) -> None:
+    with pytest.raises(UsageError, match="is no date"):
+        Query(date_from=date)
