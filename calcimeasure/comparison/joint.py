@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from calcimeasure.comparison.common_field import CommonField
 from calcimeasure.comparison.overlap import Overlaps, find_overlaps
 from calcimeasure.comparison.records import Alignment
-from calcimeasure.deposits import DepositLabels
-from calcimeasure.segmentation import accept
 from calcimeasure.segmentation.protocol import Proposals
 
 SAME_SHADOW = 0.8
@@ -37,10 +35,10 @@ LEAST_COVER = 0.3
 COMMON = 0.5
 
 
-def detect_jointly(
+def judge_together(
     baseline: Proposals, followup: Proposals, alignment: Alignment, field: CommonField | None = None
-) -> tuple[DepositLabels, DepositLabels]:
-    """Return the deposits of both films, each proposal judged by what both films show.
+) -> tuple[Proposals, Proposals]:
+    """Return both films' proposals, each judged by what both films show.
 
     Parameters
     ----------
@@ -54,13 +52,13 @@ def detect_jointly(
     overlaps = overlaps_in_field(baseline, followup, alignment, field)
     before = joint_probabilities(baseline.probabilities, followup.probabilities, overlaps)
     after = joint_probabilities(followup.probabilities, baseline.probabilities, overlaps.swapped())
-    return accept(baseline.with_probabilities(before)), accept(followup.with_probabilities(after))
+    return baseline.with_probabilities(before), followup.with_probabilities(after)
 
 
 def overlaps_in_field(
     baseline: Proposals, followup: Proposals, alignment: Alignment, field: CommonField | None = None
 ) -> Overlaps:
-    """Return which proposals of two films lie at one place; see `detect_jointly` for the parameters."""
+    """Return which proposals of two films lie at one place; see `judge_together` for the parameters."""
     overlaps = find_overlaps(
         baseline.image,
         followup.image,

@@ -12,7 +12,7 @@ from calcimeasure.anatomy import Anatomy, find_anatomy
 from calcimeasure.comparison.change import assess_change
 from calcimeasure.comparison.common_field import CommonField, common_field
 from calcimeasure.comparison.identity import IdentityCheck, check_identity
-from calcimeasure.comparison.joint import detect_jointly
+from calcimeasure.comparison.joint import judge_together
 from calcimeasure.comparison.links import link_deposits
 from calcimeasure.comparison.processing import processing_differs
 from calcimeasure.comparison.records import (
@@ -25,6 +25,7 @@ from calcimeasure.comparison.records import (
     Verdict,
 )
 from calcimeasure.comparison.registration import register
+from calcimeasure.comparison.seen_again import look_again, sight_of
 from calcimeasure.comparison.self_check import self_check as run_self_check
 from calcimeasure.comparison.verdict import checked_margin
 from calcimeasure.deposits import DepositLabels
@@ -251,7 +252,10 @@ def _labels_of_both(
         alone = accept(before)
         return alone, alone
     after = segmenter.propose(second.film, second.anatomy)
-    return detect_jointly(before, after, alignment, field)
+    before, after = judge_together(before, after, alignment, field)
+    sights = (sight_of(first.film, first.anatomy), sight_of(second.film, second.anatomy))
+    before, after = look_again((sights[0], before), (sights[1], after), alignment, field)
+    return accept(before), accept(after)
 
 
 def _pair_ratios(

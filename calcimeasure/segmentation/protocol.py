@@ -68,6 +68,21 @@ class Proposals:
         """Return the same pieces judged anew, for instance after a look at the other film."""
         return replace(self, probabilities=np.array(probabilities, dtype=np.float64))
 
+    def repainted(self, image: NDArray[np.uint16], probabilities: NDArray[np.float64]) -> Proposals:
+        """Return other pieces of the same film: those that have pixels, numbered without gaps.
+
+        Parameters
+        ----------
+        image
+            Label image of pieces; some numbers may have no pixels.
+        probabilities
+            One a number.
+        """
+        present = np.flatnonzero(np.bincount(image.ravel(), minlength=len(probabilities) + 1)[1:])
+        renumber = np.zeros(len(probabilities) + 1, dtype=np.uint16)
+        renumber[present + 1] = np.arange(1, len(present) + 1)
+        return replace(self, image=renumber[image], probabilities=np.asarray(probabilities[present], dtype=np.float64))
+
 
 class Segmenter(Protocol):
     """A way to find deposits."""

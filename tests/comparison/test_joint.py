@@ -5,8 +5,10 @@ import pytest
 
 from calcimeasure.comparison.alignment import inverse
 from calcimeasure.comparison.common_field import CommonField
-from calcimeasure.comparison.joint import detect_jointly, log_odds
+from calcimeasure.comparison.joint import judge_together, log_odds
 from calcimeasure.comparison.records import Alignment
+from calcimeasure.deposits import DepositLabels
+from calcimeasure.segmentation import accept
 from calcimeasure.segmentation.protocol import Proposals
 
 SHAPE = (160, 160)
@@ -31,6 +33,13 @@ def proposals(*pieces: Piece, size: int = 12, threshold: float = 0.5) -> Proposa
         group_within_px=(10.0, 10.0),
         method="test/1",
     )
+
+
+def detect_jointly(
+    before: Proposals, after: Proposals, alignment: Alignment, field: CommonField | None = None
+) -> tuple[DepositLabels, DepositLabels]:
+    first, second = judge_together(before, after, alignment, field)
+    return accept(first), accept(second)
 
 
 def found(before: Proposals, after: Proposals, field: CommonField | None = None) -> tuple[int, int]:

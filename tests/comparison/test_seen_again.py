@@ -1,0 +1,130 @@
+"""A deposit found on one film only: added where the other film shows it, and only there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from calcimeasure.anatomy import find_anatomy
+from calcimeasure.comparison.alignment import inverse
+from calcimeasure.comparison.common_field import common_field
+from calcimeasure.comparison.registration import register
+from calcimeasure.comparison.seen_again import look_again, presence_of, sight_of
+from calcimeasure.segmentation import accept
+from calcimeasure.segmentation.grouping import group_within_px
+from calcimeasure.segmentation.protocol import Proposals
+from calcimeasure.simulation import ChangePlan, simulate_pair
+
+
+class Visits:
+    """A simulated pair laid on one another, with proposals made of its truth."""
+
+    def __init__(self, seed: int) -> None:
+        plan = ChangePlan(area_ratio=1.0, new=2, gone=2)
+        self.pair = simulate_pair(np.random.default_rng(seed), plan=plan, deposits=9, spacing_mm=0.25)
+        self.films = (self.pair.baseline, self.pair.followup)
+        self.anatomies = tuple(find_anatomy(side.film) for side in self.films)
+        _, self.alignment = register(self.films[0].film, self.films[1].film, *self.anatomies)
+        assert self.alignment is not None
+        self.field = common_field(*self.anatomies, self.alignment)
+        self.sights = tuple(
+            sight_of(side.film, anatomy) for side, anatomy in zip(self.films, self.anatomies, strict=True)
+        )
+
+    def links(self, status: str) -> list:
+        """Return the links of deposits of 3 mm² and more that lie wholly in both fields."""
+        films = (self.pair.truth.baseline, self.pair.truth.followup)
+        return [
+            link
+            for link in self.pair.truth.links
+            if link.status == status
+            and all(
+                film.deposits[label - 1].area_mm2 >= 3.0 and film.deposits[label - 1].in_field > 0.99
+                for film, labels in zip(films, (link.baseline_labels, link.followup_labels), strict=True)
+                for label in labels
+            )
+        ]
+
+    def proposals(self, which: int, without: set[int] = frozenset()) -> Proposals:
+        """Return every true deposit of a film as found, but those named as missed."""
+        side = self.films[which]
+        count = len(side.labels)
+        sure = np.array([0.0 if label in without else 0.9 for label in range(1, count + 1)])
+        image = side.labels.image.copy()
+        image[np.isin(image, list(without))] = 0
+        whole = Proposals(
+            image=np.zeros_like(image),
+            probabilities=np.zeros(0),
+            threshold=0.5,
+            group_within_px=group_within_px(side.film, self.anatomies[which]),
+            method="test/1",
+        )
+        return whole.repainted(image, sure)
+
+    def looked(self, baseline: Proposals, followup: Proposals) -> tuple[Proposals, Proposals]:
+        return look_again((self.sights[0], baseline), (self.sights[1], followup), self.alignment, self.field)
+
+
+@pytest.fixture(scope="module", params=[8801, 8802])
+def visits(request) -> Visits:
+    return Visits(request.param)
+
+
+def test_what_one_film_lacks_is_not_added(visits):
+    baseline, followup = visits.proposals(0), visits.proposals(1)
+    before, after = visits.looked(baseline, followup)
+    assert len(before) == len(baseline)
+    assert len(after) == len(followup)
+
+
+def test_what_was_missed_is_found_again(visits):
+    known = visits.links("matched")
+    assert len(known) >= 2
+    missed = {link.followup_labels[0] for link in known}
+    baseline, followup = visits.proposals(0), visits.proposals(1, missed)
+    before, after = visits.looked(baseline, followup)
+    assert len(before) == len(baseline)
+    truth, found = visits.films[1].labels.image, accept(after).image > 0
+    overlap = {
+        label: 2 * (found & (truth == label)).sum() / ((truth == label).sum() + found[_near(truth == label)].sum())
+        for label in missed
+    }
+    assert np.mean([value > 0.6 for value in overlap.values()]) >= 0.7, overlap
+
+
+def _near(mask: np.ndarray) -> tuple[slice, slice]:
+    row, col = np.nonzero(mask)
+    return slice(max(row.min() - 6, 0), row.max() + 7), slice(max(col.min() - 6, 0), col.max() + 7)
+
+
+def test_the_films_are_treated_alike(visits):
+    missed = {link.followup_labels[0] for link in visits.links("matched")[:2]}
+    baseline, followup = visits.proposals(0), visits.proposals(1, missed)
+    before, after = visits.looked(baseline, followup)
+    back = inverse(visits.alignment, visits.films[1].film.shape)
+    field = visits.field.swapped()
+    swapped = look_again((visits.sights[1], followup), (visits.sights[0], baseline), back, field)
+    np.testing.assert_array_equal(swapped[1].image, before.image)
+    np.testing.assert_array_equal(swapped[0].image, after.image)
+
+
+def test_presence_tells_a_deposit_that_stayed_from_one_that_is_gone(visits):
+    cells = visits.sights[0].on_cells(visits.films[0].labels.image)
+
+    def presence(label: int) -> float:
+        seen = presence_of(cells == label, (cells > 0) & (cells != label), *visits.sights, visits.alignment)
+        assert seen is not None
+        return seen.share
+
+    stayed = [presence(link.baseline_labels[0]) for link in visits.links("matched")]
+    gone = [presence(link.baseline_labels[0]) for link in visits.links("resolved")]
+    assert np.median(stayed) > 0.8
+    assert all(share < 0.6 for share in gone)
+
+
+def test_nothing_around_it_says_nothing(visits):
+    everything = np.ones(visits.sights[0].grey.shape, dtype=bool)
+    one_cell = np.zeros_like(everything)
+    one_cell[30, 30] = True
+    for mask in (everything, one_cell):
+        assert presence_of(mask, np.zeros_like(mask), *visits.sights, visits.alignment) is None
