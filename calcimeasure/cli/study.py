@@ -178,6 +178,7 @@ def _summarise(state: StudyState) -> None:
     _tell("failed pairs", [f"{name}: {reason}" for name, reason in state.failed_pairs.items()])
     unfit = [f"{m['followup']}: {' '.join(m['reasons'])}" for m in changes if m["verdict"] == "not_comparable"]
     _tell("not comparable", unfit)
+    _tell("contradictions", [f"{name}: {words}" for name, words in state.contradictions.items()])
     _tell("gaps", list(gaps(state.films, state.settings)))
 
 

@@ -123,6 +123,7 @@ def report_html(state: StudyState, store: Store) -> str:
             outcomes=outcome_rows(state),
             films=film_pictures(state, store),
             excluded=left_out(state, pairs),
+            contradictions=sorted(state.contradictions.items()),
             gaps=gaps(state.films, settings),
             declared=_declared(state, store),
             facts=facts_of(state, endpoint),

@@ -21,7 +21,7 @@ from calcimeasure.study.timelines import (
     read_exposures,
     read_outcomes,
 )
-from calcimeasure.study.work import FAILED, OK, FilmWork, PairWork, ReadWork
+from calcimeasure.study.work import FAILED, OK, FilmWork, PairWork, ReadWork, contradictions_of
 
 Mark = dict[str, Any]
 
@@ -38,6 +38,8 @@ class StudyState:
         The mark of each pair of the series that are read, by the pair's name; None where it is still to be done.
     exposures, outcomes
         From `exposures.csv` and `outcomes.csv`, where they are there.
+    copies
+        (film, the film whose very file it is) of films that are there twice under two names.
     """
 
     settings: StudySettings
@@ -47,6 +49,21 @@ class StudyState:
     pairs: Mapping[str, Mark | None]
     exposures: tuple[Exposure, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    copies: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def contradictions(self) -> dict[str, str]:
+        """What the row and the file of a film say differently, and films whose file is another film's, by film."""
+        told = {
+            name: " ".join(found)
+            for mark in self.readings.values()
+            if mark is not None
+            for name, outcome in mark["films"].items()
+            if outcome["status"] == OK and (found := contradictions_of(outcome["record"]))
+        }
+        for name, original in self.copies:
+            told[name] = " ".join(filter(None, (told.get(name), f"The file is that of {original}, byte for byte.")))
+        return told
 
     @property
     def failed_films(self) -> dict[str, str]:
@@ -121,8 +138,14 @@ class Study:
         """Return what is finished and what is not, without doing any work."""
         readings: dict[str, Mark | None] = {}
         pairs: dict[str, Mark | None] = {}
+        first: dict[tuple[str, int | None], str] = {}
+        copies: list[tuple[str, str]] = []
         for series in self.series:
             work = self.reading_work(series)
+            for one in work.films:
+                if one.sha256 is not None:
+                    original = first.setdefault((one.sha256, one.row.frame), one.row.name)
+                    copies += [(one.row.name, original)] if original != one.row.name else []
             mark = read_mark(work.mark, work.key)
             readings[series.name] = mark
             if mark is not None:
@@ -136,6 +159,7 @@ class Study:
             pairs=pairs,
             exposures=self.exposures,
             outcomes=self.outcomes,
+            copies=tuple(copies),
         )
 
     def film_id(self, row: FilmRow) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from calcimeasure.radiograph import Radiograph
 
 OK, FAILED = "ok", "failed"
+FOLLOWED = "films.csv is followed where it says"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,25 +164,40 @@ def _limit_of_detection(work: PairWork) -> float | None:
 
 
 def open_film(one: FilmWork, settings: dict[str, Any]) -> Radiograph:
-    """Read a film as its row describes it; what a row calls unknown is left to the header."""
+    """Read a film as its row describes it; what a row calls unknown is left to the header.
+
+    Where the two contradict one another the row is followed, with a warning.
+    """
     from calcimeasure.films import read_film
 
     row = one.row
-
-    def known(word: str) -> str | None:
-        return None if word in ("", UNKNOWN) else word
-
     if one.sha256 is None:
         raise FilmError("there is no such file, or it cannot be read", where=one.path.name, remedy="Check the path.")
-    return read_film(
+    film = read_film(
         one.path,
         spacing_mm=row.user_spacing_mm,
         frame=row.frame,
-        side=known(row.side),
-        view=known(row.view),
-        body_part=known(row.body_part),
         magnification_corrected=bool(settings["magnification_corrected"]),
     )
+    said = {"side": row.side, "view": row.view, "body_part": row.body_part}
+    said = {name: word for name, word in said.items() if word not in ("", UNKNOWN)}
+    warnings = tuple(
+        f"{FOLLOWED} {name.replace('_', ' ')} {word}, the file says {stated}."
+        for name, word in {**said, "study_date": row.date}.items()
+        if word and (stated := getattr(film.identity, name)) and stated != word
+    )
+    identity = replace(
+        film.identity,
+        side=said.get("side", film.identity.side),
+        view=said.get("view", film.identity.view),
+        body_part=said.get("body_part", film.identity.body_part),
+    )
+    return replace(film, identity=identity, warnings=(*film.warnings, *warnings))
+
+
+def contradictions_of(record: dict[str, Any]) -> list[str]:
+    """Return what a film's row and header say differently, from its record."""
+    return [warning for warning in record["warnings"] if warning.startswith(FOLLOWED)]
 
 
 def reason_of(error: BaseException, one: FilmWork) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from calcimeasure.errors import StudyError
 from calcimeasure.study import runner
 from calcimeasure.study.export import export_study
 from calcimeasure.study.init import RESULTS
-from calcimeasure.study.manifest import FilmRow, write_manifest
+from calcimeasure.study.manifest import FilmRow, read_manifest, write_manifest
 from calcimeasure.study.runner import Progress, run_study
 from calcimeasure.study.settings import Analysis, StudySettings, Visit, settings_text
 from calcimeasure.study.state import Study
@@ -154,6 +155,27 @@ def test_broken_films_are_recorded_and_the_rest_goes_on(study: Path, films: Path
     assert str(films) not in reasons
     export_study(study, state)
     assert (study / RESULTS / "tables" / "films.csv").read_text().count("failed") == 4
+
+
+def test_rows_that_contradict_their_file_and_copies_are_told(study: Path, films: Path, inline: Executor) -> None:
+    shutil.copy(films / "B" / "baseline.dcm", films / "B" / "month3.dcm")
+    rows = [
+        replace(row, side="L", date="2020-01-01") if row.path.endswith("A/baseline.dcm") else row
+        for row in read_manifest(study / "films.csv")
+    ]
+    rows = [row for row in rows if "A/month3" not in row.path]
+    write_manifest(study / "films.csv", rows)
+    (left,) = [row.name for row in rows if row.side == "L"]
+    (copy,) = [row.name for row in rows if "B/month3" in row.path]
+    (original,) = [row.name for row in rows if "B/baseline" in row.path]
+    told = run_study(study, executor=inline).contradictions
+    assert sorted(told) == sorted([left, copy])
+    assert "where it says side L, the file says R." in told[left]
+    assert "where it says study date 2020-01-01, the file says" in told[left]
+    assert told[copy] == (
+        f"films.csv is followed where it says study date {next(r.date for r in rows if r.name == copy)}, the file says "
+        f"{next(r.date for r in rows if r.name == original)}. The file is that of {original}, byte for byte."
+    )
 
 
 @pytest.mark.usefixtures("stubbed_work")
