@@ -91,6 +91,7 @@ def assess_change(
     baseline_detection_se_px: float = 0.0,
     followup_detection_se_px: float = 0.0,
     pair_ratios: Mapping[int, PairRatio] | None = None,
+    absent: Mapping[int, float] | None = None,
 ) -> Change:
     """Return the change of a pair that can be compared: links completed, interval, verdict.
 
@@ -119,8 +120,12 @@ def assess_change(
         Limit of detection of each film in its own pixels: used where that film shows none. None: not known.
     baseline_detection_se_px, followup_detection_se_px
         Standard error, in each film's own pixels, of the area that was missed or falsely found *beyond* what the
-        confidence of unmatched deposits already says (an unmatched deposit of area a and confidence c adds
-        a^2 c (1 - c); a deposit matched on the other film adds none, being there or not there on both).
+        confidence of unmatched deposits already says (`sides._doubt`; a deposit matched on the other film adds none,
+        being there or not there on both).
+    pair_ratios
+        By number of the link: log ratio of a deposit matched one to one, and its error, from both films together.
+    absent
+        By number of the link: probability that a new or resolved deposit is really not on the other film.
 
     Raises
     ------
@@ -134,9 +139,12 @@ def assess_change(
     if repositioning_sd is not None:
         model = replace(model, repositioning_sd=repositioning_sd)
     check_links(links, baseline, followup)
-    ratios = pair_ratios or {}
+    ratios, absences = pair_ratios or {}, absent or {}
     pair = _Pair(
-        sides=tuple(sides_of(link, baseline, followup, ratios.get(n)) for n, link in enumerate(links, start=1)),
+        sides=tuple(
+            sides_of(link, baseline, followup, ratios.get(number), absences.get(number))
+            for number, link in enumerate(links, start=1)
+        ),
         anything_there=baseline.total_area_px > 0.0 or followup.total_area_px > 0.0,
         plane=plane_of(baseline, followup, registration),
         model=model,

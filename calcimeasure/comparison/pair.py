@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from calcimeasure.anatomy import Anatomy, find_anatomy
+from calcimeasure.comparison.alignment import inverse
 from calcimeasure.comparison.change import assess_change
 from calcimeasure.comparison.common_field import CommonField, common_field
 from calcimeasure.comparison.identity import IdentityCheck, check_identity
@@ -25,7 +26,7 @@ from calcimeasure.comparison.records import (
     Verdict,
 )
 from calcimeasure.comparison.registration import register
-from calcimeasure.comparison.seen_again import look_again, sight_of
+from calcimeasure.comparison.seen_again import look_again, presence_of, sight_of
 from calcimeasure.comparison.self_check import self_check as run_self_check
 from calcimeasure.comparison.verdict import checked_margin
 from calcimeasure.deposits import DepositLabels
@@ -163,6 +164,7 @@ def compare(
         limit_of_detection_mm2=(
             limit_of_detection_mm2 if first.labels is not None else get_segmenter(method).limit_of_detection_mm2
         ),
+        absent=None if first.labels is not None else absences(measured[0], measured[1], alignment, links),
     )
     if not self_check:
         return comparison
@@ -182,6 +184,7 @@ def judge(
     margin_ratio: Interval = DEFAULT_MARGIN,
     repositioning_sd: float | None = None,
     limit_of_detection_mm2: float | None = None,
+    absent: Mapping[int, float] | None = None,
 ) -> Comparison:
     """Return the verdict on a measured and linked pair: the last step of `compare`, and what a viewer follows live.
 
@@ -201,6 +204,8 @@ def judge(
         As for `compare`.
     limit_of_detection_mm2
         Area that whoever read the films would have found 95 times in 100; None where it is not known.
+    absent
+        By number of the link: probability that a new or resolved deposit is really not on the other film.
     """
     change = assess_change(
         links,
@@ -213,6 +218,7 @@ def judge(
         baseline_lod_px=_in_pixels(limit_of_detection_mm2, baseline),
         followup_lod_px=_in_pixels(limit_of_detection_mm2, followup),
         pair_ratios=_pair_ratios(links, baseline, followup),
+        absent=absent,
     )
     told = change.comparison_fields()
     told["warnings"] = _once(
@@ -230,6 +236,33 @@ def _checked_on_itself(baseline: FilmMeasurement, given: DepositLabels | None, m
         return compare(baseline.film, followup, method=method)
 
     return run_self_check(baseline, compare_with, np.random.default_rng(int(baseline.film.sha256[:16], 16)))
+
+
+def absences(
+    baseline: FilmMeasurement, followup: FilmMeasurement, alignment: Alignment, links: Sequence[Link]
+) -> dict[int, float]:
+    """Return, by number of the link, the probability that a new or resolved deposit is not on the other film.
+
+    Where the other film cannot tell, it is one half.
+    """
+    unmatched = {
+        number: link
+        for number, link in enumerate(links, start=1)
+        if link.status in (LinkStatus.NEW, LinkStatus.RESOLVED)
+    }
+    if not unmatched or baseline.anatomy is None or followup.anatomy is None:
+        return {}
+    sights = (sight_of(baseline.film, baseline.anatomy), sight_of(followup.film, followup.anatomy))
+    cells = [sight.on_cells(film.labels.image) for sight, film in zip(sights, (baseline, followup), strict=True)]
+    back = inverse(alignment, followup.film.shape)
+    chances = {}
+    for number, link in unmatched.items():
+        new = link.status is LinkStatus.NEW
+        mask = np.isin(cells[new], link.followup_labels if new else link.baseline_labels)
+        way = back if new else alignment
+        seen = presence_of(mask, (cells[new] > 0) & ~mask, sights[new], sights[not new], way)
+        chances[number] = 0.5 if seen is None else seen.absent
+    return chances
 
 
 def _in_pixels(area_mm2: float | None, film: FilmMeasurement) -> float | None:

@@ -100,7 +100,11 @@ def plane_of(baseline: FilmMeasurement, followup: FilmMeasurement, registration:
 
 
 def sides_of(
-    link: Link, baseline: FilmMeasurement, followup: FilmMeasurement, pair_ratio: PairRatio | None = None
+    link: Link,
+    baseline: FilmMeasurement,
+    followup: FilmMeasurement,
+    pair_ratio: PairRatio | None = None,
+    absent: float | None = None,
 ) -> tuple[Side, Side]:
     """Return both films' sides of a link.
 
@@ -115,10 +119,12 @@ def sides_of(
         Log ratio of the pixel areas and its standard error from both films together, for a deposit matched one to one
         and lying wholly in the common field; ignored elsewhere. The two areas are then moved, each by half, to agree
         with it; their geometric mean stays.
+    absent
+        Probability that a new or resolved deposit is really not on the other film; None where nobody looked.
     """
     alike = _alike(link, baseline, followup)
-    before = _side(link, baseline, "baseline", repeat=alike)
-    after = _side(link, followup, "followup", repeat=alike)
+    before = _side(link, baseline, "baseline", repeat=alike, absent=absent)
+    after = _side(link, followup, "followup", repeat=alike, absent=absent)
     whole_deposits = _uncut(link, baseline, "baseline") and _uncut(link, followup, "followup")
     if pair_ratio is None or not alike or not whole_deposits or min(before.all_area_px, after.all_area_px) <= 0.0:
         return before, after
@@ -162,7 +168,7 @@ def _of(link: Link, which: Film) -> tuple[tuple[int, ...], float]:
     return link.followup_labels, link.followup_area_px
 
 
-def _side(link: Link, film: FilmMeasurement, which: Film, *, repeat: bool) -> Side:
+def _side(link: Link, film: FilmMeasurement, which: Film, *, repeat: bool, absent: float | None) -> Side:
     labels, area_px = _of(link, which)
     deposits = [film.deposits[label - 1] for label in labels]
     measured = math.fsum(deposit.area_px for deposit in deposits)
@@ -179,7 +185,7 @@ def _side(link: Link, film: FilmMeasurement, which: Film, *, repeat: bool) -> Si
         area_px=area,
         se_px=_root_sum_of_squares([_error(deposit, repeat=repeat) for deposit in counted]),
         painted_share=painted / area if area > 0.0 else 0.0,
-        detection_se_px=_doubt(counted, fraction) if unmatched else 0.0,
+        detection_se_px=_doubt(counted, fraction, absent) if unmatched else 0.0,
         absolute=not repeat,
         all_area_px=fraction * measured,
         all_se_px=_root_sum_of_squares([_error(deposit, repeat=repeat) for deposit in deposits]),
@@ -247,9 +253,15 @@ def check_links(links: Sequence[Link], baseline: FilmMeasurement, followup: Film
                 raise LabelsError(f"deposit {label} is in no link", where=name)
 
 
-def _doubt(deposits: Sequence[DepositMeasurement], fraction: float) -> float:
-    """Return the standard error of the area of deposits that are real with their confidence c: a^2 c (1 - c)."""
-    return math.sqrt(math.fsum((fraction * d.area_px) ** 2 * d.confidence * (1.0 - d.confidence) for d in deposits))
+def _doubt(deposits: Sequence[DepositMeasurement], fraction: float, absent: float | None) -> float:
+    """Return the standard error of the area by which deposits of one film only change the burden.
+
+    A deposit is real with its confidence c. Where nobody looked for it on the other film its area is in doubt by
+    a^2 c (1 - c). Where somebody did, its change is a with chance c times that of being absent there, and else 0: the
+    mean square error of counting it whole is a^2 (1 - c absent).
+    """
+    doubts = (d.confidence * (1.0 - d.confidence) if absent is None else 1.0 - d.confidence * absent for d in deposits)
+    return math.sqrt(math.fsum((fraction * d.area_px) ** 2 * q for d, q in zip(deposits, doubts, strict=True)))
 
 
 def _root_sum_of_squares(values: Sequence[float]) -> float:
