@@ -3,8 +3,10 @@
 Two films are judged together by `calcimeasure.comparison.joint`: what lies at one place on both is judged once. Over
 more visits the baseline is the hub that every other film is aligned to. Its pieces are judged by the mean, over the
 other films, of the joint log odds with each; a later film's pieces by the joint log odds with the baseline, whose own
-odds are then those that the *remaining* visits gave it. With two films this is exactly what `compare` does, and a
-later visit never has a deposit taken from it because of what that same visit said.
+odds are then those that the *remaining* visits gave it. A later visit never has a deposit taken from it because of what
+that same visit said. Then what was accepted on one film only is asked of the other (`comparison.seen_again`): of the
+baseline and each later film in order, and of the earlier ones once more for what the later ones brought. With two films
+all this is exactly what `compare` does.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy, find_anatomy
-from calcimeasure.comparison.common_field import common_field
+from calcimeasure.comparison.common_field import CommonField, common_field
 from calcimeasure.comparison.joint import joint_probabilities, log_odds, overlaps_in_field
 from calcimeasure.comparison.overlap import Overlaps
+from calcimeasure.comparison.records import Alignment
 from calcimeasure.comparison.registration import register
+from calcimeasure.comparison.seen_again import look_again, sight_of
 from calcimeasure.deposits import DepositLabels
 from calcimeasure.measurement import measure_film
 from calcimeasure.measurement.records import FilmMeasurement
@@ -78,39 +82,63 @@ def read_series(
     ]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Laid:
+    """How a later film lies on the baseline, and which proposals of the two lie at one place."""
+
+    alignment: Alignment
+    field: CommonField
+    overlaps: Overlaps
+
+
 def decide(seen: Mapping[int, _Seen]) -> dict[int, Proposals]:
-    """Return each film's proposals with the probabilities that all films of the limb give them."""
+    """Return each film's proposals as all films of the limb decide them."""
     decided = {index: film.proposals for index, film in seen.items()}
     if len(seen) < 2:
         return decided
     hub_index, *others = sorted(seen)
     hub = seen[hub_index]
-    overlaps = {index: found for index in others if (found := _overlaps(hub, seen[index])) is not None}
-    if not overlaps:
+    laid = {index: found for index in others if (found := _laid(hub, seen[index])) is not None}
+    if not laid:
         return decided
     alone = hub.proposals.probabilities
     with_each = {
-        index: joint_probabilities(alone, seen[index].proposals.probabilities, overlap)
-        for index, overlap in overlaps.items()
+        index: joint_probabilities(alone, seen[index].proposals.probabilities, one.overlaps)
+        for index, one in laid.items()
     }
     decided[hub_index] = hub.proposals.with_probabilities(_together(list(with_each.values())))
-    for index, overlap in overlaps.items():
+    for index, one in laid.items():
         rest = [joint for other, joint in with_each.items() if other != index]
         of_hub = _together(rest) if rest else alone
         own = seen[index].proposals
-        decided[index] = own.with_probabilities(joint_probabilities(own.probabilities, of_hub, overlap.swapped()))
-    return decided
+        decided[index] = own.with_probabilities(joint_probabilities(own.probabilities, of_hub, one.overlaps.swapped()))
+    return _looked_again(seen, laid, decided, hub_index)
 
 
-def _overlaps(hub: _Seen, other: _Seen) -> Overlaps | None:
-    """Return which proposals lie at one place; None for films that cannot be laid over each other."""
+def _looked_again(
+    seen: Mapping[int, _Seen], laid: Mapping[int, _Laid], decided: Mapping[int, Proposals], hub: int
+) -> dict[int, Proposals]:
+    """Return the proposals with what one film lacks and shows all the same; see the head of this module."""
+    found = dict(decided)
+    sights = {index: sight_of(seen[index].film, seen[index].anatomy) for index in (hub, *laid)}
+    for index in (*laid, *list(laid)[:-1]):
+        one = laid[index]
+        found[hub], found[index] = look_again(
+            (sights[hub], found[hub]), (sights[index], found[index]), one.alignment, one.field
+        )
+    return found
+
+
+def _laid(hub: _Seen, other: _Seen) -> _Laid | None:
+    """Return how a film lies on the hub; None for films that cannot be laid over each other."""
     if hub.film.sha256 == other.film.sha256:
         return None
     registration, alignment = register(hub.film, other.film, hub.anatomy, other.anatomy)
     if alignment is None or registration.status != "ok":
         return None
     field = common_field(hub.anatomy, other.anatomy, alignment)
-    return overlaps_in_field(hub.proposals, other.proposals, alignment, field)
+    overlaps = overlaps_in_field(hub.proposals, other.proposals, alignment, field)
+    return _Laid(alignment=alignment, field=field, overlaps=overlaps)
 
 
 def _together(joint: Sequence[Probabilities]) -> Probabilities:
