@@ -444,12 +444,12 @@ def _logistic(terms: NDArray[np.float64], answer: NDArray[np.float64], ridge: fl
 
 
 def usable_films(folder: Path | None) -> list[Path]:
-    """Return the real films that may serve as backgrounds: none that is calcified, and not every third (held out)."""
+    """Return the real films that may serve as backgrounds: none that is calcified, and none that is held out."""
     if folder is None:
         return []
-    limbs = sorted(path for path in (folder / "limbs").glob("synpic*.jpg"))
-    chosen = [path for number, path in enumerate(limbs) if number % 3 != 2]
-    return [*chosen, folder / "dicom" / "hand_pa_adult_cr_j2k.dcm"]
+    held_out = Path(__file__).with_name("held_out.txt").read_text(encoding="utf-8").split()
+    limbs = sorted(path for path in (folder / "limbs").glob("synpic*.jpg") if path.name not in held_out)
+    return [*limbs, folder / "dicom" / "hand_pa_adult_cr_j2k.dcm"]
 
 
 def main() -> None:
