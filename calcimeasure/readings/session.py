@@ -159,6 +159,17 @@ class Session:
         self._refuse_unless_open()
         return self._act(Step.REDO, self.history.redo)
 
+    def note(self, what: str, which: Which) -> None:
+        """Log something that a person did to a film beside its labels, such as measuring its spacing."""
+        self._refuse_unless_open()
+        with self._guard:
+            who = self.place.reader if self.place is not None else ""
+            self.actions.append({"when": self._now().isoformat(), "who": who, "what": what, "step": "note",
+                                 "films": {which.value: {}}, "deposits": []})  # fmt: skip
+            self._unsaved = True
+        if self._autosave is not None:
+            self._autosave.edited()
+
     def _act(self, step: Step, action: Callable[[], Result]) -> Result:
         with self._guard:
             self._step = step

@@ -76,26 +76,31 @@ def extend(board: Board, film: Which, label: int, mask: Mask) -> Edit:
     return _reshape(board, film, after, f"Add a piece to deposit {label}", kept=kept)
 
 
-def delete(board: Board, film: Which, label: int) -> Edit:
-    """Remove a deposit."""
-    _entry(board, film, label)
+def delete(board: Board, film: Which, *labels: int) -> Edit:
+    """Remove deposits."""
+    for label in labels:
+        _entry(board, film, label)
     image = board.images[film]
-    return _reshape(board, film, np.where(image == label, np.uint16(0), image), f"Delete deposit {label}")
+    return _reshape(board, film, np.where(np.isin(image, labels), np.uint16(0), image), f"Delete {_named(labels)}")
 
 
-def resize(board: Board, film: Which, label: int, *, pixels: int) -> Edit:
-    """Loosen (positive) or tighten (negative) the boundary of a deposit by some pixels, measured in a straight line."""
-    _entry(board, film, label)
+def resize(board: Board, film: Which, *labels: int, pixels: int) -> Edit:
+    """Loosen (positive) or tighten (negative) the boundary of deposits by some pixels, measured in a straight line."""
     image = board.images[film]
+    for label in sorted(set(labels)):
+        _entry(board, film, label)
+        image = _resized(image, label, pixels)
+    return _reshape(board, film, image, f"{'Loosen' if pixels > 0 else 'Tighten'} {_named(labels)}")
+
+
+def _resized(image: NDArray[np.uint16], label: int, pixels: int) -> NDArray[np.uint16]:
     mask = image == label
     if pixels > 0:
         away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        after = np.where((away <= pixels) & (image == 0), np.uint16(label), image)
-    else:
-        framed = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-        inside = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-        after = np.where(mask & (inside <= -pixels), np.uint16(0), image)
-    return _reshape(board, film, after, f"{'Loosen' if pixels > 0 else 'Tighten'} deposit {label}")
+        return np.where((away <= pixels) & (image == 0), np.uint16(label), image)
+    framed = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    inside = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    return np.where(mask & (inside <= -pixels), np.uint16(0), image)
 
 
 def split(board: Board, film: Which, label: int, line: Sequence[tuple[float, float]]) -> Edit:
@@ -271,21 +276,19 @@ def accept(board: Board, film: Which, labels: Sequence[int]) -> Edit:
 
 
 def together(edits: Sequence[Edit], name: str) -> Edit:
-    """Return edits of different films as one step; no two of them may change the same film's pixels or the links.
-
-    Raises
-    ------
-    ReadingError
-        When two change the links.
-    """
+    """Return edits of different films, made for the same board, as one step."""
     links = [edit.links for edit in edits if edit.links is not None]
-    if len(links) > 1:
-        raise ReadingError("two steps that change links cannot be one", remedy="Do them one after the other.")
+    both: tuple[frozenset[HandLink], frozenset[HandLink]] | None = None
+    if links:
+        before = links[0][0]
+        gone = frozenset().union(*(was - becomes for was, becomes in links))
+        come = frozenset().union(*(becomes - was for was, becomes in links))
+        both = (before, (before - gone) | come)
     return Edit(
         name=name,
         patches=tuple(patch for edit in edits for patch in edit.patches),
         entries=tuple(entry for edit in edits for entry in edit.entries),
-        links=links[0] if links else None,
+        links=both,
     )
 
 

@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--force", action="store_true", help="compare although the headers contradict one another")
     made.add_argument("--flip", action="store_true", help="mirror the follow-up first")
     for start, whose in (("", "both films"), ("baseline-", "the baseline"), ("followup-", "the follow-up")):
-        made.add_argument(f"--{start}spacing", type=float, nargs="+", metavar="MM", help=f"pixel spacing of {whose}")
+        made.add_argument(
+            f"--{start}spacing", metavar="MM", help=f"pixel spacing of {whose}: 0.15, or 0.15,0.14 for row and column"
+        )
         made.add_argument(f"--{start}frame", type=int, help=f"frame of {whose}, counted from 1")
         made.add_argument(f"--{start}invert", action="store_true", default=None, help=f"bone is dark on {whose}")
     return made
@@ -57,10 +59,20 @@ def _film_options(options: argparse.Namespace, prefix: str) -> dict[str, Any]:
         own = getattr(options, f"{prefix}_{name}")
         value = own if own is not None else getattr(options, name)
         if value is not None:
-            chosen["spacing_mm" if name == "spacing" else name] = tuple(value) if name == "spacing" else value
-    if len(chosen.get("spacing_mm", ())) == 1:
-        chosen["spacing_mm"] = chosen["spacing_mm"][0]
+            chosen["spacing_mm" if name == "spacing" else name] = _spacing(value) if name == "spacing" else value
     return chosen
+
+
+def _spacing(text: str) -> tuple[float, ...] | float:
+    from calcimeasure.errors import UsageError
+
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (1, 2):
+        raise UsageError(f"'{text}' is no spacing", where="--spacing", remedy="Give 0.15, or 0.15,0.14.")
+    return numbers if len(numbers) == 2 else numbers[0]
 
 
 def main(arguments: list[str] | None = None) -> int:

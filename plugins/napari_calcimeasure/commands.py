@@ -14,7 +14,7 @@ import numpy as np
 from calcimeasure.deposits import DepositLabels, Finding, Origin
 from calcimeasure.errors import CalciMeasureError, ReadingError
 from calcimeasure.readings import tools
-from calcimeasure.readings.board import HandLink, Which
+from calcimeasure.readings.board import Edit, HandLink, Which
 from calcimeasure.segmentation import segment, segment_points
 from napari_calcimeasure.background import AtOnce, Background
 from napari_calcimeasure.desk import Desk
@@ -108,10 +108,8 @@ class Commands:
 
     def delete(self) -> None:
         """Delete the chosen deposits."""
-        desk, board = self.desk, self.desk.session.board
-        for which, known in list(desk.chosen.items()):
-            for number in known:
-                desk.do(tools.delete(board, which, number))
+        board = self.desk.session.board
+        self._all([tools.delete(board, which, *known) for which, known in self.desk.chosen.items() if known])
 
     def tighten(self) -> None:
         """Take a pixel off the boundary of the chosen deposits."""
@@ -122,9 +120,14 @@ class Commands:
         self._resize(1)
 
     def _resize(self, pixels: int) -> None:
-        for which, known in list(self.desk.chosen.items()):
-            for number in known:
-                self.desk.do(tools.resize(self.desk.session.board, which, number, pixels=pixels))
+        board = self.desk.session.board
+        chosen = {which: known for which, known in self.desk.chosen.items() if known}
+        self._all([tools.resize(board, which, *known, pixels=pixels) for which, known in chosen.items()])
+
+    def _all(self, edits: list[Edit]) -> None:
+        """Do edits of both films as one step."""
+        names = dict.fromkeys(edit.name for edit in edits)
+        self.desk.do(tools.together(edits, " and ".join(names) if len(names) > 1 else next(iter(names))))
 
     def merge(self) -> None:
         """Make the chosen deposits of a film one."""

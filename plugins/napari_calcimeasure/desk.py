@@ -21,10 +21,11 @@ from napari_calcimeasure.layers import (
     TEXT_COLOUR,
     TITLE_SIZE,
     TITLES,
+    basis_text,
     colours,
     grey_window,
     place_of,
-    place_on_baseline,
+    place_on,
     units_of,
 )
 from napari_calcimeasure.settings import preferences
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Points
 
 LAYERS_A_FILM = 4
+POINTER_PX, LINE_PX = 18, 5
 
 
 class Desk:
@@ -135,7 +137,7 @@ class Desk:
             np.zeros((0, 2)),
             name=f"{title}: pointer",
             symbol="cross",
-            size=18,
+            size=POINTER_PX,
             face_color="#ffffff",
             border_color="#000000",
             **common,
@@ -152,14 +154,22 @@ class Desk:
         return (self.images[which], self.labels[which], self.numbers[which], self.pointers[which])
 
     def _affine(self, which: Which, at: tuple[float, float] | None) -> NDArray[np.float64]:
+        """Lay the film on the left as it is, and the other where it fits it."""
         films = self.session.material.films
-        alignment = self.alignment
-        if which is Which.BASELINE or alignment is None:
+        mapping = self.mapping(which)
+        if which is self.order[0] or mapping is None:
             return place_of(films[which])
         if at is None:
             rows, cols = films[which].shape
             at = (rows / 2, cols / 2)
-        return place_on_baseline(films[Which.BASELINE], films[which], alignment, at)
+        return place_on(films[self.order[0]], mapping, at)
+
+    def mapping(self, which: Which) -> Any:
+        """Return the alignment from a film to the other one, or None where there is none."""
+        alignment = self.alignment
+        if alignment is None or which is Which.BASELINE:
+            return alignment
+        return inverse(alignment, self.session.material.films[Which.FOLLOWUP].shape)
 
     @property
     def alignment(self) -> Any:
@@ -177,17 +187,29 @@ class Desk:
         bar.visible = True
         bar.gridded = True
         bar.font_size = 14
+        basis = self.viewer.canvas.overlays.text
+        basis.text, basis.visible, basis.gridded = self._basis(), True, True
+        basis.position, basis.font_size, basis.color = "bottom_left", 11, TEXT_COLOUR
         if len(self.order) > 1:
             for which in self.order:
                 title = self.images[which].name_overlay
                 title.visible, title.font_size = True, TITLE_SIZE
         self.viewer.layers.selection = {self.labels[self.film]}
 
+    def _basis(self) -> str:
+        """Return what the scale bar's millimetres are, in words."""
+        films = self.session.material.films
+        texts = {which: basis_text(films[which].spacing) for which in self.order}
+        if len(set(texts.values())) == 1:
+            return next(iter(texts.values()))
+        return "\n".join(f"{self.titles[which]}: {text}" for which, text in texts.items())
+
     def close(self) -> None:
         """Take the layers away and stop following the session."""
         if self._follow in self.session.changed:
             self.session.changed.remove(self._follow)
         self.listeners.clear()
+        self.viewer.canvas.overlays.text.visible = False
         for which in self.order:
             for layer in self.layers_of(which):
                 if layer in self.viewer.layers:
@@ -305,13 +327,14 @@ class Desk:
         self.show()
 
     def go_to(self, row: Row) -> None:
-        """Centre both films on a row's deposits, the follow-up laid there by the local alignment."""
+        """Centre both films on a row's deposits, the film on the right laid there by the local alignment."""
         places = {which: centre(self.session, row, which) for which in self.order}
-        followup, baseline = places.get(Which.FOLLOWUP), places.get(Which.BASELINE)
-        if followup is None and baseline is not None and self.alignment is not None:
-            followup = tuple(map_points(self.alignment, np.array([baseline]))[0])
-        if followup is not None and Which.FOLLOWUP in self.order:
-            self._lay(Which.FOLLOWUP, followup)
+        left, right = self.order[0], self.order[-1]
+        there = places[right]
+        if there is None and places[left] is not None and self.alignment is not None:
+            there = tuple(map_points(self.mapping(left), np.array([places[left]]))[0])
+        if there is not None and right is not left:
+            self._lay(right, there)
         which, at = next(((w, p) for w, p in places.items() if p is not None), (None, None))
         if which is None or at is None:
             return
@@ -338,10 +361,21 @@ class Desk:
             self.viewer.layers.selection = {self.labels[which]}
 
     def film_at(self, viewbox: tuple[int, int] | None) -> Which:
-        """Return the film that a cell of the grid shows; the baseline where the films lie over one another."""
+        """Return the film that a cell of the grid shows; the left one where the films lie over one another."""
         if not self.viewer.canvas.grid.enabled or viewbox is None:
             return self.order[0]
         return self.order[min(int(viewbox[1]), len(self.order) - 1)]
+
+    def show_line(self, which: Which, start: tuple[float, float] | None, end: tuple[float, float] | None) -> None:
+        """Show a line that is being drawn on a film; None takes it away."""
+        layer = self.pointers[which]
+        if start is None or end is None:
+            layer.data = np.zeros((0, 2))
+            layer.current_size = POINTER_PX
+            return
+        layer.current_size = LINE_PX
+        layer.data = np.linspace(start, end, 40)
+        layer.size = LINE_PX
 
     def show_pointer(self, which: Which, at: tuple[float, float] | None) -> None:
         """Show on the other film where a place on this one lies; None hides it."""
@@ -351,12 +385,11 @@ class Desk:
 
     def same_place(self, which: Which, at: tuple[float, float]) -> tuple[float, float] | None:
         """Return where a place of one film lies on the other, or None where that is not known or outside."""
-        alignment = self.alignment
-        if alignment is None:
+        if self.alignment is None:
             return None
         films = self.session.material.films
         other = Which.FOLLOWUP if which is Which.BASELINE else Which.BASELINE
-        mapping = alignment if which is Which.BASELINE else inverse(alignment, films[Which.FOLLOWUP].shape)
+        mapping = self.mapping(which)
         row, col = (float(value) for value in map_points(mapping, np.array([at]))[0])
         rows, cols = films[other].shape
         return (row, col) if 0 <= row < rows and 0 <= col < cols else None

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy.records import Anatomy
-from calcimeasure.comparison.alignment import inverse, map_points
+from calcimeasure.comparison.alignment import map_points
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.radiograph import Radiograph, Spacing, SpacingBasis
 from calcimeasure.readings.board import Which
@@ -85,28 +85,27 @@ def place_of(film: Radiograph) -> NDArray[np.float64]:
     return np.diag([row, col, 1.0])
 
 
-def place_on_baseline(
-    baseline: Radiograph, followup: Radiograph, alignment: Alignment, at: tuple[float, float]
-) -> NDArray[np.float64]:
-    """Return the (3, 3) matrix from the follow-up's (row, col) to the world where the baseline lies by itself.
+def place_on(reference: Radiograph, mapping: Alignment, at: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the (3, 3) matrix from a film's (row, col) to the world where the reference film lies by itself.
 
-    Both films share one camera: near `at` the follow-up is laid exactly over the baseline.
+    Both films share one camera: near `at` the film is laid exactly over the reference.
 
     Parameters
     ----------
+    mapping
+        From the film to the reference.
     at
-        (row, col) on the follow-up around which the films shall agree.
+        (row, col) on the film around which the films shall agree.
     """
-    back = inverse(alignment, followup.shape)
     reach = 20.0
     row, col = at
     nodes = np.array([at, (row + reach, col), (row, col + reach), (row - reach, col), (row, col - reach)])
-    placed = map_points(back, nodes)
+    placed = map_points(mapping, nodes)
     linear = np.column_stack([(placed[1] - placed[3]) / (2 * reach), (placed[2] - placed[4]) / (2 * reach)])
     local = np.eye(3)
     local[:2, :2] = linear
     local[:2, 2] = placed[0] - linear @ np.asarray(at)
-    return place_of(baseline) @ local
+    return place_of(reference) @ local
 
 
 def colours(numbers: Mapping[int, int]) -> dict[int | None, Any]:
@@ -125,3 +124,18 @@ def colours(numbers: Mapping[int, int]) -> dict[int | None, Any]:
 def basis_text(spacing: Spacing) -> str:
     """Return what millimetres on this film are."""
     return BASES[spacing.basis]
+
+
+def length_px(spacing: Spacing, start: tuple[float, float], end: tuple[float, float]) -> float:
+    """Return the length of a line in columns of the film: its rows are as high as the pixel's shape says."""
+    row, col = scale_of(spacing)
+    return float(np.hypot((end[0] - start[0]) * row / col, end[1] - start[1]))
+
+
+def spacing_of_ruler(
+    spacing: Spacing, start: tuple[float, float], end: tuple[float, float], mm: float
+) -> tuple[float, float]:
+    """Return (row, column) millimetres a pixel from a line of known length; the pixel keeps its shape."""
+    row, col = scale_of(spacing)
+    of_column = mm / length_px(spacing, start, end)
+    return (float(of_column * row / col), float(of_column))

@@ -24,6 +24,7 @@ class Tool(StrEnum):
     LASSO = "lasso"
     DRAW = "draw"
     SPLIT = "split"
+    RULER = "ruler"
 
 
 TITLES = {
@@ -34,8 +35,11 @@ TITLES = {
     Tool.LASSO: ("Lasso", "L", "Click around an area, double-click closes it: it is added to the chosen deposit"),
     Tool.DRAW: ("Draw new", "D", "Paint a deposit that was not found"),
     Tool.SPLIT: ("Split", "X", "Drag a line across a deposit to cut it in two"),
+    Tool.RULER: ("Ruler", "R", "Drag along something of known length: the film's millimetres are taken from it"),
 }
 _MODES = {Tool.BRUSH: "paint", Tool.DRAW: "paint", Tool.ERASE: "erase", Tool.LASSO: "polygon"}
+STILL_PX = 3
+_LINES = (Tool.SPLIT, Tool.RULER)
 NEEDS_CHOICE = {Tool.BRUSH, Tool.LASSO}
 
 
@@ -50,10 +54,18 @@ class Hand:
         Called when the tool changes.
     """
 
-    def __init__(self, desk: Desk, commands: Commands, view: View) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        commands: Commands,
+        view: View,
+        *,
+        measure: Callable[[Which, list[tuple[float, float]]], None] | None = None,
+    ) -> None:
         self.desk = desk
         self.commands = commands
         self.view = view
+        self.measure = measure
         self.tool = Tool.LOOK
         self.listeners: list[Callable[[], None]] = []
         viewer = desk.viewer
@@ -98,6 +110,8 @@ class Hand:
             return ""
         if tool in NEEDS_CHOICE:
             return self.commands.one()
+        if tool is Tool.RULER and self.measure is None:
+            return "The films cannot be opened anew here."
         return self.commands.closed()
 
     # Keys ----------------------------------------------------------------------------------------------------------
@@ -135,7 +149,7 @@ class Hand:
         which = self.desk.film_at(getattr(event, "viewbox", None))
         self.desk.point_at(which)
         start = self.place(which, event.position)
-        if event.button != 1 or self.tool not in (Tool.LOOK, Tool.CLICK, Tool.SPLIT):
+        if event.button != 1 or self.tool not in (Tool.LOOK, Tool.CLICK, *_LINES):
             return
         shift = "Shift" in event.modifiers
         line = [start]
@@ -143,20 +157,32 @@ class Hand:
         yield
         while event.type == "mouse_move":
             dragged = True
-            line.append(self.place(which, event.position))
+            if self._over(which, event):
+                line.append(self.place(which, event.position))
+            if self.tool in _LINES:
+                self.desk.show_line(which, line[0], line[-1])
             yield
+        if self._over(which, event):
+            line.append(self.place(which, event.position))  # a quick hand is let go before its last move is told
+        self.desk.show_line(which, None, None)
         try:
             self._released(which, line, dragged=dragged, shift=shift)
         except CalciMeasureError as error:
             self.commands.complain(error)
 
+    def _over(self, which: Which, event: Any) -> bool:
+        return self.desk.film_at(getattr(event, "viewbox", None)) is which
+
     def _released(self, which: Which, line: list[tuple[float, float]], *, dragged: bool, shift: bool) -> None:
         if self.tool is Tool.SPLIT:
-            if dragged:
+            if _length(line) >= STILL_PX:
                 self.commands.split(which, [line[0], line[-1]])
+        elif self.tool is Tool.RULER:
+            if self.measure is not None:
+                self.measure(which, line)
         elif self.tool is Tool.CLICK:
             self.commands.click(which, line[0], add_piece=shift)
-        elif not dragged or _length(line) < 3:
+        elif not dragged or _length(line) < STILL_PX:
             number = self.desk.label_at(which, line[0])
             if number:
                 self.desk.choose(which, number, add=shift)

@@ -8,7 +8,6 @@ from functools import partial
 from qtpy.QtCore import QItemSelectionModel, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QCheckBox,
     QComboBox,
     QGridLayout,
     QHBoxLayout,
@@ -28,9 +27,10 @@ from calcimeasure.deposits import Finding
 from napari_calcimeasure.background import InThread
 from napari_calcimeasure.commands import CHOOSE_ONE, COMMANDS, Command, Commands, give
 from napari_calcimeasure.desk import Desk
+from napari_calcimeasure.looking import ViewBar, button, enable, heading
 from napari_calcimeasure.mouse import TITLES, Hand, Tool
 from napari_calcimeasure.table import AFTER, CHANGE, STATUS, FilteredTable, LinkTable
-from napari_calcimeasure.view import Arrangement, GreyPreset, View
+from napari_calcimeasure.view import View
 
 FINDING_WORDS = {
     Finding.CALCINOSIS: "calcinosis (counts)",
@@ -45,7 +45,9 @@ _TOOL_COLUMNS = 4
 
 def key_text(key: str) -> str:
     """Return a key as people write it."""
-    return key.replace("Control", "Ctrl").replace("-", "+").replace("Escape", "Esc")
+    for long, short in (("Control", "Ctrl"), ("-", "+"), ("Escape", "Esc"), ("Delete", "Del")):
+        key = key.replace(long, short)
+    return key
 
 
 class Panel(QWidget):
@@ -93,12 +95,13 @@ class Panel(QWidget):
         layout = QVBoxLayout(self)
         layout.setSpacing(6)
         layout.addWidget(self._reader_bar())
-        layout.addWidget(_heading("In the hand: what the mouse does on a film"))
+        layout.addWidget(heading("In the hand: what the mouse does on a film"))
         layout.addLayout(self._tool_grid())
-        layout.addWidget(_heading("With the chosen deposits"))
+        layout.addWidget(heading("With the chosen deposits"))
         layout.addLayout(self._command_grid())
-        layout.addWidget(_heading("Looking"))
-        layout.addLayout(self._view_bar())
+        layout.addWidget(heading("Looking"))
+        self.looking = ViewBar(view)
+        layout.addWidget(self.looking)
         layout.addLayout(self._filter_bar())
         layout.addWidget(self.table, stretch=1)
         layout.addLayout(self._finding_bar())
@@ -109,11 +112,9 @@ class Panel(QWidget):
         self.saved.connect(self.saving.setText)
         desk.listeners.append(self.refresh)
         hand.listeners.append(self.refresh)
-        view.listeners.append(self.refresh_view)
         if isinstance(commands.background, InThread):
             commands.background.changed.connect(self._show_busy)
         self.refresh()
-        self.refresh_view()
 
     # Parts ---------------------------------------------------------------------------------------------------------
 
@@ -134,56 +135,25 @@ class Panel(QWidget):
         grid = QGridLayout()
         grid.setSpacing(3)
         for place, (tool, (title, key, said)) in enumerate(TITLES.items()):
-            button = self._button(f"{title}  {key_text(key)}", f"{said} ({key_text(key)})")
-            button.setCheckable(True)
-            button.clicked.connect(partial(self._take, tool))
-            self.tool_buttons[tool] = button
-            grid.addWidget(button, place // _TOOL_COLUMNS, place % _TOOL_COLUMNS)
+            made = button(f"{title}  {key_text(key)}", f"{said} ({key_text(key)})")
+            made.setCheckable(True)
+            made.clicked.connect(partial(self._take, tool))
+            self.tool_buttons[tool] = made
+            grid.addWidget(made, place // _TOOL_COLUMNS, place % _TOOL_COLUMNS)
         return grid
 
     def _command_grid(self) -> QGridLayout:
         grid = QGridLayout()
         grid.setSpacing(3)
         for place, command in enumerate(COMMANDS):
-            button = self._button(f"{command.title}  {key_text(command.key)}", command.help)
-            button.clicked.connect(partial(self._give, command))
-            self.buttons[command.name] = button
-            grid.addWidget(button, place // _TOOL_COLUMNS, place % _TOOL_COLUMNS)
-        return grid
-
-    def _view_bar(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setSpacing(3)
-        self.flicker = self._button("Flicker  F", "Follow-up in the baseline's place, and back (F)")
-        self.flicker.clicked.connect(lambda _checked: self.view.flicker())
-        self.blend = self._button("Blend  V", "Both films through one another (V)")
-        self.blend.clicked.connect(lambda _checked: self.view.blend())
-        self.sides = self._button("Side by side", "Each film in its own place")
-        self.sides.clicked.connect(lambda _checked: self.view.lay_side_by_side())
-        self.whole = self._button("Whole film  Home", "Show all of the films (Home)")
-        self.whole.clicked.connect(lambda _checked: self.view.whole())
-        for place, button in enumerate((self.flicker, self.blend, self.sides, self.whole)):
-            grid.addWidget(button, 0, place)
-        self.preset = QComboBox()
-        self.preset.addItems([preset.value for preset in GreyPreset])
-        self.preset.setToolTip("Which grey values are shown (W: next)")
-        self.preset.currentTextChanged.connect(lambda text: self.view.choose_window(GreyPreset(text)))
-        self.same_grey = QCheckBox("Same grey on both")
-        self.same_grey.toggled.connect(self.view.set_same_grey)
-        self.inverted = QCheckBox("Inverted  I")
-        self.inverted.clicked.connect(lambda _checked: self.view.invert())
-        self.filled = QCheckBox("Filled  O")
-        self.filled.clicked.connect(lambda _checked: self.view.outlines())
-        for place, widget in enumerate((self.preset, self.same_grey, self.inverted, self.filled)):
-            grid.addWidget(widget, 1, place)
-        self.basis = QLabel(self.view.basis())
-        self.basis.setWordWrap(True)
-        grid.addWidget(self.basis, 2, 0, 1, 4)
+            made = button(f"{command.title}  {key_text(command.key)}", command.help)
+            made.clicked.connect(partial(self._give, command))
+            self.buttons[command.name] = made
+            grid.addWidget(made, place // _TOOL_COLUMNS, place % _TOOL_COLUMNS)
         return grid
 
     def _make_table(self) -> None:
-        self.model = LinkTable(self)
-        self.model.titles = {**self.model.titles, **self.desk.titles}
+        self.model = LinkTable(self.desk.titles, self)
         self.proxy = FilteredTable(self)
         self.proxy.setSourceModel(self.model)
         self.table = QTableView()
@@ -201,7 +171,9 @@ class Panel(QWidget):
         header.setStretchLastSection(True)
         header.setMinimumSectionSize(34)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.table.setStyleSheet("font-size: 11px;")
+        self.table.setStyleSheet(
+            "QTableView, QHeaderView::section { font-size: 11px; } QHeaderView::section { padding: 2px; }"
+        )
         self._show_columns()
         self.table.selectionModel().selectionChanged.connect(self._row_chosen)
         self.table.clicked.connect(self._row_clicked)
@@ -260,14 +232,6 @@ class Panel(QWidget):
         bar.addWidget(self.sign)
         return bar
 
-    def _button(self, text: str, tooltip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setStyleSheet("padding: 2px 3px;")
-        button.setToolTip(tooltip)
-        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        return button
-
     # Following -----------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
@@ -281,22 +245,6 @@ class Panel(QWidget):
         self._enable()
         self._show_finding()
         self.verdict.setText(self.summary())
-
-    def refresh_view(self) -> None:
-        """Show how the films lie."""
-        reason = self.view.why_not_over_one_another()
-        for button, said in ((self.flicker, "Follow-up in the baseline's place, and back (F)"),
-                             (self.blend, "Both films through one another (V)")):  # fmt: skip
-            _enable(button, reason, said)
-        lying = "" if self.view.arrangement is not Arrangement.SIDE_BY_SIDE else "The films lie side by side."
-        _enable(self.sides, lying, "Each film in its own place")
-        for box, state in ((self.inverted, self.view.inverted), (self.filled, self.view.filled)):
-            box.setChecked(state)
-        self.preset.blockSignals(True)
-        self.preset.setCurrentText(self.view.preset.value)
-        self.preset.blockSignals(False)
-        _enable(self.same_grey, "" if len(self.desk.order) > 1 else "There is only one film.",
-                "Show both films with the grey mapping of the first")  # fmt: skip
 
     def summary(self) -> str:
         """Return burden, change and verdict as they stand."""
@@ -341,22 +289,22 @@ class Panel(QWidget):
                 said = f"Undo: {history.undo_name} ({key_text(command.key)})"
             if command.name == "redo" and history.redo_name:
                 said = f"Redo: {history.redo_name} ({key_text(command.key)})"
-            _enable(self.buttons[command.name], command.why_not(self.commands), said)
+            enable(self.buttons[command.name], command.why_not(self.commands), said)
         for tool, (_, key, said) in TITLES.items():
-            button = self.tool_buttons[tool]
-            _enable(button, self.hand.why_not(tool), f"{said} ({key_text(key)})")
-            button.setChecked(tool is self.hand.tool)
+            made = self.tool_buttons[tool]
+            enable(made, self.hand.why_not(tool), f"{said} ({key_text(key)})")
+            made.setChecked(tool is self.hand.tool)
         closed = self.commands.closed()
-        _enable(self.search, closed, "Search the films anew; what you did stays as it is")
+        enable(self.search, closed, "Search the films anew; what you did stays as it is")
         kept = "" if self.desk.session.place is not None else "Nothing is kept: open the films with --out FOLDER."
-        _enable(self.sign, closed or kept, "Freeze this reading as its next version")
+        enable(self.sign, closed or kept, "Freeze this reading as its next version")
         if self.desk.session.signed is not None:
             self.sign.setText(f"Signed: {self.desk.session.signed.name}")
 
     def _show_finding(self) -> None:
         chosen = [(which, number) for which, known in self.desk.chosen.items() for number in known]
         reason = self.commands.closed() or ("" if chosen else CHOOSE_ONE)
-        _enable(self.finding, reason, "Only calcinosis counts towards the burden")
+        enable(self.finding, reason, "Only calcinosis counts towards the burden")
         if chosen:
             which, number = chosen[0]
             finding = self.desk.session.board.deposits[which][number].finding
@@ -383,7 +331,7 @@ class Panel(QWidget):
     # Calling -------------------------------------------------------------------------------------------------------
 
     def _filter_by(self, text: str) -> None:
-        # A chosen row that is filtered away leaves the selection: refilling the table from inside would break Qt's proxy.
+        # A chosen row that is filtered away leaves the selection: refilling the table meanwhile would break the proxy.
         self._filling = True
         try:
             self.proxy.setFilterFixedString(text)
@@ -412,15 +360,3 @@ class Panel(QWidget):
     def _name_it(self, _index: int) -> None:
         if not self.commands.one():
             self.commands.name_it(self.finding.currentData())
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setStyleSheet("color: #a8adb5; padding-top: 3px;")
-    return label
-
-
-def _enable(widget: QWidget, reason: str, said: str) -> None:
-    """Enable a control, or say in its tooltip why it is not."""
-    widget.setEnabled(not reason)
-    widget.setToolTip(reason or said)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QHBoxLayout, QInputDialog, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from calcimeasure.errors import CalciMeasureError, ReadingError
 from calcimeasure.readings.board import Which
@@ -16,9 +16,11 @@ from calcimeasure.readings.lock import LockedError
 from calcimeasure.readings.material import Material
 from calcimeasure.readings.session import Session, unfinished, with_signed
 from calcimeasure.readings.store import Place
+from napari_calcimeasure.asking import CANCEL, GO_ON, LOOK, OTHER, SAVE, Asker, Dialogs
 from napari_calcimeasure.background import AtOnce, InThread
 from napari_calcimeasure.commands import Commands
 from napari_calcimeasure.desk import Desk
+from napari_calcimeasure.layers import length_px, spacing_of_ruler
 from napari_calcimeasure.mouse import Hand
 from napari_calcimeasure.panel import Panel
 from napari_calcimeasure.settings import preferences
@@ -28,75 +30,8 @@ from napari_calcimeasure.worklist import Case
 if TYPE_CHECKING:
     from napari import Viewer
 
-SAVE, DISCARD, CANCEL = "save", "discard", "cancel"
-GO_ON, ANEW = "go on", "start anew"
-LOOK, OTHER = "look only", "other reader"
+SHORTEST_RULER_PX = 20.0
 STATES = {"unread": "○ unread", "draft": "◐ draft", "signed": "● signed"}
-
-
-class Asker(Protocol):
-    """Questions that only a person can answer."""
-
-    def reader(self, suggestion: str) -> str:
-        """Return who reads; empty for nobody."""
-
-    def go_on(self, draft: Draft) -> str:
-        """Return `GO_ON`, `ANEW` or `CANCEL`."""
-
-    def locked(self, problem: str) -> str:
-        """Return `LOOK`, `OTHER` or `CANCEL`."""
-
-    def leave(self, *, unsaved: bool) -> str:
-        """Return `SAVE`, `DISCARD` or `CANCEL`."""
-
-    def sign(self, sentence: str) -> bool:
-        """Return whether the reading shall be signed."""
-
-
-class Dialogs:
-    """Asks with dialogs over the window."""
-
-    def __init__(self, parent: QWidget | None) -> None:
-        self.parent = parent
-
-    def reader(self, suggestion: str) -> str:
-        """Ask for the reader's code."""
-        text, good = QInputDialog.getText(self.parent, "Who reads?", "Your name or code, e.g. R1:", text=suggestion)
-        return text.strip() if good else ""
-
-    def go_on(self, draft: Draft) -> str:
-        """Ask whether to go on with unfinished work."""
-        last = draft.actions[-1] if draft.actions else {}
-        text = f"There is an unfinished reading with {len(draft.actions)} steps"
-        text += f", the last at {str(last['when'])[:16].replace('T', ' ')} UTC." if "when" in last else "."
-        return self._choose("Unfinished reading", text, {"Go on with it": GO_ON, "Start anew": ANEW, "Cancel": CANCEL})
-
-    def locked(self, problem: str) -> str:
-        """Ask what to do about a reading that somebody else has open."""
-        return self._choose(
-            "Open elsewhere", problem, {"Look only": LOOK, "Read as another reader": OTHER, "Cancel": CANCEL}
-        )
-
-    def leave(self, *, unsaved: bool) -> str:
-        """Ask what becomes of an unsigned reading."""
-        text = "This reading is not signed yet."
-        text += " The last edits are not saved." if unsaved else " Your edits are saved as a draft."
-        return self._choose("Not signed yet", text, {"Keep the draft": SAVE, "Discard my edits": DISCARD,
-                                                     "Cancel": CANCEL})  # fmt: skip
-
-    def sign(self, sentence: str) -> bool:
-        """Ask whether to sign."""
-        text = f"{sentence}\n\nA signed reading cannot be changed; a later change is a new version."
-        return self._choose("Sign this reading?", text, {"Sign": SAVE, "Cancel": CANCEL}) == SAVE
-
-    def _choose(self, title: str, text: str, answers: dict[str, str]) -> str:
-        box = QMessageBox(self.parent)
-        box.setWindowTitle(title)
-        box.setText(text)
-        buttons = {box.addButton(words, QMessageBox.ButtonRole.ActionRole): said for words, said in answers.items()}
-        box.setEscapeButton(list(buttons)[-1])
-        box.exec()
-        return buttons.get(box.clickedButton(), CANCEL)
 
 
 class Room(QObject):
@@ -143,6 +78,7 @@ class Room(QObject):
         self.seed = seed
         self.background: Any = AtOnce() if at_once else InThread(self)
         self.number = 0
+        self._going_on = False
         self.session: Session | None = None
         self.desk: Desk | None = None
         self.panel: Panel | None = None
@@ -164,16 +100,20 @@ class Room(QObject):
         self.before.clicked.connect(lambda: self.go(self.number - 1))
         self.case_title = QLabel("")
         self.case_title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.worklist = QComboBox()
+        self.worklist.setToolTip("The worklist: ○ unread, ◐ draft, ● signed")
+        self.worklist.activated.connect(self._go_chosen)
         self.after = QPushButton("Next ▶")
         self.after.clicked.connect(lambda: self.go(self.number + 1))
         for widget, stretch in ((self.before, 0), (self.case_title, 1), (self.after, 0)):
             bar.addWidget(widget, stretch)
+        self.body.addWidget(self.worklist)
         self.body.addLayout(bar)
         self.opening = QLabel("Opening …")
         self.opening.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.opening.setWordWrap(True)
         self.body.addWidget(self.opening, stretch=1)
-        frame.setMinimumWidth(520)
+        frame.setMinimumWidth(600)
         return frame
 
     def _tidy_window(self) -> None:
@@ -211,6 +151,11 @@ class Room(QObject):
         if 0 <= number < len(self.cases) and self.leave():
             self.open(number)
 
+    def _go_chosen(self, number: int) -> None:
+        if number != self.number:
+            self.go(number)
+        self._show_case()  # back to where the reader stays, when leaving was not wanted
+
     def open(self, number: int = 0) -> None:
         """Open a case: the films in the background, then the reading."""
         self.number = number
@@ -223,8 +168,14 @@ class Room(QObject):
         self.background.run("Opening the films", case.open, self._opened, self._failed)
 
     def _opened(self, material: Material) -> None:
+        going_on, self._going_on = self._going_on, False
         try:
-            session = self._session(material)
+            wanted, draft = self._unfinished(material, going_on=going_on)
+            case = self.case if draft is None else self.case.calibrated_as(draft)
+            if case is not self.case:
+                self._open_again(case)
+                return
+            session = self._session(material, draft) if wanted else None
         except CalciMeasureError as error:
             self._failed(error)
             return
@@ -233,11 +184,25 @@ class Room(QObject):
             return
         self._show_session(session)
 
+    def _open_again(self, case: Case) -> None:
+        """Open the same reading with other options of its films, and go on with it."""
+        self.cases[self.number] = case
+        self._going_on = True
+        self.open(self.number)
+
     def _failed(self, error: Exception) -> None:
         self.opening.setVisible(True)
         self.opening.setText(f"This could not be opened.\n\n{error}")
 
-    def _session(self, material: Material) -> Session | None:
+    def _unfinished(self, material: Material, *, going_on: bool = False) -> tuple[bool, Draft | None]:
+        """Return whether the reader wants to read, and the unfinished work to go on with."""
+        if self.read_only or not self.reader:
+            return True, None
+        draft = unfinished(Place(root=self.case.root, key=material.key, reader=self.reader))
+        answer = GO_ON if draft is None or going_on else self.ask.go_on(draft)
+        return answer != CANCEL, draft if answer == GO_ON else None
+
+    def _session(self, material: Material, draft: Draft | None) -> Session | None:
         """Return the session to show: gone on with, begun, or only looked at; None where nobody wants one."""
         about = {"blinding": {"seed": self.seed, "left": self._order(material)[0].value}} if self.blinded else {}
         if self.read_only or not self.reader:
@@ -246,12 +211,6 @@ class Room(QObject):
                 material = with_signed(material, Place(root=self.case.root, key=material.key, reader=self.reader))
             return Session(material, place=place, read_only=True, about=about)
         place = Place(root=self.case.root, key=material.key, reader=self.reader)
-        draft = unfinished(place)
-        if draft is not None:
-            answer = self.ask.go_on(draft)
-            if answer == CANCEL:
-                return None
-            draft = draft if answer == GO_ON else None
         start = material if draft is not None else with_signed(material, place)
         try:
             return Session(start, place=place, draft=draft, about=about)
@@ -267,7 +226,8 @@ class Room(QObject):
             reader = self.ask.reader("")
             if reader:
                 self.reader = reader
-                return self._session(material)
+                wanted, draft = self._unfinished(material)
+                return self._session(material, draft) if wanted else None
         return None
 
     def _order(self, material: Material) -> tuple[Which, ...]:
@@ -285,7 +245,7 @@ class Room(QObject):
         self.desk = Desk(self.viewer, session, order=order, titles=titles)
         self.view = View(self.desk)
         self.commands = Commands(self.desk, background=self.background)
-        self.hand = Hand(self.desk, self.commands, self.view)
+        self.hand = Hand(self.desk, self.commands, self.view, measure=self.calibrate)
         hidden = self.blinded or self.case.read_first
         self.panel = Panel(self.desk, self.commands, self.hand, self.view, sign=self.sign, hidden=hidden,
                            search=not self.case.read_first)  # fmt: skip
@@ -297,10 +257,15 @@ class Room(QObject):
 
     def _show_case(self) -> None:
         many = len(self.cases) > 1
-        title = f"Case {self.number + 1}" if self.blinded else self.case.title
         state = self._state()
-        self.case_title.setText(f"<b>{title}</b>" + (f" &nbsp; {self.number + 1}/{len(self.cases)}" if many else "")
-                                + f"<br>{STATES[state]}")  # fmt: skip
+        place = f" &nbsp; {self.number + 1} of {len(self.cases)}" if many else ""
+        self.case_title.setText(f"<b>{self._title(self.number)}</b><br>{STATES[state]}{place}")
+        self.worklist.setVisible(many)
+        if many:
+            self.worklist.clear()
+            states = [state if n == self.number else case.state(self.reader) for n, case in enumerate(self.cases)]
+            self.worklist.addItems([f"{STATES[one][0]}  {self._title(n)}" for n, one in enumerate(states)])
+            self.worklist.setCurrentIndex(self.number)
         for button, there, reason in (
             (self.before, self.number > 0, "This is the first of the worklist."),
             (self.after, self.number + 1 < len(self.cases), "This is the last of the worklist."),
@@ -308,6 +273,9 @@ class Room(QObject):
             button.setVisible(many)
             button.setEnabled(there)
             button.setToolTip("" if there else reason)
+
+    def _title(self, number: int) -> str:
+        return f"Case {number + 1}" if self.blinded else self.cases[number].title
 
     def _state(self) -> str:
         if self.session is not None and self.session.signed is not None:
@@ -331,6 +299,29 @@ class Room(QObject):
         """Tell, from the saving thread, what keeps a reading from being saved."""
         if self.panel is not None:
             self.panel.saved.emit("saving works again" if error is None else f"<b>NOT SAVED</b>: {error}")
+
+    def calibrate(self, which: Which, line: list[tuple[float, float]]) -> None:
+        """Take a film's millimetres from a line of known length, and go on with the films opened anew."""
+        session = self.session
+        if session is None or self.commands is None:
+            return
+        film = session.material.films[which]
+        pixels = length_px(film.spacing, line[0], line[-1])
+        if pixels < SHORTEST_RULER_PX:
+            self.commands.tell("Drag the ruler along something longer: over so few pixels its length is not certain.")
+            return
+        mm = self.ask.length(pixels)
+        if mm is None:
+            return
+        spacing = spacing_of_ruler(film.spacing, line[0], line[-1], mm)
+        case = self.case.calibrated({which: spacing})
+        known = {one.value: case.film_options[one]["spacing_mm"] for one in case.film_options
+                 if case.film_options[one].get("spacing_mm") is not None}  # fmt: skip
+        session.about["spacing_mm"] = known
+        session.note(f"Calibrate {which.value}: {mm:g} mm over {pixels:.1f} pixels", which)
+        session.close()
+        self._clear()
+        self._open_again(case)
 
     # Signing and leaving -------------------------------------------------------------------------------------------
 

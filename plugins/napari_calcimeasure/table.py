@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterProxyModel, Qt
@@ -11,6 +11,7 @@ from qtpy.QtGui import QBrush, QColor, QFont
 from calcimeasure.readings.board import Which
 from calcimeasure.readings.rows import Row
 from calcimeasure.results.marks import PALETTE
+from napari_calcimeasure.layers import TITLES
 
 STATUS_WORDS = {
     "matched": "on both",
@@ -41,16 +42,16 @@ class LinkTable(QAbstractTableModel):
 
     Parameters
     ----------
-    heads
-        Titles of the films in place of Baseline and Follow-up, where they are blinded.
-    hidden_change
-        Whether status and change stay hidden.
+    titles
+        What the films are called, from left to right: the columns come in this order, so that they tell no more than
+        the films do.
     """
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, titles: Mapping[Which, str], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.rows: list[Row] = []
-        self.titles = {Which.BASELINE: "Baseline", Which.FOLLOWUP: "Follow-up"}
+        self.titles = dict(titles)
+        self._swapped = next(iter(titles)) is Which.FOLLOWUP
 
     def show(self, rows: list[Row]) -> None:
         """Show other rows."""
@@ -75,17 +76,20 @@ class LinkTable(QAbstractTableModel):
         """Return a column's head, or what it means."""
         if orientation != Qt.Orientation.Horizontal:
             return None
+        which = {BEFORE: Which.BASELINE, AFTER: Which.FOLLOWUP}.get(self._shown(section))
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _TIPS[section]
+            return _TIPS[section] if which is None or self.titles == TITLES else "Area on this film"
         if role != Qt.ItemDataRole.DisplayRole:
             return None
         unit = self.rows[0].unit if self.rows else "mm²"
-        titles = {BEFORE: f"{self.titles[Which.BASELINE]}\n{unit}", AFTER: f"{self.titles[Which.FOLLOWUP]}\n{unit}"}
-        return titles.get(section, _HEADS[section])
+        return _HEADS[section] if which is None else f"{self.titles.get(which, '')}\n{unit}"
+
+    def _shown(self, section: int) -> int:
+        return {BEFORE: AFTER, AFTER: BEFORE}.get(section, section) if self._swapped else section
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what a cell shows, how it is sorted, its colour and its tooltip."""
-        row, column = self.rows[index.row()], index.column()
+        row, column = self.rows[index.row()], self._shown(index.column())
         show = _ROLES.get(int(role))
         return None if show is None else show(row, column)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from calcimeasure.comparison.alignment import warp_to_baseline
 from calcimeasure.readings.board import Which
 from napari_calcimeasure.desk import Desk
-from napari_calcimeasure.layers import LOOKS, TITLE_SIZE, basis_text, place_of
+from napari_calcimeasure.layers import LOOKS, TITLE_SIZE, place_of
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -24,12 +24,6 @@ class Arrangement(StrEnum):
     SIDE_BY_SIDE = "side by side"
     FLICKER = "flicker"
     BLEND = "blend"
-
-
-OVERLAY_NAMES = {
-    Arrangement.FLICKER: "Follow-up, laid over the baseline (for looking only)",
-    Arrangement.BLEND: "Both films, blended (for looking only)",
-}
 
 
 class GreyPreset(StrEnum):
@@ -76,7 +70,7 @@ class View:
         self._tell()
 
     def flicker(self) -> None:
-        """Show the follow-up in the baseline's place; the same key again shows the baseline, and so on."""
+        """Show the right film in the left one's place; the same key again shows the left one, and so on."""
         if self.why_not_over_one_another():
             return
         if self.arrangement is Arrangement.FLICKER:
@@ -125,28 +119,34 @@ class View:
         desk = self.desk
         if self.side_by_side:
             films = desk.session.material.films
-            baseline = films[Which.BASELINE]
-            warped = warp_to_baseline(films[Which.FOLLOWUP].pixels, desk.alignment, baseline.shape)
-            model = desk.images[Which.FOLLOWUP]
+            left, right = desk.order
+            warped = warp_to_baseline(films[right].pixels, desk.mapping(left), films[left].shape)
+            model = desk.images[right]
             self._overlay = Image(
                 warped,
-                name=OVERLAY_NAMES[arrangement],
-                affine=place_of(baseline),
+                name=self._overlay_name(arrangement),
+                affine=place_of(films[left]),
                 contrast_limits=model.contrast_limits,
                 colormap=model.colormap,
-                units=desk.images[Which.BASELINE].units,
+                units=desk.images[left].units,
                 axis_labels=("row", "col"),
                 interpolation2d="linear",
             )
             desk.viewer.canvas.grid.enabled = False
-            for layer in desk.layers_of(Which.FOLLOWUP):
+            for layer in desk.layers_of(right):
                 layer.visible = False
-            place = desk.viewer.layers.index(desk.images[Which.BASELINE]) + 1
+            place = desk.viewer.layers.index(desk.images[left]) + 1
             desk.viewer.layers.insert(place, self._overlay)
-            desk.viewer.layers.selection = {desk.labels[Which.BASELINE]}
+            desk.viewer.layers.selection = {desk.labels[left]}
         if self._overlay is not None:
-            self._overlay.name = OVERLAY_NAMES[arrangement]
+            self._overlay.name = self._overlay_name(arrangement)
         self.arrangement = arrangement
+
+    def _overlay_name(self, arrangement: Arrangement) -> str:
+        if arrangement is Arrangement.BLEND:
+            return "Both films, blended (for looking only)"
+        left, right = (self.desk.titles[which] for which in self.desk.order)
+        return f"{right}, laid over {left} (for looking only)"
 
     def _entitle(self) -> None:
         """Let the title in the picture say which film is seen."""
@@ -155,7 +155,7 @@ class View:
         title = self._overlay.name_overlay
         title.font_size = TITLE_SIZE
         title.visible = self._overlay.visible
-        self.desk.images[Which.BASELINE].name_overlay.visible = not self._overlay.visible
+        self.desk.images[self.desk.order[0]].name_overlay.visible = not self._overlay.visible
 
     # Grey ----------------------------------------------------------------------------------------------------------
 
@@ -195,8 +195,8 @@ class View:
             desk.images[which].contrast_limits = (low, high)
             desk.images[which].colormap = "gray_r" if self.inverted else "gray"
         if self._overlay is not None:
-            self._overlay.contrast_limits = desk.images[Which.FOLLOWUP].contrast_limits
-            self._overlay.colormap = desk.images[Which.FOLLOWUP].colormap
+            self._overlay.contrast_limits = desk.images[desk.order[1]].contrast_limits
+            self._overlay.colormap = desk.images[desk.order[1]].colormap
         self._tell()
 
     def _limits(self, which: Which) -> tuple[float, float]:
@@ -212,14 +212,6 @@ class View:
         limbs = anatomy.limbs[: reduced.shape[0], : reduced.shape[1]] > 0
         inside = reduced[limbs]
         return inside if inside.size else reduced.ravel()
-
-    def basis(self) -> str:
-        """Return what the scale bar's millimetres are, a film."""
-        films = self.desk.session.material.films
-        texts = {which: basis_text(films[which].spacing) for which in self.desk.order}
-        if len(set(texts.values())) == 1:
-            return f"Scale: {next(iter(texts.values()))}"
-        return "Scale: " + "; ".join(f"{self.desk.titles[which]} {text}" for which, text in texts.items())
 
     def _tell(self) -> None:
         for tell in tuple(self.listeners):

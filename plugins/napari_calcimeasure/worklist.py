@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from calcimeasure.errors import CalciMeasureError, UsageError
 from calcimeasure.films import read_film
 from calcimeasure.radiograph import FILM_ID_LENGTH, Radiograph
 from calcimeasure.readings.board import Which
-from calcimeasure.readings.draft import DRAFT_NAME, read_draft
+from calcimeasure.readings.draft import DRAFT_NAME, Draft, read_draft
 from calcimeasure.readings.material import Material, film_material, pair_material
 from calcimeasure.readings.store import READINGS, Place
 from calcimeasure.results import read_labels
@@ -65,6 +65,20 @@ class Case:
         if place.draft.is_file():
             return "draft"
         return "signed" if place.versions() else "unread"
+
+    def calibrated(self, spacing_mm: Mapping[Which, tuple[float, float]]) -> Case:
+        """Return the case with a person's spacing of some films."""
+        options = {which: dict(self.film_options.get(which, {})) for which in self.paths}
+        for which, spacing in spacing_mm.items():
+            options[which]["spacing_mm"] = spacing
+        return replace(self, film_options=options)
+
+    def calibrated_as(self, draft: Draft) -> Case:
+        """Return the case with the spacing that was measured in unfinished work; itself where there is none."""
+        said = (draft.about or {}).get("spacing_mm", {})
+        measured = {Which(which): (float(row), float(col)) for which, (row, col) in said.items()}
+        known = {which: self.film_options.get(which, {}).get("spacing_mm") for which in measured}
+        return self if known == measured else self.calibrated(measured)
 
     def open(self, progress: Progress | None = None) -> Material:
         """Read the films and find or fetch their deposits: seconds of work.

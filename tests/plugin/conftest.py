@@ -108,6 +108,10 @@ class Answers:
         self.asked.append("sign")
         return self.said.get("sign", True)
 
+    def length(self, pixels: float) -> float | None:
+        self.asked.append("length")
+        return self.said.get("length", 10.0)
+
 
 @pytest.fixture
 def answers() -> Callable[..., Answers]:

@@ -186,3 +186,22 @@ def test_what_is_slow_runs_beside_and_can_be_dropped(qtbot: Any) -> None:
     qtbot.wait(50)
     assert 3 not in results
     assert background.busy == ""
+
+
+def test_several_deposits_of_both_films_go_in_one_step(commands: Any) -> None:
+    desk = commands.desk
+    first = {which: desk.session.board.images[which].tobytes() for which in Which}
+    desk.choose_row(desk.rows[0])
+    run(commands, "link")
+    desk.choose_row(desk.rows[0])
+    desk.choose(F, 2, add=True)
+    assert run(commands, "delete")
+    assert desk.session.history.undo_name == "Delete deposit 1 and Delete deposits 1, 2"
+    assert not desk.session.board.links
+    run(commands, "undo")
+    assert {which: desk.session.board.images[which].tobytes() for which in Which} == first
+    assert len(desk.session.board.links) == 1
+    desk.choose_row(desk.rows[1])
+    run(commands, "loosen")
+    run(commands, "undo")
+    assert {which: desk.session.board.images[which].tobytes() for which in Which} == first

@@ -160,14 +160,44 @@ def test_rows_flicker_blend_and_grey(room: Any, viewer: Any, catch_up: Any) -> N
     view.lay_side_by_side()
     assert viewer.canvas.grid.enabled
     assert len(viewer.layers) == 8
-    panel.same_grey.setChecked(True)
+    panel.looking.same_grey.setChecked(True)
     assert tuple(desk.images[B].contrast_limits) == tuple(desk.images[F].contrast_limits)
     view.invert()
     assert desk.images[B].colormap.name == "gray_r"
+    assert desk.row is not None, "the filter takes the chosen row away"
     panel.filter.setText("new")
     assert panel.proxy.rowCount() == 1
     panel.filter.setText("")
     assert panel.proxy.rowCount() == 4
+
+
+def test_a_ruler_gives_a_film_its_millimetres(
+    viewer: Any, tmp_path: Path, small_films: Any, answers: Any, catch_up: Any
+) -> None:
+    import cv2
+
+    from napari_calcimeasure.mouse import Tool
+    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.worklist import Case
+
+    material = small_films.build_material()
+    path = tmp_path / "film.png"
+    cv2.imwrite(str(path), np.clip(material.films[B].pixels, 0, 65535).astype(np.uint16))
+    case = Case(title="film", root=tmp_path, paths={B: path}, read_first=True)
+    said = answers(length=20.0)
+    room = open_room(viewer, [case], ask=said, at_once=True)
+    catch_up()
+    assert viewer.canvas.overlays.text.text == "pixels: no spacing known"
+    room.hand.take(Tool.RULER)
+    Mouse(viewer, room.desk).drag(B, [(20, 10), (20, 60), (20, 110)])
+    catch_up()
+    assert said.asked == ["reader", "length"], "going on after a calibration is not asked"
+    spacing = room.session.material.films[B].spacing
+    assert spacing.mm == pytest.approx((0.2, 0.2), rel=0.02)
+    assert viewer.canvas.overlays.text.text == "mm as given"
+    assert room.session.actions[-1]["what"].startswith("Calibrate baseline: 20 mm over ")
+    assert room.leave()
+    room.shut()
 
 
 def test_closing_asks_and_cancel_stays(room: Any, viewer: Any, answers: Any) -> None:
@@ -191,7 +221,7 @@ def test_a_second_window_is_told_and_looks_only(room: Any, viewer: Any, small_ca
     other.__dict__.update(
         {"ask": answering, "cases": [small_case], "number": 0, "reader": "R1", "read_only": False, "blinded": False}
     )
-    session = other._session(small_case.material)
+    session = other._session(small_case.material, None)
     assert answering.asked == ["locked"]
     assert session.read_only
     assert READ_ONLY
@@ -200,6 +230,8 @@ def test_a_second_window_is_told_and_looks_only(room: Any, viewer: Any, small_ca
 def test_blinded_reading_hides_what_it_must_until_signed(
     viewer: Any, small_case: Any, answers: Any, catch_up: Any
 ) -> None:
+    from qtpy.QtCore import Qt
+
     from napari_calcimeasure.room import open_room
     from napari_calcimeasure.table import CHANGE, STATUS
 
@@ -211,6 +243,11 @@ def test_blinded_reading_hides_what_it_must_until_signed(
     assert "once you have signed" in panel.summary()
     assert panel.table.isColumnHidden(CHANGE)
     assert panel.table.isColumnHidden(STATUS)
+    heads = [panel.model.headerData(column, Qt.Orientation.Horizontal).split("\n")[0] for column in (2, 3)]
+    assert heads == ["Film A", "Film B"], "the columns stand as the films do, whichever came first"
+    room.view.flicker()
+    assert viewer.layers["Film B, laid over Film A (for looking only)"].visible
+    room.view.lay_side_by_side()
     room.sign()
     assert "once you have signed" not in panel.summary()
     assert not panel.table.isColumnHidden(CHANGE)

@@ -13,6 +13,7 @@ pytest.importorskip("pytestqt", reason="the viewer's test tools are not installe
 
 from calcimeasure.errors import UsageError
 from calcimeasure.readings.board import Which
+from calcimeasure.readings.draft import read_draft
 from calcimeasure.readings.session import Session
 from calcimeasure.readings.store import Place
 from napari_calcimeasure.worklist import Case, cases_of
@@ -71,3 +72,35 @@ def test_a_study_is_a_worklist_of_its_pairs(sample_images: Path, tmp_path: Path)
     assert cases
     assert all(set(case.paths) == {B, F} and all(path.is_file() for path in case.paths.values()) for case in cases)
     assert all(case.root == study for case in cases)
+
+
+def test_a_spacing_that_was_measured_is_gone_on_with(material: Any, tmp_path: Path) -> None:
+    case = Case(title="one", root=tmp_path, paths={B: tmp_path / "a.png", F: tmp_path / "b.png"})
+    session = Session(material, place=Place(root=tmp_path, key=material.key, reader="R1"))
+    session.about["spacing_mm"] = {"followup": (0.15, 0.14)}
+    session.note("Calibrate followup: 10 mm over 71.4 pixels", F)
+    session.close()
+    draft = read_draft(Place(root=tmp_path, key=material.key, reader="R1").draft)
+    assert draft.actions[-1]["what"].startswith("Calibrate followup")
+    again = case.calibrated_as(draft)
+    assert again.film_options[F] == {"spacing_mm": (0.15, 0.14)}
+    assert again.film_options[B] == {}
+    assert again.calibrated_as(draft) is again
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [("0.15", {"spacing_mm": 0.15}), ("0.15,0.14", {"spacing_mm": (0.15, 0.14)})]
+)
+def test_spacing_on_the_command_line(sample_images: Path, tmp_path: Path, said: str, meant: Any) -> None:
+    from napari_calcimeasure.__main__ import cases_from, parser
+
+    film = str(sample_images / "grown" / "baseline.dcm")
+    (case,) = cases_from(parser().parse_args(["--baseline-spacing", said, film, film, "--out", str(tmp_path)]))
+    assert dict(case.film_options) == {B: meant, F: {}}
+
+
+def test_a_spacing_that_is_none_is_told(sample_images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from napari_calcimeasure.__main__ import main
+
+    assert main([str(sample_images / "grown" / "baseline.dcm"), "--spacing", "wide"]) == 2
+    assert "'wide' is no spacing" in capsys.readouterr().err

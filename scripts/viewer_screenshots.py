@@ -1,0 +1,190 @@
+"""Take the pictures of the viewer's guide: `python scripts/viewer_screenshots.py [FOLDER]`, docs/images unless named.
+
+Needs the viewer extra and a display; without one: xvfb-run -a -s "-screen 0 1600x1000x24" python scripts/...
+The films are the simulated sample pair, so that a picture shows no patient. Answers that a person would give in a
+dialog are given here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("NAPARI_CONFIG", "")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SIZE = (1500, 940)
+WIDTH_PX = 1350
+GREYS, WEAK, STRONG = 72, 80, 100
+
+
+class Answers:
+    """Answers the viewer's questions as the guide tells them."""
+
+    def reader(self, suggestion: str) -> str:
+        """Read as R1."""
+        return suggestion or "R1"
+
+    def go_on(self, _draft: Any) -> str:
+        """Go on with what is unfinished."""
+        return "go on"
+
+    def locked(self, _problem: str) -> str:
+        """Look only."""
+        return "look only"
+
+    def leave(self, **_state: bool) -> str:
+        """Keep the draft."""
+        return "save"
+
+    def sign(self, _sentence: str) -> bool:
+        """Sign."""
+        return True
+
+    def length(self, _pixels: float) -> float | None:
+        """Calibrate nothing."""
+        return None
+
+
+def settle(rounds: int = 25) -> None:
+    """Let the window catch up."""
+    from qtpy.QtTest import QTest
+
+    for _ in range(rounds):
+        QTest.qWait(20)
+
+
+def palette_of(shot: Any) -> Any:
+    """Return a palette of greys for the films and of the colours that are not grey: a fifth of the bytes."""
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.asarray(shot).reshape(-1, 3)
+    chroma = np.ptp(pixels, axis=1)
+    colours: list[int] = []
+    for few, low, high in ((WEAK, 8, 60), (STRONG, 60, 256)):  # the controls; the deposits and their numbers
+        some = pixels[(chroma >= low) & (chroma < high)].reshape(1, -1, 3)
+        if some.size:
+            made = Image.fromarray(some).quantize(few, dither=Image.Dither.NONE)
+            colours += (made.getpalette() or [])[: 3 * few]
+    greys = np.repeat(np.linspace(0, 255, GREYS).round().astype(np.uint8), 3)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*greys.tolist(), *colours])
+    return palette
+
+
+def take(viewer: Any, folder: Path, name: str) -> None:
+    """Write one picture of the whole window."""
+    from PIL import Image
+
+    settle()
+    shot = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+    shot = shot.resize((WIDTH_PX, round(shot.height * WIDTH_PX / shot.width)), Image.Resampling.LANCZOS)
+    small = shot.quantize(palette=palette_of(shot), dither=Image.Dither.NONE)
+    path = folder / f"viewer-{name}.png"
+    small.save(path, optimize=True)
+    print(f"{path.name}  {path.stat().st_size / 1e3:.0f} kB")
+
+
+def largest(room: Any) -> Any:
+    """Return the row with the largest area on both films."""
+    both = [row for row in room.desk.rows if all(row.deposits.get(which) for which in room.desk.order)]
+    return max(both or room.desk.rows, key=lambda row: sum(area or 0.0 for area in row.areas.values()))
+
+
+def reading(viewer: Any, folder: Path, root: Path) -> None:
+    """Take the pictures of one reading from opening to signing."""
+    from calcimeasure.readings.board import Which
+    from napari_calcimeasure.mouse import Tool
+    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.worklist import cases_of
+
+    films = [REPOSITORY / "sample_images" / "grown" / f"{which.value}.dcm" for which in Which]
+    room = open_room(viewer, cases_of(films, out=root), ask=Answers(), reader="R1", at_once=True)
+    if room.session is None or room.desk is None or room.commands is None or room.view is None:
+        raise SystemExit(room.opening.text())
+    desk, commands = room.desk, room.commands
+    take(viewer, folder, "opened")
+
+    row = largest(room)
+    desk.choose_row(row)
+    viewer.camera.zoom *= 3.0
+    desk.choose_row(row)
+    take(viewer, folder, "row")
+
+    number = row.deposits[Which.FOLLOWUP][0]
+    measured = desk.session.live[Which.BASELINE].row(row.deposits[Which.BASELINE][0])
+    place = desk.same_place(Which.BASELINE, (measured.centroid_row, measured.centroid_col))
+    desk.choose(Which.FOLLOWUP, number)
+    commands.delete()
+    commands.click(Which.FOLLOWUP, place)
+    room.hand.take(Tool.BRUSH)
+    take(viewer, folder, "editing")
+
+    room.hand.take(Tool.LOOK)
+    room.view.blend()
+    take(viewer, folder, "blend")
+    room.view.lay_side_by_side()
+    room.view.whole()
+    room.sign()
+    take(viewer, folder, "signed")
+    room.leave()
+    room.shut()
+
+
+def blinded(viewer: Any, folder: Path, root: Path) -> None:
+    """Take the picture of a worklist that is read blinded."""
+    from calcimeasure.study.init import init_study
+    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.worklist import cases_of
+
+    study = root / "study"
+    init_study(REPOSITORY / "sample_images", study)
+    room = open_room(viewer, cases_of([study]), ask=Answers(), reader="R2", blinded=True, seed=7, at_once=True)
+    take(viewer, folder, "blinded")
+    room.leave()
+    room.shut()
+
+
+def start(viewer: Any, folder: Path, _root: Path) -> None:
+    """Take the picture of beginning inside napari."""
+    from napari_calcimeasure.files import sample_grown
+    from napari_calcimeasure.start import StartReview
+
+    for pixels, attributes, _kind in sample_grown():
+        viewer.add_image(pixels, **attributes)
+    viewer.window.add_dock_widget(StartReview(viewer), name="CalciMeasure: review", area="right")
+    take(viewer, folder, "start")
+
+
+def in_a_window(picture: Callable[[Any, Path, Path], None], folder: Path) -> None:
+    """Call one of the functions above with a window and an empty folder of their own."""
+    import napari
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    settle()
+    with tempfile.TemporaryDirectory() as root:
+        picture(viewer, folder, Path(root))
+        viewer.layers.clear()
+        viewer.close()
+        settle()
+
+
+def main(arguments: list[str]) -> int:
+    """Take all pictures, or those of the parts that are named."""
+    folder = Path(arguments[0]) if arguments else REPOSITORY / "docs" / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {"reading": reading, "blinded": blinded, "start": start}
+    for name in arguments[1:] or parts:
+        in_a_window(parts[name], folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
