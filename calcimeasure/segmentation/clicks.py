@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcimeasure.anatomy.filters import components
 from calcimeasure.segmentation.candidates import LINE_LENGTHS_MM, Cut, find_cuts, place_on_film
 from calcimeasure.segmentation.features import describe_cuts
 from calcimeasure.segmentation.regions import Region
@@ -20,11 +21,13 @@ _LEVELS = (0.025, 0.04, 0.06, 0.08, 0.1, 0.13, 0.17, 0.22, 0.28, 0.36, 0.46, 0.6
 _WINDOW_MM = 36.0
 _MISS_CELLS = 2
 _MOST_COMPARED = 40
+_MOST_DRAWN = 80
 _LEAST_SHARE = 0.1  # of the likeliest candidate's probability: less is not weighed
 _LEAST_SCORE = 0.003  # below it, what lies under the click is background
 _LEAST_SCORE_LARGE = 0.1
 _LARGE_MM2 = 30.0
 _EASE = 1.5  # a reader has seen something there
+_LEARNED_CUTS = (0.15, 0.3, 0.5, 0.7, 0.85)  # of the network's map, where there is one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +38,23 @@ class Click:
     col: float
 
 
-def region_under(working: WorkingFilm, click: Click, foreign: list[Click], scorer: Scorer) -> Region | None:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Outline:
+    """One outline that might be meant: its cells in the window, how likely it is, whether it holds foreign clicks."""
+
+    mask: NDArray[np.bool_]
+    score: float
+    foreign: bool
+    region: Region
+
+
+def region_under(
+    working: WorkingFilm,
+    click: Click,
+    foreign: list[Click],
+    scorer: Scorer,
+    learned: NDArray[np.float32] | None = None,
+) -> Region | None:
     """Return the structure under a click, or None where there is none.
 
     Parameters
@@ -48,6 +67,8 @@ def region_under(working: WorkingFilm, click: Click, foreign: list[Click], score
         Clicks on other deposits: a structure that holds one of them is not taken where there is another choice.
     scorer
         Judges the candidates.
+    learned
+        The network's probability map on the working grid, where there is a network: its regions are outlines too.
     """
     window = _window(working, _cell(click, working))
     at = _cell(click, window)
@@ -55,42 +76,87 @@ def region_under(working: WorkingFilm, click: Click, foreign: list[Click], score
     every = find_cuts(window, lengths_mm=_LENGTHS_MM, levels=_LEVELS, everywhere=True, ease=_EASE)
     cuts = [_under(cut, at) for cut in every]
     cuts = [cut for cut in cuts if cut.count]
-    chosen = _choose(cuts, [scorer(rows) for rows in describe_cuts(window, cuts)], elsewhere, window.pitch_mm)
-    if chosen is None:
-        return None
-    cut, number = chosen
-    corner, factor = place_on_film(window, cut, cut.box(number))
-    return Region(mask=cut.labels[cut.box(number)] == number, corner=corner, probability=1.0, factor=factor)
+    ranked = [
+        (float(score), cut, number)
+        for cut, scores in zip(cuts, (scorer(rows) for rows in describe_cuts(window, cuts)), strict=True)
+        for number, score in enumerate(scores, start=1)
+        if score >= _least_score(cut, number, window.pitch_mm)
+    ]
+    ranked.sort(key=lambda entry: -entry[0])
+    outlines = [
+        _classical_outline(window, cut, number, score, elsewhere) for score, cut, number in ranked[:_MOST_DRAWN]
+    ]
+    if learned is not None:
+        outlines += _learned_outlines(window, learned, at, elsewhere)
+    return _choose(outlines)
 
 
-def _choose(
-    cuts: list[Cut], scores: list[NDArray[np.float64]], elsewhere: list[tuple[int, int]], pitch_mm: float
-) -> tuple[Cut, int] | None:
-    """Return the candidate that agrees best with all that are likely: the one of the largest expected overlap.
+def _classical_outline(
+    window: WorkingFilm, cut: Cut, number: int, score: float, elsewhere: list[tuple[int, int]]
+) -> _Outline:
+    box = cut.box(number)
+    corner, factor = place_on_film(window, cut, box)
+    return _Outline(
+        mask=_on_window(cut, number),
+        score=score,
+        foreign=_holds_any(cut, number, elsewhere),
+        region=Region(mask=cut.labels[box] == number, corner=corner, probability=1.0, factor=factor),
+    )
+
+
+def _learned_outlines(
+    window: WorkingFilm, learned: NDArray[np.float32], at: tuple[int, int], elsewhere: list[tuple[int, int]]
+) -> list[_Outline]:
+    """Return the regions of the network's map under a cell, or just beside it, at several levels."""
+    rows, cols = window.grey.shape
+    view = np.zeros((rows, cols), dtype=np.float32)
+    part = learned[window.origin[0] : window.origin[0] + rows, window.origin[1] : window.origin[1] + cols]
+    view[: part.shape[0], : part.shape[1]] = part
+    near = tuple(slice(max(cell - _MISS_CELLS, 0), cell + _MISS_CELLS + 1) for cell in at)
+    outlines = []
+    for level in _LEARNED_CUTS:
+        labels, _ = components(view >= level)
+        numbers = [int(number) for number in np.unique(labels[near]) if number]
+        if not numbers:
+            break
+        mask = np.isin(labels, numbers)
+        row, col = np.nonzero(mask)
+        box = (slice(int(row.min()), int(row.max()) + 1), slice(int(col.min()), int(col.max()) + 1))
+        outlines.append(
+            _Outline(
+                mask=mask,
+                score=float(view[mask].mean()),
+                foreign=any(0 <= r < rows and 0 <= c < cols and bool(mask[r, c]) for r, c in elsewhere),
+                region=Region(
+                    mask=mask[box],
+                    corner=(window.origin[0] + box[0].start, window.origin[1] + box[1].start),
+                    probability=1.0,
+                    factor=window.factor,
+                ),
+            )
+        )
+    return outlines
+
+
+def _choose(outlines: list[_Outline]) -> Region | None:
+    """Return the outline that agrees best with all that are likely: the one of the largest expected overlap.
 
     The likeliest alone may be one of several nested outlines that hardly differ in probability; what they have in
     common is steadier from film to film.
     """
-    entries = [
-        (cut, number, float(score), _holds_any(cut, number, elsewhere))
-        for cut, values in zip(cuts, scores, strict=True)
-        for number, score in enumerate(values, start=1)
-        if score >= _least_score(cut, number, pitch_mm)
-    ]
-    own = [entry for entry in entries if not entry[3]] or entries
+    own = [outline for outline in outlines if not outline.foreign] or outlines
     if not own:
         return None
-    likely = sorted(own, key=lambda entry: -entry[2])[:_MOST_COMPARED]
-    likely = [entry for entry in likely if entry[2] >= _LEAST_SHARE * likely[0][2]]
-    masks = np.stack([_on_window(cut, number) for cut, number, *_ in likely]).reshape(len(likely), -1)
-    belief = np.array([score for _, _, score, _ in likely])
+    likely = sorted(own, key=lambda outline: -outline.score)[:_MOST_COMPARED]
+    likely = [outline for outline in likely if outline.score >= _LEAST_SHARE * likely[0].score]
+    masks = np.stack([outline.mask for outline in likely]).reshape(len(likely), -1)
+    belief = np.array([outline.score for outline in likely])
     areas = masks.sum(axis=1)
     agreement = np.zeros(len(likely))
     for first, mask in enumerate(masks):
         shared = masks[:, mask].sum(axis=1)
         agreement[first] = float((belief * shared / (areas + areas[first] - shared)).sum())
-    cut, number, *_ = likely[int(np.argmax(agreement))]
-    return cut, number
+    return likely[int(np.argmax(agreement))].region
 
 
 def _least_score(cut: Cut, number: int, pitch_mm: float) -> float:

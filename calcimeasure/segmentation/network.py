@@ -48,7 +48,7 @@ class NetworkSegmenter:
         if anatomy.limb_count == 0:
             return nothing_proposed(film, anatomy, method=METHOD, threshold=judge.threshold)
         evidence = gather(film, anatomy)
-        regions, cells = candidates(evidence, probability_map(evidence.inputs, evidence.limb))
+        regions, cells = candidates(evidence, map_of_film(film, anatomy))
         rows = np.array([describe(region, cells) for region in regions]).reshape(len(regions), -1)
         judged = judge(rows) if regions else np.zeros(0)
         return proposals_from_regions(
@@ -151,6 +151,35 @@ def _box_of(region: Region) -> tuple[slice, slice]:
 def network_installed() -> bool:
     """Return whether the trained network ships with this installation."""
     return resources.files("calcimeasure.segmentation").joinpath("models", MODEL).is_file()
+
+
+def map_of_film(film: Radiograph, anatomy: Anatomy) -> NDArray[np.float32]:
+    """Return the network's probability map of a whole film; the last few are kept, for a reader clicks many times.
+
+    Parameters
+    ----------
+    film, anatomy
+        The film and its masks.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, (rows, cols): the working grid of the film and its padding.
+    """
+    kept = _kept_maps.get(film.sha256)
+    if kept is None:
+        inputs, _ = network_input(film, anatomy)
+        limb, _ = masks_on_input(film, anatomy, inputs.shape)
+        kept = probability_map(inputs, limb)
+        kept.flags.writeable = False
+        while len(_kept_maps) >= _MOST_KEPT:
+            _kept_maps.pop(next(iter(_kept_maps)))
+        _kept_maps[film.sha256] = kept
+    return kept
+
+
+_MOST_KEPT = 4
+_kept_maps: dict[str, NDArray[np.float32]] = {}
 
 
 def probability_map(

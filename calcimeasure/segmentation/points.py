@@ -15,6 +15,7 @@ from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import footprint, seed_on_film
 from calcimeasure.segmentation.clicks import Click, region_under
 from calcimeasure.segmentation.grouping import group_pieces, group_within_px
+from calcimeasure.segmentation.network import map_of_film, network_installed
 from calcimeasure.segmentation.scoring import load_scorer
 from calcimeasure.segmentation.working import make_working
 
@@ -108,6 +109,7 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
     if len(clicks) > LARGEST_LABEL:
         raise UsageError(f"{len(clicks)} points on one film are more than the {LARGEST_LABEL} that a label image holds")
     working, scorer = make_working(film, anatomy, everywhere=True), load_scorer()
+    learned = map_of_film(film, anatomy) if network_installed() else None
     for click, number in zip(clicks, numbers, strict=True):
         at = (round(click.row), round(click.col))
         there = int(image[at])
@@ -118,7 +120,7 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
             for other, its in zip(clicks, numbers, strict=True)
             if other is not click and (number is None or its != number)
         ]
-        region = region_under(working, click, foreign, scorer)
+        region = region_under(working, click, foreign, scorer, learned)
         if region is None:
             warnings.append(
                 f"Nothing stands out at row {at[0]}, column {at[1]}: no deposit was drawn there. "
