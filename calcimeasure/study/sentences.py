@@ -29,6 +29,8 @@ def sentences_of(endpoint: Endpoint, settings: StudySettings, arm_note: str) -> 
     if endpoint.unchanged is None:
         return (f"No patient is evaluable at {endpoint.visit}.", NO_EFFECT)
     said = [_patients_said(endpoint, settings)]
+    if endpoint.changed is not None and endpoint.changed.count:
+        said.append(_chance_said(endpoint.changed.total))
     if endpoint.mean_ratio is not None:
         said.append(_mean_said(endpoint.mean_ratio, endpoint.imputed, settings))
     if endpoint.sign_flip is not None and endpoint.sign_flip.smallest_p_two_sided > 0.05:
@@ -59,6 +61,15 @@ def _patients_said(endpoint: Endpoint, settings: StudySettings) -> str:
         f"{'was' if unchanged.count == 1 else 'were'} shown to have no change beyond {margin_words(settings)}{within} "
         f"({_share(unchanged.interval)}), and {changed.count} showed a detectable change "
         f"({_share(changed.interval)}){untold}."
+    )
+
+
+def _chance_said(total: int) -> str:
+    """Return how many would show a change where none changed: each patient's interval is one of 95 %."""
+    expected = 0.05 * total
+    return (
+        f"Each patient is judged at 5 %: if none of the {total} had changed, {expected:.1f} would be expected to show a "
+        "change by chance."
     )
 
 

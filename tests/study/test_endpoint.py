@@ -116,7 +116,8 @@ def test_a_declared_population_is_all_that_is_counted() -> None:
 
 def test_a_change_within_the_margin_that_is_detectable_is_told() -> None:
     changes = (*FOUR[:3], patient(4, 12.0, detectable=True))
-    sentence = analyse(changes, STUDY).sentences[0]
+    sentence, chance, *_ = analyse(changes, STUDY).sentences
+    assert "if none of the 4 had changed, 0.2 would be expected to show a change by chance" in chance
     assert "though 1 of them did change detectably" in sentence
     assert "1 showed a detectable change" in sentence
 
