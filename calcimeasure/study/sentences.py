@@ -68,8 +68,8 @@ def _chance_said(total: int) -> str:
     """Return how many would show a change where none changed: each patient's interval is one of 95 %."""
     expected = 0.05 * total
     return (
-        f"Each patient is judged at 5 %: if none of the {total} had changed, {expected:.1f} would be expected to show a "
-        "change by chance."
+        f"Each patient is judged at 5 %: if none of the {total} had changed, {expected:.1f} would be expected to show "
+        "a change by chance."
     )
 
 
