@@ -53,7 +53,7 @@ class Endpoint:
     subjects
         Everybody in the declared population, evaluable or not.
     others
-        Those outside it: measured, told beside, counted nowhere.
+        Names of those outside it: measured, told beside, counted nowhere.
     ratios
         Those with a ratio: burden above zero at both visits.
     imputed
@@ -79,7 +79,7 @@ class Endpoint:
 
     visit: str
     subjects: tuple[SubjectChange, ...]
-    others: tuple[SubjectChange, ...]
+    others: tuple[str, ...]
     ratios: tuple[SubjectChange, ...]
     imputed: int
     verdicts: Mapping[str, int]
@@ -113,10 +113,10 @@ def analyse(
     deposits
         (subject, log ratio) of every matched deposit of the visit, for the mixed model.
     """
-    visit = visit or settings.analysis.primary_visit
-    asked = [change for change in changes if change.visit == visit]
-    population = settings.analysis.population or {change.subject for change in asked}
-    subjects = tuple(change for change in asked if change.subject in population)
+    analysis = settings.analysis
+    visit = visit or analysis.primary_visit
+    everybody = set(analysis.population or (change.subject for change in changes))
+    subjects = tuple(change for change in changes if change.visit == visit and change.subject in everybody)
     evaluable = [change for change in subjects if change.verdict != NOT_EVALUABLE]
     ratios = tuple(change for change in evaluable if change.log_ratio is not None)
     measured = [change.log_ratio for change in ratios if change.log_ratio is not None]
@@ -132,7 +132,7 @@ def analyse(
     endpoint = Endpoint(
         visit=visit,
         subjects=subjects,
-        others=tuple(change for change in asked if change.subject not in population),
+        others=tuple(sorted({change.subject for change in changes} - everybody)) if analysis.population else (),
         ratios=ratios,
         imputed=len(imputed),
         verdicts=dict(sorted(Counter(change.verdict for change in subjects).items())),
@@ -140,7 +140,7 @@ def analyse(
         sign_flip=sign_flip_test(logs) if 0 < len(logs) <= MOST_PATIENTS else None,
         posterior=posterior_ratio(measured, errors, margin_ratio=margin) if certain else None,
         detectable=could_have_detected(measured, errors, margin_ratio=margin) if _differ(measured) else None,
-        clustered=_clustered(logs, [one for one in deposits if one[0] in population], settings),
+        clustered=_clustered(logs, [one for one in deposits if one[0] in everybody], settings),
         unchanged=proportion(unchanged, counted) if counted else None,
         changed=proportion(changed, counted) if counted else None,
         arms=arms,

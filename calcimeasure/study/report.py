@@ -107,7 +107,7 @@ def report_html(state: StudyState, store: Store) -> str:
             tiles=tiles_of(endpoint),
             axis=axis,
             rows=[patient_row(change, axis) for change in largest_first(endpoint.subjects)],
-            others=[change.subject for change in endpoint.others],
+            others=endpoint.others,
             visit=endpoint.visit,
             mean=mean_row(endpoint, axis),
             fall=waterfall(falls, settings.margin_ratio),
