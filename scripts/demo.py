@@ -67,7 +67,7 @@ def run_series(study: Path) -> None:
         (study / STUDY_TOML).write_text(settings_text(settings), encoding="utf-8")
     state = run_study(study)
     export_study(study, state)
-    page = write_report(study, state)
+    write_report(study, state)
     pairs = [mark for mark in state.pairs.values() if mark and mark["status"] == "ok" and mark["kind"] == CHANGE]
     endpoint = analyse(subject_changes(state.films, pairs, state.settings), state.settings)
     films = sum(film.include for film in state.films)
@@ -76,7 +76,7 @@ def run_series(study: Path) -> None:
     )
     for sentence in endpoint.sentences:
         print(f"  {sentence}")
-    print(f"\n  page      {page}")
+    print(f"\n  page      {study / 'results' / 'report.html'}")
 
 
 # Worker processes import this file, and have no demo to make.
