@@ -113,8 +113,7 @@ class DepositLabels:
         numbers = [deposit.label for deposit in self.deposits]
         if numbers != list(range(1, len(numbers) + 1)):
             raise LabelsError(f"deposits must be numbered 1 to {len(numbers)} in order, not {numbers}")
-        present = np.flatnonzero(np.bincount(self.image.ravel(), minlength=1))
-        present = present[present > 0]
+        present = np.flatnonzero(np.bincount(self.image[self.image > 0]))  # counting the empty part takes 20 ms
         if present.tolist() != numbers:
             raise LabelsError(
                 f"the label image holds the numbers {present.tolist()}, the deposits are {numbers}",

@@ -24,6 +24,7 @@ from napari_calcimeasure.layers import (
     basis_text,
     colours,
     grey_window,
+    outline_quickly,
     place_of,
     place_on,
     units_of,
@@ -125,6 +126,7 @@ class Desk:
         self.labels[which].contour = self.outline_px
         self.labels[which].brush_size = preferences().brush_px
         self.labels[which].preserve_labels = True
+        outline_quickly(self.labels[which])
         self.numbers[which] = Points(
             np.zeros((0, 2)),
             name=f"{title}: numbers",

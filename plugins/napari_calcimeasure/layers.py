@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -139,3 +141,25 @@ def spacing_of_ruler(
     row, col = scale_of(spacing)
     of_column = mm / length_px(spacing, start, end)
     return (float(of_column * row / col), float(of_column))
+
+
+def outline_quickly(layer: Any) -> None:
+    """Let a Labels layer draw its outlines a tenth of the time: napari's own take 0.1 s of a whole radiograph.
+
+    The outlines are the same but at the very border of the film, where nothing outside counts.
+    """
+
+    def contour(self: Any, labels: NDArray[np.uint16], window: tuple[slice, ...]) -> NDArray[np.uint16] | None:
+        width = int(self.contour)
+        if width < 1:
+            return None
+        starts = [max(part.start - width - 1, 0) for part in window]
+        around = tuple(slice(start, part.stop + width + 1) for start, part in zip(starts, window, strict=True))
+        piece = np.ascontiguousarray(labels[around])
+        cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+        flat = cv2.dilate(piece, cross) == cv2.erode(piece, cross, iterations=width)
+        piece = np.where(flat, np.uint16(0), piece)
+        inner = (slice(part.start - at, part.stop - at) for part, at in zip(window, starts, strict=True))
+        return piece[tuple(inner)]
+
+    layer._calculate_contour = MethodType(contour, layer)  # noqa: SLF001 - napari has no public way to draw outlines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from qtpy.QtCore import QItemSelectionModel, Qt, Signal
+from qtpy.QtCore import QItemSelectionModel, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -41,6 +41,7 @@ FINDING_WORDS = {
     Finding.UNCERTAIN: "uncertain",
 }
 _TOOL_COLUMNS = 4
+PATIENCE_MS = 400
 
 
 def key_text(key: str) -> str:
@@ -88,6 +89,7 @@ class Panel(QWidget):
         self._hidden = hidden
         self._searchable = search
         self._filling = False
+        self._just_chosen = 0
         commands.tell = self.told.emit
         self.buttons: dict[str, QPushButton] = {}
         self.tool_buttons: dict[Tool, QPushButton] = {}
@@ -221,6 +223,11 @@ class Panel(QWidget):
         self.message.setWordWrap(True)
         for widget, stretch in ((self.search, 0), (self.message, 1), (self.progress, 0), (self.cancel, 0)):
             bar.addWidget(widget, stretch)
+        # What is done at once shows no bar: it would flash, and drawing it would cost more than the work.
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(PATIENCE_MS)
+        self._patience.timeout.connect(self._show_waiting)
         self._show_busy("")
         return bar
 
@@ -323,10 +330,18 @@ class Panel(QWidget):
             self.table.scrollTo(index)
 
     def _show_busy(self, name: str) -> None:
-        self.progress.setVisible(bool(name))
-        self.cancel.setVisible(bool(name))
+        self._busy = name
         if name:
-            self.message.setText(f"{name} …")
+            self._patience.start()
+        else:
+            self._patience.stop()
+            self._show_waiting(False)
+
+    def _show_waiting(self, waiting: bool = True) -> None:
+        self.progress.setVisible(waiting)
+        self.cancel.setVisible(waiting)
+        if waiting:
+            self.message.setText(f"{self._busy} …")
 
     # Calling -------------------------------------------------------------------------------------------------------
 
@@ -344,11 +359,16 @@ class Panel(QWidget):
             return
         rows = self.table.selectionModel().selectedRows()
         if rows:
-            self.desk.choose_row(self.desk.rows[self.proxy.mapToSource(rows[0]).row()])
+            row = self.desk.rows[self.proxy.mapToSource(rows[0]).row()]
+            self._just_chosen = row.number
+            self.desk.choose_row(row)
 
     def _row_clicked(self, index: object) -> None:
+        """Go to a row that was chosen already; one that the click has just chosen is there."""
         row = self.desk.rows[self.proxy.mapToSource(index).row()]
-        self.desk.choose_row(row)
+        if row.number != self._just_chosen:
+            self.desk.choose_row(row)
+        self._just_chosen = 0
 
     def _take(self, tool: Tool, _checked: bool = False) -> None:
         self.hand.take(tool)

@@ -79,6 +79,7 @@ class Room(QObject):
         self.background: Any = AtOnce() if at_once else InThread(self)
         self.number = 0
         self._going_on = False
+        self._gone = False
         self.session: Session | None = None
         self.desk: Desk | None = None
         self.panel: Panel | None = None
@@ -134,6 +135,7 @@ class Room(QObject):
 
     def shut(self) -> None:
         """Let go of the viewer; the reading must have been left."""
+        self._gone = True
         self.window.removeEventFilter(self)
         self.dock.hide()
         if isinstance(self.background, InThread):
@@ -175,14 +177,13 @@ class Room(QObject):
             if case is not self.case:
                 self._open_again(case)
                 return
-            session = self._session(material, draft) if wanted else None
         except CalciMeasureError as error:
             self._failed(error)
             return
-        if session is None:
+        if wanted:
+            self._begin(material, draft)
+        else:
             self.opening.setText("Nothing is open.")
-            return
-        self._show_session(session)
 
     def _open_again(self, case: Case) -> None:
         """Open the same reading with other options of its films, and go on with it."""
@@ -202,33 +203,37 @@ class Room(QObject):
         answer = GO_ON if draft is None or going_on else self.ask.go_on(draft)
         return answer != CANCEL, draft if answer == GO_ON else None
 
-    def _session(self, material: Material, draft: Draft | None) -> Session | None:
-        """Return the session to show: gone on with, begun, or only looked at; None where nobody wants one."""
+    def _begin(self, material: Material, draft: Draft | None, *, look_only: bool = False) -> None:
+        """Measure in the background, then show: gone on with, begun, or only looked at."""
         about = {"blinding": {"seed": self.seed, "left": self._order(material)[0].value}} if self.blinded else {}
-        if self.read_only or not self.reader:
-            place = None
-            if self.reader:
-                material = with_signed(material, Place(root=self.case.root, key=material.key, reader=self.reader))
-            return Session(material, place=place, read_only=True, about=about)
-        place = Place(root=self.case.root, key=material.key, reader=self.reader)
-        start = material if draft is not None else with_signed(material, place)
-        try:
-            return Session(start, place=place, draft=draft, about=about)
-        except LockedError as error:
-            return self._locked(material, about, error)
+        place = Place(root=self.case.root, key=material.key, reader=self.reader) if self.reader else None
+        look_only = look_only or self.read_only or place is None
 
-    def _locked(self, material: Material, about: dict[str, Any], error: LockedError) -> Session | None:
+        def make() -> Session:
+            start = material if place is None or (draft is not None and not look_only) else with_signed(material, place)
+            return Session(start, place=place, read_only=look_only, draft=draft, about=about)
+
+        def failed(error: Exception) -> None:
+            if isinstance(error, LockedError):
+                self._locked(material, error)
+            else:
+                self._failed(error)
+
+        self.background.run("Measuring the deposits", make, self._show_session, failed)
+
+    def _locked(self, material: Material, error: LockedError) -> None:
+        """Ask what to do about a reading that somebody else has open."""
         answer = self.ask.locked(str(error))
         if answer == LOOK:
             place = Place(root=self.case.root, key=material.key, reader=self.reader)
-            return Session(with_signed(material, place), read_only=True, draft=unfinished(place), about=about)
-        if answer == OTHER:
-            reader = self.ask.reader("")
-            if reader:
-                self.reader = reader
-                wanted, draft = self._unfinished(material)
-                return self._session(material, draft) if wanted else None
-        return None
+            self._begin(material, unfinished(place), look_only=True)
+            return
+        reader = self.ask.reader("") if answer == OTHER else ""
+        if reader:
+            self.reader = reader
+            self._opened(material)
+        else:
+            self.opening.setText("Nothing is open.")
 
     def _order(self, material: Material) -> tuple[Which, ...]:
         films = tuple(material.films)
@@ -238,6 +243,9 @@ class Room(QObject):
         return films if chance.random() < 0.5 else films[::-1]
 
     def _show_session(self, session: Session) -> None:
+        if self._gone:  # the window was closed meanwhile
+            session.close()
+            return
         self.opening.setVisible(False)
         self.session = session
         order = self._order(session.material)

@@ -137,3 +137,15 @@ def test_a_film_alone_has_no_grid(model: Any, small_films: Any) -> None:
     assert not model.canvas.grid.enabled
     assert [row.number for row in desk.rows] == [1, 2, 3]
     assert desk.rows[0].origins == (Origin.AUTO.value,)
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_outlines_are_napari_s_own(desk: Any, width: int) -> None:
+    from napari.layers.labels._labels_utils import get_contours
+
+    layer = desk.labels[F]
+    layer.contour = width
+    whole = tuple(slice(0, size) for size in layer.data.shape)
+    np.testing.assert_array_equal(layer._calculate_contour(layer.data, whole), get_contours(layer.data, width, 0))
+    part = (slice(30, 50), slice(28, 80))
+    np.testing.assert_array_equal(layer._calculate_contour(layer.data, part), get_contours(layer.data, width, 0)[part])

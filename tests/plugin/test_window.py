@@ -16,6 +16,7 @@ pytest.importorskip("pytestqt", reason="the viewer's test tools are not installe
 
 from calcimeasure.deposits import Origin
 from calcimeasure.measurement import measure_film
+from calcimeasure.readings import tools
 from calcimeasure.readings.board import Which
 from calcimeasure.readings.store import check_signature, signed_labels
 
@@ -201,8 +202,6 @@ def test_a_ruler_gives_a_film_its_millimetres(
 
 
 def test_closing_asks_and_cancel_stays(room: Any, viewer: Any, answers: Any) -> None:
-    from calcimeasure.readings import tools
-
     room.desk.do(tools.delete(room.desk.session.board, F, 4))
     room.ask = answers(leave="cancel")
     assert not room.window.close()
@@ -213,18 +212,36 @@ def test_closing_asks_and_cancel_stays(room: Any, viewer: Any, answers: Any) -> 
     assert not place.draft.exists()
 
 
-def test_a_second_window_is_told_and_looks_only(room: Any, viewer: Any, small_case: Any, answers: Any) -> None:
-    from napari_calcimeasure.commands import READ_ONLY
+def test_a_second_window_is_told_and_looks_only(
+    room: Any, viewer: Any, small_case: Any, answers: Any, catch_up: Any
+) -> None:
+    from napari_calcimeasure.room import open_room
 
-    other = type(room).__new__(type(room))
+    room.desk.do(tools.delete(room.desk.session.board, F, 4))
     answering = answers(locked="look only")
-    other.__dict__.update(
-        {"ask": answering, "cases": [small_case], "number": 0, "reader": "R1", "read_only": False, "blinded": False}
-    )
-    session = other._session(small_case.material, None)
+    other = open_room(viewer, [small_case], reader="R1", ask=answering, at_once=True)
+    catch_up()
     assert answering.asked == ["locked"]
-    assert session.read_only
-    assert READ_ONLY
+    assert other.session.read_only
+    assert "look at only" in other.panel.saving.text()
+    assert not other.panel.buttons["delete"].isEnabled()
+    assert other.leave()
+    other.shut()
+
+
+def test_a_second_reader_reads_as_somebody_else(
+    room: Any, viewer: Any, small_case: Any, answers: Any, catch_up: Any
+) -> None:
+    from napari_calcimeasure.room import open_room
+
+    answering = answers(locked="other reader", reader="R2")
+    other = open_room(viewer, [small_case], reader="R1", ask=answering, at_once=True)
+    catch_up()
+    assert answering.asked == ["locked", "reader"]
+    assert other.session.place.reader == "R2"
+    assert not other.session.read_only
+    assert other.leave()
+    other.shut()
 
 
 def test_blinded_reading_hides_what_it_must_until_signed(

@@ -1,0 +1,302 @@
+"""How long a reader waits in the viewer: `python benchmarks/interaction.py`, p50 and p95 of each thing a hand does.
+
+The real viewer on a simulated pair of 2500 x 2000 films with 60 deposits each (their true outlines, so that the table
+is as long whatever the segmenter finds). Needs the viewer extra and a display; without one:
+`xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/interaction.py`.
+
+A time runs from the input to when labels, table and verdict show the result. Redrawing the canvas afterwards is
+reported apart: on a software renderer it costs more than everything else, on a graphics card next to nothing.
+Processor time is given beside the wall time, because a busy machine adds little to it. "Blocked" is the longest time
+that the window's event loop stood still while films were opened, and searched, in the background.
+"""
+
+from __future__ import annotations
+
+import sys
+
+sys.path.pop(0)  # this folder holds a statistics.py, which is not the standard library's
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("NAPARI_CONFIG", "")
+
+import numpy as np
+
+SHAPE, SPACING_MM, SEED, DEPOSITS = (2500, 2000), 0.115, 11, 60
+WINDOW = (1500, 940)
+AIMS_MS = {"open a pair": 6000, "click-to-segment": 150, "brush stroke": 100, "undo": 100, "row click": 100}
+AIM_BLOCKED_MS = 100
+TICK_MS = 5
+
+
+@dataclass(kw_only=True)
+class Times:
+    """Milliseconds of one thing, one entry a repeat."""
+
+    wall: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+    redraw: list[float] = field(default_factory=list)
+
+
+class Pulse:
+    """A tick every few milliseconds in the window's thread; the longest pause is how long it was blocked."""
+
+    def __init__(self) -> None:
+        from qtpy.QtCore import QTimer
+
+        self.longest_ms = 0.0
+        self._last = time.perf_counter()
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._tick)
+        self._timer.start(TICK_MS)
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.longest_ms = max(self.longest_ms, 1000 * (now - self._last))
+        self._last = now
+
+    def restart(self) -> None:
+        """Begin a new measurement."""
+        self._last, self.longest_ms = time.perf_counter(), 0.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=30, help="of each thing")
+    parser.add_argument("--opens", type=int, default=3, help="how often the pair is opened, segmenter and all")
+    parser.add_argument("--method", default="auto", help="segmenter of the opening")
+    parser.add_argument("--films", type=Path, help="keep the films in this folder, and use them if they are there")
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        films = make_films(arguments.films or Path(scratch) / "films")
+        figures = measure(films, Path(scratch), arguments)
+    report(figures)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    return 0
+
+
+def make_films(folder: Path) -> tuple[Path, ...]:
+    """Return the paths of two films, with their true label images beside them."""
+    paths = tuple(folder / f"{which}.dcm" for which in ("baseline", "followup"))
+    if not all(path.exists() for path in paths):
+        from calcimeasure.simulation import ChangePlan, FilmFormat, simulate_pair, write_dicom
+
+        folder.mkdir(parents=True, exist_ok=True)
+        pair = simulate_pair(
+            np.random.default_rng(SEED),
+            plan=ChangePlan(area_ratio=1.1, spread=0.1, touched=0.5),
+            deposits=DEPOSITS,
+            film_format=FilmFormat(shape=SHAPE, spacing_mm=(SPACING_MM, SPACING_MM)),
+        )
+        for film, path in zip((pair.baseline, pair.followup), paths, strict=True):
+            write_dicom(film, path)
+            np.save(path.with_suffix(".npy"), film.labels.image)
+    return paths
+
+
+def measure(films: tuple[Path, ...], scratch: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    import napari
+    from qtpy.QtWidgets import QApplication
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*WINDOW)
+    QApplication.processEvents()
+    pulse = Pulse()
+    opening, blocked = opened_from_files(viewer, films, scratch, arguments, pulse)
+    room = opened_with_truth(viewer, films, scratch)
+    figures: dict[str, Any] = {"open a pair": as_figures(opening)}
+    for name, times in worked(room, arguments.repeats).items():
+        figures[name] = as_figures(times)
+    figures["deposits"] = {which.value: len(known) for which, known in room.session.board.deposits.items()}
+    figures["blocked_ms"] = {"opening": round(blocked), "searching again": round(searched(room, pulse))}
+    room.session.close(keep=False)
+    return figures
+
+
+def opened_from_files(
+    viewer: Any, films: tuple[Path, ...], scratch: Path, arguments: argparse.Namespace, pulse: Pulse
+) -> tuple[Times, float]:
+    """Return the times from asking for a pair to both films with deposits, table and verdict on the screen."""
+    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.worklist import cases_of
+
+    times, blocked = Times(), 0.0
+    for number in range(arguments.opens):
+        cases = cases_of(list(films), out=scratch / f"open{number}", options={"method": arguments.method})
+        started, processor = time.perf_counter(), time.process_time()
+        pulse.restart()
+        room = open_room(viewer, cases, reader="R1")
+        wait_until(lambda room=room: room.background.busy == "" or room.session is not None)
+        while_opening = pulse.longest_ms
+        wait_until(lambda room=room: room.session is not None or "could not" in room.opening.text())
+        if room.session is None:
+            raise SystemExit(room.opening.text())
+        times.wall.append(1000 * (time.perf_counter() - started))
+        times.processor.append(1000 * (time.process_time() - processor))
+        times.redraw.append(redrawn(viewer))
+        blocked = max(blocked, while_opening)
+        room.leave()  # nothing was edited: nothing is asked
+        room.shut()
+    return times, blocked
+
+
+def opened_with_truth(viewer: Any, films: tuple[Path, ...], scratch: Path) -> Any:
+    """Return a room with the same films and all their true deposits."""
+    from calcimeasure.deposits import from_label_image
+    from calcimeasure.films import read_film
+    from calcimeasure.readings.board import Which
+    from calcimeasure.readings.material import pair_material
+    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.worklist import Case
+
+    class Known(Case):
+        """A case whose deposits are known."""
+
+        def open(self, progress: Callable[[str], None] | None = None) -> Any:
+            read = {which: read_film(path) for which, path in self.paths.items()}
+            labels = {
+                which: from_label_image(
+                    np.load(path.with_suffix(".npy")), film_sha256=read[which].sha256, method="truth", confidence=0.9
+                )
+                for which, path in self.paths.items()
+            }
+            return pair_material(*read.values(), labels=labels, progress=progress)
+
+    case = Known(title="truth", root=scratch / "truth", paths=dict(zip(Which, films, strict=True)))
+    room = open_room(viewer, [case], reader="R1")
+    wait_until(lambda: room.session is not None or "could not" in room.opening.text())
+    if room.session is None:
+        raise SystemExit(room.opening.text())
+    return room
+
+
+def worked(room: Any, repeats: int) -> dict[str, Times]:
+    """Return the times of what a hand does, each on another deposit and taken back afterwards."""
+    from calcimeasure.readings.board import Which
+
+    which, desk, commands, panel = Which.FOLLOWUP, room.desk, room.commands, room.panel
+    live = desk.session.live[which]
+    numbers = sorted(desk.session.board.deposits[which], key=lambda n: -live.row(n).area_px)[:repeats]
+    found = {number: live.row(number) for number in numbers}
+    places = {number: (row.centroid_row, row.centroid_col) for number, row in found.items()}
+    times = {name: Times() for name in AIMS_MS if name != "open a pair"}
+    layer = desk.labels[which]
+    for number in numbers:
+        index = panel.proxy.mapFromSource(panel.model.index(row_of(desk, which, number), 0))
+        timed(times["row click"], room.viewer, lambda index=index: panel.table.clicked.emit(index))
+
+        desk.choose(which, number)
+        commands.delete()
+        before = len(desk.session.actions)
+        commands.background.run("warm", lambda: None, lambda _nothing: None, lambda _error: None)
+        wait_until(lambda: not commands.background.busy)
+        timed(times["click-to-segment"], room.viewer, lambda number=number: clicked(commands, which, places[number]))
+        if len(desk.session.actions) > before:
+            commands.undo()
+        commands.undo()
+
+        desk.choose(which, number)
+        layer.mode, layer.brush_size = "paint", 12
+        row, col = places[number][0], places[number][1] + float(np.sqrt(found[number].area_px / np.pi))  # at its edge
+
+        def stroke(number: int = number, row: float = row, col: float = col) -> None:
+            with layer.block_history():
+                for step in range(0, 30, 3):
+                    layer.paint((row + step, col), number, refresh=False)
+
+        done = len(desk.session.actions)
+        timed(times["brush stroke"], room.viewer, stroke)
+        if len(desk.session.actions) > done:
+            timed(times["undo"], room.viewer, commands.undo)
+    return times
+
+
+def row_of(desk: Any, which: Any, number: int) -> int:
+    return next(k for k, row in enumerate(desk.rows) if number in row.deposits.get(which, ()))
+
+
+def clicked(commands: Any, which: Any, place: tuple[float, float]) -> None:
+    commands.click(which, place)
+    wait_until(lambda: not commands.background.busy)
+
+
+def searched(room: Any, pulse: Pulse) -> float:
+    """Return how long the window stood still, at most, while the films were searched again in the background."""
+    pulse.restart()
+    room.commands.search_again()
+    longest = 0.0
+    while room.background.busy:
+        longest = pulse.longest_ms
+        pump()
+    return longest
+
+
+def timed(times: Times, viewer: Any, action: Callable[[], None]) -> None:
+    wall, processor = time.perf_counter(), time.process_time()
+    action()
+    times.wall.append(1000 * (time.perf_counter() - wall))
+    times.processor.append(1000 * (time.process_time() - processor))
+    times.redraw.append(redrawn(viewer))
+
+
+def redrawn(viewer: Any) -> float:
+    """Return what it costs to draw the canvas once."""
+    started = time.perf_counter()
+    viewer.window._qt_viewer.canvas.native.repaint()  # noqa: SLF001 - napari has no public way to the canvas
+    spent = 1000 * (time.perf_counter() - started)
+    pump()
+    return spent
+
+
+def pump() -> None:
+    from qtpy.QtWidgets import QApplication
+
+    QApplication.processEvents()
+    time.sleep(0.0005)
+
+
+def wait_until(condition: Callable[[], bool], limit_s: float = 300.0) -> None:
+    until = time.perf_counter() + limit_s
+    while not condition():
+        if time.perf_counter() > until:
+            raise SystemExit("the viewer did not answer within five minutes")
+        pump()
+
+
+def as_figures(times: Times) -> dict[str, float]:
+    def at(values: list[float], share: float) -> float:
+        return round(float(np.percentile(values, share)), 1)
+
+    return {
+        "p50_ms": at(times.wall, 50),
+        "p95_ms": at(times.wall, 95),
+        "processor_p50_ms": at(times.processor, 50),
+        "redraw_p50_ms": at(times.redraw, 50),
+        "repeats": len(times.wall),
+    }
+
+
+def report(figures: dict[str, Any]) -> None:
+    print(f"{'':18} {'p50':>7} {'p95':>7} {'aim p95':>8} {'processor p50':>14} {'redraw p50':>11}   ms")
+    for name, aim in AIMS_MS.items():
+        one = figures[name]
+        cells = (one["p50_ms"], one["p95_ms"], aim, one["processor_p50_ms"], one["redraw_p50_ms"])
+        print(f"{name:18} {cells[0]:7.0f} {cells[1]:7.0f} {cells[2]:8d} {cells[3]:14.0f} {cells[4]:11.0f}")
+    for name, longest in figures["blocked_ms"].items():
+        print(f"blocked while {name}: at most {longest} ms (aim {AIM_BLOCKED_MS})")
+    print("deposits:", ", ".join(f"{which} {count}" for which, count in figures["deposits"].items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
