@@ -11,6 +11,7 @@ from scipy import ndimage
 from calcimeasure.anatomy.filters import components
 from calcimeasure.segmentation.candidates import LINE_LENGTHS_MM, Cut, find_cuts, place_on_film
 from calcimeasure.segmentation.features import describe_cuts
+from calcimeasure.segmentation.network import LEASH_CELLS
 from calcimeasure.segmentation.regions import Region
 from calcimeasure.segmentation.scoring import Scorer
 from calcimeasure.segmentation.working import COARSEST, WorkingFilm
@@ -132,6 +133,7 @@ def _learned_outlines(
                     corner=(window.origin[0] + box[0].start, window.origin[1] + box[1].start),
                     probability=1.0,
                     factor=window.factor,
+                    leash_cells=LEASH_CELLS,
                 ),
             )
         )

@@ -25,8 +25,11 @@ from calcimeasure.segmentation.working import PITCH_MM
 MODEL = "network.onnx"
 METHOD = "network/1"
 CUT, WEAK_CUT = 0.3, 0.1
+LEASH_CELLS = 2.5
+"""Half a millimetre: the most by which an outline may pass the region that the network told apart from bone."""
 LIMIT_OF_DETECTION_MM2: float | None = None
-# A classical candidate stands for itself where the network's regions cover less of it than this.
+# A classical candidate stands for itself where the network's regions cover less of it than this, and it holds none of
+# those that are clear.
 _ALREADY_THERE = 0.2
 _LEAST_CLASSICAL = 0.05
 _OUTLINE_FROM = 0.1
@@ -119,8 +122,8 @@ def candidates(evidence: Evidence, probability: NDArray[np.float32]) -> tuple[li
     cells
         What `describe` needs.
     """
-    regions = regions_of_map(probability, evidence.factor, cut=CUT, weak_cut=WEAK_CUT)
-    taken = np.zeros(probability.shape, dtype=np.bool_)
+    regions = regions_of_map(probability, evidence.factor, cut=CUT, weak_cut=WEAK_CUT, leash_cells=LEASH_CELLS)
+    taken, clear = np.zeros(probability.shape, dtype=np.bool_), probability >= CUT
     for region in regions:
         taken[_box_of(region)] |= region.mask
     classical = np.zeros(probability.shape, dtype=np.float32)
@@ -128,7 +131,9 @@ def candidates(evidence: Evidence, probability: NDArray[np.float32]) -> tuple[li
         box = _box_of(region)
         classical[box] = np.maximum(classical[box], np.where(region.mask, np.float32(region.probability), 0.0))
         covered = float((taken[box] & region.mask).sum())
-        if region.probability >= _LEAST_CLASSICAL and covered < _ALREADY_THERE * float(region.mask.sum()):
+        holds_clear = bool((clear[box] & region.mask).any())
+        enough = region.probability >= _LEAST_CLASSICAL and covered < _ALREADY_THERE * float(region.mask.sum())
+        if enough and not holds_clear:
             regions.append(region)
     cells = Cells(probability=probability, inputs=evidence.inputs, bone=evidence.bone, classical=classical)
     return regions, cells

@@ -12,10 +12,11 @@ from calcimeasure.anatomy import Anatomy, find_anatomy
 from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels, Origin
 from calcimeasure.errors import UsageError
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.boundary import footprint, seed_on_film
+from calcimeasure.segmentation.boundary import seed_on_film
 from calcimeasure.segmentation.clicks import Click, region_under
 from calcimeasure.segmentation.grouping import group_pieces, group_within_px
 from calcimeasure.segmentation.network import map_of_film, network_installed
+from calcimeasure.segmentation.regions import Region, outline_on_film
 from calcimeasure.segmentation.scoring import load_scorer
 from calcimeasure.segmentation.working import make_working
 
@@ -127,7 +128,7 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
                 "Click nearer to its middle, or outline it by hand."
             )
             continue
-        drawn = _draw(film, image, region_mask=region.mask, region=(region.corner, region.factor), label=len(given) + 1)
+        drawn = _draw(film, image, region, label=len(given) + 1)
         if not drawn:
             warnings.append(
                 f"What lies at row {at[0]}, column {at[1]} is part of another deposit that was clicked: no second one "
@@ -138,21 +139,14 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
     return _Pieces(image=image, numbers=tuple(given), warnings=tuple(warnings))
 
 
-def _draw(
-    film: Radiograph,
-    image: NDArray[np.uint16],
-    *,
-    region_mask: NDArray[np.bool_],
-    region: tuple[tuple[int, int], tuple[float, float]],
-    label: int,
-) -> bool:
+def _draw(film: Radiograph, image: NDArray[np.uint16], region: Region, *, label: int) -> bool:
     """Draw a region's footprint into the image where it is free; return whether anything was drawn."""
-    (row, col), factor = region
-    mask, box = seed_on_film(np.pad(region_mask, 1), (row - 1, col - 1), factor, film.shape)
+    (row, col), padded = region.corner, np.pad(region.mask, 1)
+    mask, box = seed_on_film(padded, (row - 1, col - 1), region.factor, film.shape)
     mask &= image[box] == 0
     if not mask.any():
         return False
-    found, where = footprint(film, mask, (box[0].start, box[1].start), others=image)
+    found, where = outline_on_film(film, region, mask, (box[0].start, box[1].start), others=image)
     free = found & (image[where] == 0)
     if not free.any():
         return False

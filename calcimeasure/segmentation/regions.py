@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -16,7 +17,7 @@ from calcimeasure.anatomy import Anatomy
 from calcimeasure.anatomy.filters import components
 from calcimeasure.deposits import LARGEST_LABEL
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.boundary import footprint, seed_on_film
+from calcimeasure.segmentation.boundary import Box, footprint, seed_on_film
 from calcimeasure.segmentation.grouping import group_within_px
 from calcimeasure.segmentation.protocol import Proposals
 
@@ -38,16 +39,25 @@ class Region:
         That it is a piece of a deposit.
     factor
         (rows, columns) film pixels a cell of its grid.
+    leash_cells
+        How far beyond the region its outline may be drawn; None sets no limit. A region that was told apart from the
+        bone beside it must not win that bone back where both are equally bright.
     """
 
     mask: NDArray[np.bool_]
     corner: tuple[int, int]
     probability: float
     factor: tuple[float, float]
+    leash_cells: float | None = None
 
 
 def regions_of_map(
-    probability: NDArray[np.float32], factor: tuple[float, float], *, cut: float, weak_cut: float
+    probability: NDArray[np.float32],
+    factor: tuple[float, float],
+    *,
+    cut: float,
+    weak_cut: float,
+    leash_cells: float | None = None,
 ) -> list[Region]:
     """Return the connected parts of a probability map.
 
@@ -61,6 +71,8 @@ def regions_of_map(
         A part that reaches this is outlined at it.
     weak_cut
         Parts that stay below `cut` are outlined at this lower level: weak proposals.
+    leash_cells
+        As in `Region`.
 
     Returns
     -------
@@ -78,7 +90,15 @@ def regions_of_map(
         mask = labels[box] == number
         values = probability[box][mask]
         upper = float(values[values >= np.median(values)].mean())
-        regions.append(Region(mask=mask, corner=(int(top), int(left)), probability=min(upper, 1.0), factor=factor))
+        regions.append(
+            Region(
+                mask=mask,
+                corner=(int(top), int(left)),
+                probability=min(upper, 1.0),
+                factor=factor,
+                leash_cells=leash_cells,
+            )
+        )
     return regions
 
 
@@ -116,7 +136,7 @@ def proposals_from_regions(
             continue
         placed.append(region)
         image[box][free] = len(placed)
-    _outline(film, image, [region.probability for region in placed], outline_from)
+    _outline(film, image, placed, outline_from)
     image, kept = _renumbered(image)
     probabilities = np.array([placed[number - 1].probability for number in kept], dtype=np.float64)
     return Proposals(
@@ -130,9 +150,9 @@ def proposals_from_regions(
     )
 
 
-def _outline(film: Radiograph, image: NDArray[np.uint16], probabilities: list[float], outline_from: float) -> None:
+def _outline(film: Radiograph, image: NDArray[np.uint16], regions: list[Region], outline_from: float) -> None:
     """Replace the likely pieces in the image by their footprints, the most likely first."""
-    likely = sum(value >= outline_from for value in probabilities[:_MOST_OUTLINED])
+    likely = sum(region.probability >= outline_from for region in regions[:_MOST_OUTLINED])
     boxes = ndimage.find_objects(image, max_label=likely)
     for number in range(1, likely + 1):
         box = boxes[number - 1]
@@ -140,12 +160,47 @@ def _outline(film: Radiograph, image: NDArray[np.uint16], probabilities: list[fl
         if not mask.any():
             continue
         corner = (box[0].start, box[1].start)
-        found, where = footprint(film, mask, corner, others=image, others_up_to=likely)
+        found, where = outline_on_film(film, regions[number - 1], mask, corner, others=image, others_up_to=likely)
         view = image[where]
         # What is more likely keeps its pixels; weak neighbours give theirs up.
         found &= (view == 0) | (view == number) | (view > likely)
         view[view == number] = 0
         view[found] = number
+
+
+def outline_on_film(
+    film: Radiograph,
+    region: Region,
+    mask: NDArray[np.bool_],
+    corner: tuple[int, int],
+    *,
+    others: NDArray[np.uint16],
+    others_up_to: int = LARGEST_LABEL,
+) -> tuple[NDArray[np.bool_], Box]:
+    """Return the footprint of a region, no farther from it than its leash lets it.
+
+    Parameters
+    ----------
+    film
+        The film.
+    region
+        The region.
+    mask, corner
+        The region on film pixels, and its first row and column.
+    others, others_up_to
+        As for `footprint`.
+    """
+    found, where = footprint(film, mask, corner, others=others, others_up_to=others_up_to)
+    if region.leash_cells is None:
+        return found, where
+    near = np.zeros(found.shape, dtype=np.bool_)
+    first = (corner[0] - where[0].start, corner[1] - where[1].start)
+    near[first[0] : first[0] + mask.shape[0], first[1] : first[1] + mask.shape[1]] = mask
+    reach = [max(1, round(region.leash_cells * step)) for step in region.factor]
+    size = (2 * reach[1] + 1, 2 * reach[0] + 1)
+    leash = cv2.dilate(near.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size))
+    kept = found & (leash > 0)
+    return (kept if kept.any() else near), where
 
 
 def _renumbered(image: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], list[int]]:
