@@ -76,6 +76,8 @@ def run_series(study: Path) -> None:
     )
     for sentence in endpoint.sentences:
         print(f"  {sentence}")
+    for name, reason in (state.failed_films | state.failed_pairs).items():
+        print(f"  failed: {name}: {reason}")
     print(f"\n  page      {study / 'results' / 'report.html'}")
 
 
