@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.comparison.alignment import inverse, map_points
 from calcimeasure.comparison.common_field import CommonField
-from calcimeasure.comparison.overlap import Overlaps, find_overlaps, nominal_mm
+from calcimeasure.comparison.overlap import Overlaps, find_overlaps, nominal_mm, places_of
 from calcimeasure.comparison.records import Alignment, Link, LinkStatus
 from calcimeasure.deposits import Finding
 from calcimeasure.measurement.records import FilmMeasurement
@@ -189,7 +189,7 @@ def _reasons(
     own: FilmMeasurement, other: FilmMeasurement, alignment: Alignment, mask: tuple[NDArray[np.bool_], int]
 ) -> dict[int, tuple[str, str]]:
     """Return for each label why it cannot be compared: where it has a partner, and where it has none."""
-    row, col = np.nonzero(own.labels.image)
+    row, col = places_of(own.labels.image)
     label = own.labels.image[row, col]
     inside, step = mask
     pixels = np.bincount(label, minlength=len(own.labels) + 1)
