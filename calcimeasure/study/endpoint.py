@@ -159,7 +159,7 @@ def _imputed(evaluable: Sequence[SubjectChange]) -> list[float]:
     if not zeros:
         return []
     before, after = _areas(zeros)
-    limits = [change.limit_of_detection_mm2 or 0.0 for change in zeros]
+    limits = [_limit(change) for change in zeros]
     return [float(log) for log in np.log(replace_zeros(after, limits)) - np.log(replace_zeros(before, limits))]
 
 
@@ -167,6 +167,17 @@ def _can_stand(change: SubjectChange) -> bool:
     """Return whether both areas are known, and what would stand for one that is zero."""
     areas = (change.baseline_area_mm2, change.followup_area_mm2)
     return None not in areas and (0.0 not in areas or change.limit_of_detection_mm2 is not None)
+
+
+def _limit(change: SubjectChange) -> float:
+    """Return the area of which half stands for a zero: what could be hidden, at most what the other visit shows.
+
+    Without that bound a film that could hide much would turn a deposit that is gone into one that grew. A burden of
+    zero at both visits has the ratio 1 whatever stands for it, and an area above zero needs nothing.
+    """
+    areas = [area for area in (change.baseline_area_mm2, change.followup_area_mm2) if area]
+    known = change.limit_of_detection_mm2 or 1.0
+    return min(known, *areas) if areas else known
 
 
 def _areas(changes: Sequence[SubjectChange]) -> tuple[list[float], list[float]]:
@@ -212,6 +223,4 @@ def _zeros(evaluable: Sequence[SubjectChange], settings: StudySettings) -> pd.Da
     before, after = _areas(measured)
     if 0.0 not in (*before, *after):
         return None
-    # Where neither area is zero its limit stands for nothing.
-    limits = [change.limit_of_detection_mm2 or 1.0 for change in measured]
-    return zero_sensitivity(before, after, limits, margin_ratio=settings.margin_ratio)
+    return zero_sensitivity(before, after, [_limit(change) for change in measured], margin_ratio=settings.margin_ratio)

@@ -104,6 +104,24 @@ def test_zeros_get_a_sensitivity_analysis() -> None:
     assert "1 of them with half the limit of detection" in " ".join(result.sentences)
 
 
+def test_what_stands_for_zero_is_never_more_than_the_other_visit_shows() -> None:
+    small = patient(
+        5,
+        0.0,
+        baseline_area_mm2=3.0,
+        followup_area_mm2=0.0,
+        log_ratio=None,
+        log_ratio_se=None,
+        verdict="indeterminate",
+        limit_of_detection_mm2=60.0,
+    )
+    result = analyse((*FOUR, small), STUDY)
+    assert result.mean_ratio is not None
+    # Half of 3 mm², not half of 60: gone is no growth.
+    logs = [change.log_ratio or 0.0 for change in FOUR] + [math.log(0.5)]
+    assert result.mean_ratio.ratio == pytest.approx(math.exp(sum(logs) / 5))
+
+
 def test_a_declared_population_is_all_that_is_counted() -> None:
     settings = replace(STUDY, analysis=replace(STUDY.analysis, population=("S001", "S002")))
     result = analyse((*FOUR[:3], patient(4, 90.0, verdict="increase", detectable=True)), settings)
