@@ -152,11 +152,10 @@ def _dark_margins(smooth: NDArray[np.float32], field: NDArray[np.bool_]) -> NDAr
 
 def _convexity(mask: NDArray[np.bool_]) -> float:
     """Return the share of the mask's convex hull that it fills, small holes and gaps closed."""
-    points = cv2.findNonZero(mask.astype(np.uint8))
-    if points is None:
+    if not mask.any():
         return 0.0
     hull = np.zeros(mask.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
+    cv2.fillConvexPoly(hull, cv2.convexHull(cv2.findNonZero(mask.astype(np.uint8))), 1)
     return float(mask.sum()) / float(hull.sum())
 
 
