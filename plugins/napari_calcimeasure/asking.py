@@ -6,7 +6,9 @@ from typing import Protocol
 
 from qtpy.QtWidgets import QInputDialog, QMessageBox, QWidget
 
+from calcimeasure.errors import CalciMeasureError
 from calcimeasure.readings.draft import Draft
+from calcimeasure.readings.store import checked_reader
 
 SAVE, DISCARD, CANCEL = "save", "discard", "cancel"
 GO_ON, ANEW = "go on", "start anew"
@@ -42,9 +44,17 @@ class Dialogs:
         self.parent = parent
 
     def reader(self, suggestion: str) -> str:
-        """Ask for the reader's code."""
-        text, good = QInputDialog.getText(self.parent, "Who reads?", "Your name or code, e.g. R1:", text=suggestion)
-        return text.strip() if good else ""
+        """Ask for the reader's code, until it is one."""
+        said = "Your code, e.g. R1 (letters, digits, . _ -):"
+        while True:
+            text, good = QInputDialog.getText(self.parent, "Who reads?", said, text=suggestion)
+            suggestion = text.strip()
+            if not good or not suggestion:
+                return ""
+            try:
+                return checked_reader(suggestion)
+            except CalciMeasureError as error:
+                said = str(error)
 
     def go_on(self, draft: Draft) -> str:
         """Ask whether to go on with unfinished work."""

@@ -49,6 +49,7 @@ class Commands:
         self.background = background or AtOnce()
         self.tell = tell
         self.locked = ""
+        self._at = 0
 
     # Why not -------------------------------------------------------------------------------------------------------
 
@@ -109,6 +110,8 @@ class Commands:
     def delete(self) -> None:
         """Delete the chosen deposits."""
         board = self.desk.session.board
+        row = self.desk.row
+        self._at = 0 if row is None else row.number - 1
         self._all([tools.delete(board, which, *known) for which, known in self.desk.chosen.items() if known])
 
     def tighten(self) -> None:
@@ -272,15 +275,17 @@ class Commands:
         self.background.run("Searching the films again", search, take, self.complain)
 
     def next_row(self, step: int = 1) -> None:
-        """Go to the next row of the table."""
+        """Go to the next row of the table; where the last one was deleted, to what took its place."""
         rows = self.desk.rows
         if not rows:
             return
         current = self.desk.row
-        index = -1 if current is None else current.number - 1
-        if current is None and step < 0:
-            index = 0
-        self.desk.choose_row(rows[(index + step) % len(rows)])
+        if current is not None:
+            self._at = current.number - 1 + step
+        elif step < 0:
+            self._at += step
+        self._at %= len(rows)
+        self.desk.choose_row(rows[self._at])
 
     def previous_row(self) -> None:
         """Go to the row before."""

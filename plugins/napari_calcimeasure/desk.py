@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 LAYERS_A_FILM = 4
 POINTER_PX, LINE_PX = 18, 5
+POINTER_ON_SCREEN_PX = (5, 16)
+NEAR = 3.0
 
 
 class Desk:
@@ -61,6 +63,8 @@ class Desk:
         The chosen deposits by film, in the board's numbers.
     film
         The film that tools act on: the one last pointed at.
+    whole_zoom
+        The camera's zoom that shows all of the films; going to a row comes nearer than that.
     listeners
         Called after anything shown has changed: edits and choices.
     """
@@ -80,6 +84,7 @@ class Desk:
         self.rows: list[Row] = []
         self.chosen: dict[Which, tuple[int, ...]] = dict.fromkeys(self.order, ())
         self.film = self.order[0]
+        self.whole_zoom = 0.0
         self.listeners: list[Callable[[], None]] = []
         self.images: dict[Which, Image] = {}
         self.labels: dict[Which, Labels] = {}
@@ -142,6 +147,7 @@ class Desk:
             size=POINTER_PX,
             face_color="#ffffff",
             border_color="#000000",
+            canvas_size_limits=POINTER_ON_SCREEN_PX,
             **common,
         )
         for layer in (self.images[which], self.labels[which], self.numbers[which], self.pointers[which]):
@@ -342,6 +348,8 @@ class Desk:
             return
         world = self.labels[which].data_to_world(at)
         self.viewer.camera.center = (0.0, float(world[0]), float(world[1]))
+        if self.viewer.camera.zoom < NEAR / 2 * self.whole_zoom:
+            self.viewer.camera.zoom = NEAR * self.whole_zoom
 
     def _lay(self, which: Which, at: tuple[float, float]) -> None:
         affine = self._affine(which, at)

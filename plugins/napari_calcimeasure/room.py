@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from calcimeasure.errors import CalciMeasureError, ReadingError
@@ -161,11 +161,11 @@ class Room(QObject):
     def open(self, number: int = 0) -> None:
         """Open a case: the films in the background, then the reading."""
         self.number = number
-        if not self.reader:
-            self.reader = preferences().reader or self.ask.reader("R1")
         self.opening.setText("Opening the films and finding the deposits …")
         self.opening.setVisible(True)
         self._show_case()
+        if not self.reader:
+            self.reader = preferences().reader or self.ask.reader("R1")
         case = self.case
         self.background.run("Opening the films", case.open, self._opened, self._failed)
 
@@ -258,10 +258,20 @@ class Room(QObject):
         self.panel = Panel(self.desk, self.commands, self.hand, self.view, sign=self.sign, hidden=hidden,
                            search=not self.case.read_first)  # fmt: skip
         session.trouble = self._trouble
-        session.changed.append(lambda _changed: self._saving())
+        session.changed.append(self._edited)
         self.body.addWidget(self.panel, stretch=1)
+        QTimer.singleShot(0, self._fit)  # once the panel has its room
         self._saving()
         self._show_case()
+
+    def _edited(self, _changed: object) -> None:
+        self._saving()
+        if STATES[self._state()] not in self.case_title.text():
+            self._show_case()
+
+    def _fit(self) -> None:
+        if self.view is not None and self.session is not None and not any(self.desk.chosen.values()):
+            self.view.whole()
 
     def _show_case(self) -> None:
         many = len(self.cases) > 1

@@ -67,6 +67,7 @@ class View:
     def whole(self) -> None:
         """Show all of the films."""
         self.desk.viewer.reset_view()
+        self.desk.whole_zoom = float(self.desk.viewer.camera.zoom)
         self._tell()
 
     def flicker(self) -> None:

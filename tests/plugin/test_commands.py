@@ -172,6 +172,16 @@ def test_next_and_previous_go_round_the_table(commands: Any) -> None:
     assert desk.row.number == len(desk.rows)
 
 
+def test_after_a_delete_the_next_row_is_what_took_its_place(commands: Any) -> None:
+    desk = commands.desk
+    for _ in range(2):
+        run(commands, "next_row")
+    following = desk.rows[2].deposits
+    run(commands, "delete")
+    run(commands, "next_row")
+    assert desk.row.deposits == following
+
+
 def test_what_is_slow_runs_beside_and_can_be_dropped(qtbot: Any) -> None:
     from napari_calcimeasure.background import InThread
 

@@ -110,6 +110,7 @@ def test_painting_with_the_mouse_changes_the_area_as_painted(room: Any, viewer: 
     measured = desk.session.live[B].row(1)
     assert measured.area_px == (after == 1).sum()
     assert measured.origin is Origin.EDITED
+    assert "draft" in room.case_title.text()
     assert room.panel.model.rows[0].origins == ("edited", "auto")
     undo = room.panel.buttons["undo"]
     assert undo.isEnabled()
