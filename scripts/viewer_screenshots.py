@@ -113,8 +113,6 @@ def reading(viewer: Any, folder: Path, root: Path) -> None:
 
     row = largest(room)
     desk.choose_row(row)
-    viewer.camera.zoom *= 3.0
-    desk.choose_row(row)
     take(viewer, folder, "row")
 
     number = row.deposits[Which.FOLLOWUP][0]

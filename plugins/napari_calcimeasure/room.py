@@ -86,7 +86,9 @@ class Room(QObject):
         self.commands: Commands | None = None
         self.hand: Hand | None = None
         self.view: View | None = None
-        self.dock = viewer.window.add_dock_widget(self._make_frame(), name="Reading", area="right")
+        self.dock = viewer.window.add_dock_widget(
+            self._make_frame(), name="Reading", area="right", add_vertical_stretch=False
+        )
         self.window.installEventFilter(self)
         self._tidy_window()
 
