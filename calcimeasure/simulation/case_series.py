@@ -87,7 +87,7 @@ def _weekly() -> Course:
 
 _FOUR: dict[str, Any] = {"course": _combined(), "repeated": True}
 CASES = (
-    Case(name="DM-1", limbs=(("elbow", "R", 5), ("hand", "R", 5)), start=date(2024, 1, 15), film_day=93, **_FOUR),
+    Case(name="DM-1", limbs=(("forearm", "R", 5), ("hand", "R", 5)), start=date(2024, 1, 15), film_day=93, **_FOUR),
     Case(name="DM-2", limbs=(("elbow", "L", 5),), start=date(2024, 2, 5), film_day=91, **_FOUR),
     Case(name="SSc-1", limbs=(("hands", "B", 9),), start=date(2024, 3, 4), film_day=94, **_FOUR),
     Case(name="SSc-2", limbs=(("hand", "L", 6), ("forearm", "L", 4)), start=date(2024, 4, 8), film_day=90, **_FOUR),
