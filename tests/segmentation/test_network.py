@@ -108,6 +108,15 @@ def test_the_more_the_methods_say_the_surer_the_judge():
     assert chances[0] < judge.threshold < chances[-1]
 
 
+def test_a_limb_on_which_nothing_stands_out_has_no_deposits():
+    across = np.abs(np.arange(300) - 150.0) / 75.0
+    tissue = 2000.0 + 20000.0 * np.clip(1.2 - across, 0, 1) + 90000.0 * np.clip(0.5 - across, 0, 0.2)
+    pixels = np.tile(tissue, (400, 1)) + np.random.default_rng(5).normal(0, 150, (400, 300))
+    film = Radiograph(pixels=pixels.astype(np.float32), grey=GreyScale(lowest=0, highest=65535))
+    assert find_anatomy(film).limb_count == 1
+    assert len(segment(film, method="network")) == 0
+
+
 @pytest.mark.parametrize("level", [0.0, 4095.0])
 def test_a_constant_film_has_no_deposits_and_a_warning(level):
     film = Radiograph(pixels=np.full((300, 260), level, np.float32), grey=GreyScale(lowest=0, highest=4095))
