@@ -10,8 +10,8 @@ from pathlib import Path
 
 import highdicom as hd
 import numpy as np
-import pydicom
 import pandas as pd
+import pydicom
 import pytest
 import tifffile
 from pydicom.sr.codedict import codes
