@@ -353,8 +353,12 @@ class Desk:
 
     def _lay(self, which: Which, at: tuple[float, float]) -> None:
         affine = self._affine(which, at)
-        for layer in self.layers_of(which):
-            layer.affine = affine
+        *most, last = self.layers_of(which)
+        for layer in most:
+            # The viewer would slice all layers anew for each of the four: once is enough.
+            with layer.events.affine.blocker(self.viewer._on_layers_change):  # noqa: SLF001 - no public way
+                layer.affine = affine
+        last.affine = affine
 
     @property
     def row(self) -> Row | None:

@@ -16,6 +16,7 @@ from calcimeasure.readings.lock import LockedError
 from calcimeasure.readings.material import Material
 from calcimeasure.readings.session import Session, unfinished, with_signed
 from calcimeasure.readings.store import Place
+from calcimeasure.segmentation import segment_points
 from napari_calcimeasure.asking import CANCEL, GO_ON, LOOK, OTHER, SAVE, Asker, Dialogs
 from napari_calcimeasure.background import AtOnce, InThread
 from napari_calcimeasure.commands import Commands
@@ -262,9 +263,21 @@ class Room(QObject):
         session.trouble = self._trouble
         session.changed.append(self._edited)
         self.body.addWidget(self.panel, stretch=1)
+        self._warm(session.material)
         QTimer.singleShot(0, self._fit)  # once the panel has its room
         self._saving()
         self._show_case()
+
+    def _warm(self, material: Material) -> None:
+        """Load in the background what a first click needs, so that it does not wait for it."""
+        film, anatomy = material.films[Which.BASELINE], material.anatomies[Which.BASELINE]
+        middle = (film.shape[0] // 2, film.shape[1] // 2)
+
+        def click() -> None:
+            segment_points(film, [middle], anatomy=anatomy)
+
+        if isinstance(self.background, InThread):
+            self.background.run("", click, lambda _nothing: None, lambda _error: None)
 
     def _edited(self, _changed: object) -> None:
         self._saving()

@@ -78,6 +78,8 @@ class StartReview(QWidget):
             return "A reading is open: close it first."
         if not self.films():
             return "Open a film first: File > Open with 'CalciMeasure: radiograph', or File > Open Sample."
+        if not self.reader.text().strip():
+            return "Say who reads: a name or code, e.g. R1."
         try:
             checked_reader(self.reader.text().strip())
         except CalciMeasureError as error:

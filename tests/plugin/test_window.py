@@ -202,6 +202,31 @@ def test_a_ruler_gives_a_film_its_millimetres(
     room.shut()
 
 
+def test_a_reading_begins_inside_napari(
+    viewer: Any, tmp_path: Path, small_films: Any, answers: Any, catch_up: Any
+) -> None:
+    import cv2
+
+    path = tmp_path / "film.png"
+    cv2.imwrite(str(path), np.clip(small_films.build_material().films[B].pixels, 0, 65535).astype(np.uint16))
+    viewer.open(str(path), plugin="calcimeasure")
+    _dock, start = viewer.window.add_plugin_dock_widget("calcimeasure", "CalciMeasure: review")
+    assert start.message.text() == "Say who reads: a name or code, e.g. R1."
+    start.reader.setText("Jane Doe")
+    assert not start.button.isEnabled(), "a space cannot name a folder everywhere"
+    start.reader.setText("R1")
+    start.folder.setText(str(tmp_path / "kept"))
+    assert start.button.isEnabled()
+    assert start.baseline.currentText() == "film"
+    start.start(ask=answers(), at_once=True)
+    catch_up()
+    assert start.room.session is not None, start.room.opening.text()
+    assert start.room.session.place.root == tmp_path / "kept"
+    assert start.why_not() == "A reading is open: close it first."
+    assert start.room.leave()
+    start.room.shut()
+
+
 def test_closing_asks_and_cancel_stays(room: Any, viewer: Any, answers: Any) -> None:
     room.desk.do(tools.delete(room.desk.session.board, F, 4))
     room.ask = answers(leave="cancel")
