@@ -60,7 +60,7 @@ def viewer(qapp: Any) -> Iterator[Any]:
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         pytest.skip("no display: install Xvfb (apt-get install xvfb) or set DISPLAY")
     made = napari.Viewer(show=True)
-    made.window.resize(1500, 900)
+    made.window.resize(1150, 720)
     settle()
     yield made
     made.close()

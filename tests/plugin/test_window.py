@@ -54,7 +54,8 @@ class Mouse:
             modifier = Qt.KeyboardModifier.ShiftModifier
         if kind == "move":
             QTest.mouseMove(native, place.toPoint())
-            QTest.qWait(25)  # vispy drops moves within 10 ms of one another, and napari tells of them a little later
+            for _ in range(4):  # vispy drops moves within 10 ms of one another, napari's timer tells of them later
+                QTest.qWait(12)
             return
         act = QTest.mousePress if kind == "press" else QTest.mouseRelease
         act(native, Qt.MouseButton.LeftButton, modifier, place.toPoint())
