@@ -236,7 +236,7 @@ def _session() -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = min(_MOST_THREADS, int(os.environ.get("OMP_NUM_THREADS") or _MOST_THREADS))
     options.inter_op_num_threads = 1
-    # The arena keeps what the largest film took; without it the peak is half, at the same speed.
-    options.enable_cpu_mem_arena = False
+    # Films differ in size, so that a plan of the memory made for one does not serve the next: it only doubles the peak.
+    options.enable_mem_pattern = False
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(model.read_bytes(), options, providers=["CPUExecutionProvider"])
