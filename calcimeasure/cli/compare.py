@@ -29,7 +29,7 @@ STEPS = 9
 @reader_option
 @visit_option("baseline")
 @visit_option("followup")
-@click.option("--method", default="auto", show_default=True, help="Segmenter: auto, classical, ...")
+@click.option("--method", default="auto", show_default=True, help="Segmenter: auto, network or classical.")
 @click.option(
     "--margin",
     type=(float, float),
@@ -44,13 +44,10 @@ STEPS = 9
 @click.option("--flip", is_flag=True, help="Mirror the follow-up first.")
 @output_options
 def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
-    r"""Compare two films of the same limb and write the verdict, tables and a page into a folder.
+    """Compare two films of the same limb and write the verdict, tables and a page into a folder.
 
-    \b
-    BASELINE, FOLLOWUP   DICOM, PNG, TIFF or JPEG files.
-
-    Options for one film only: put --baseline- or --followup- before --spacing, --frame, --side, --view,
-    --body-part and --invert.
+    BASELINE and FOLLOWUP are DICOM, PNG, TIFF or JPEG files. Options for one film only: put --baseline- or
+    --followup- before --spacing, --frame, --side, --view, --body-part and --invert.
     """
     _refuse_contradictions(options)
     context, said = _who_and_when(options)

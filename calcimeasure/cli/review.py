@@ -17,7 +17,7 @@ INSTALL = 'Install it with: pip install "calcimeasure[viewer]"'
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def review(arguments: tuple[str, ...]) -> int:
-    r"""Correct the deposits by hand in the viewer, and sign.
+    """Correct the deposits by hand in the viewer, and sign.
 
     \b
     calcimeasure review BASELINE FOLLOWUP --out FOLDER   a pair
@@ -25,7 +25,7 @@ def review(arguments: tuple[str, ...]) -> int:
     calcimeasure review STUDY                            a study's worklist
 
     Every option is the viewer's own: calcimeasure review --help
-    """
+    """  # noqa: D301
     check_viewer()
     # S603: our own module with the arguments that the person typed, no shell between.
     return subprocess.run([sys.executable, "-m", "napari_calcimeasure", *arguments], check=False).returncode  # noqa: S603

@@ -22,7 +22,7 @@ from calcimeasure.errors import UsageError
 @click.option("--labels", type=click.Path(path_type=Path), help="Measure these labels (TIFF or DICOM SEG) instead.")
 @reader_option
 @visit_option()
-@click.option("--method", default="auto", show_default=True, help="Segmenter: auto, classical, ...")
+@click.option("--method", default="auto", show_default=True, help="Segmenter: auto, network or classical.")
 @click.option("--precision", type=float, help="A reader's relative SD of a painted area, e.g. 0.05.")
 @output_options
 def segment(film: Path, out: Path, **options: Any) -> int:

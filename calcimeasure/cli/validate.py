@@ -18,7 +18,7 @@ import click
     show_default=True,
     help="Deposits found by the program, or clicked (one click a piece, drawn from the truth).",
 )
-@click.option("--method", default="auto", show_default=True, help="Segmenter: auto, classical, ...")
+@click.option("--method", default="auto", show_default=True, help="Segmenter: auto, network or classical.")
 @click.option("--spacing", default=0.15, show_default=True, help="Pixel spacing of the simulated films in mm.")
 @click.option("--first-seed", type=int, help="Seed of the first pair [default: the validation's own].")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Processes.")

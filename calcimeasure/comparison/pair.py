@@ -29,7 +29,7 @@ from calcimeasure.comparison.registration import register
 from calcimeasure.comparison.seen_again import look_again, presence_of, sight_of
 from calcimeasure.comparison.self_check import self_check as run_self_check
 from calcimeasure.comparison.verdict import checked_margin
-from calcimeasure.deposits import DepositLabels
+from calcimeasure.deposits import DepositLabels, Origin
 from calcimeasure.errors import UsageError
 from calcimeasure.measurement import measure_film
 from calcimeasure.measurement.pair import area_ratio
@@ -164,7 +164,7 @@ def compare(
         limit_of_detection_mm2=(
             limit_of_detection_mm2 if first.labels is not None else get_segmenter(method).limit_of_detection_mm2
         ),
-        absent=None if first.labels is not None else absences(measured[0], measured[1], alignment, links),
+        absent=absences(measured[0], measured[1], alignment, links) if _found_by_program(measured) else None,
     )
     if not self_check:
         return comparison
@@ -236,6 +236,11 @@ def _checked_on_itself(baseline: FilmMeasurement, given: DepositLabels | None, m
         return compare(baseline.film, followup, method=method)
 
     return run_self_check(baseline, compare_with, np.random.default_rng(int(baseline.film.sha256[:16], 16)))
+
+
+def _found_by_program(measured: Sequence[FilmMeasurement]) -> bool:
+    """Return whether nobody touched the deposits: a person who leaves one out has looked for it."""
+    return all(deposit.origin is Origin.AUTO for film in measured for deposit in film.labels.deposits)
 
 
 def absences(

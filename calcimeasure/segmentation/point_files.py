@@ -41,7 +41,10 @@ def read_points(path: Path | str, film: Radiograph) -> tuple[NDArray[np.float64]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
         raise UsageError(f"the points could not be read: {reason}", where=name, remedy=_REMEDY) from error
-    rows = [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
+    # Spreadsheets write semicolons where the comma is the decimal mark.
+    first = text.partition("\n")[0]
+    separator = ";" if ";" in first and "," not in first else ","
+    rows = [row for row in csv.reader(text.splitlines(), delimiter=separator) if any(cell.strip() for cell in row)]
     if not rows:
         raise UsageError("the file of points is empty", where=name, remedy=_REMEDY)
     header = [cell.strip().lower() for cell in rows[0]]

@@ -75,7 +75,10 @@ def summary_record(tables: Mapping[str, DataFrame], settings: Mapping[str, Any])
 
 
 def last_release() -> dict[str, Any] | None:
-    """Return the record of the last release, which ships with the package; None before the first."""
+    """Return what the last release reached, by source and mode; None before the first.
+
+    The file ships with the package: ``{"simulated automatic": {"settings": ..., "figures": ...}, ...}``.
+    """
     file = resources.files("calcimeasure.validation").joinpath(LAST_RELEASE)
     if not file.is_file():
         return None
@@ -112,9 +115,9 @@ def write_validation(tables: Mapping[str, DataFrame], record: Mapping[str, Any],
 
 
 def _comparable(record: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    if before is None:
-        return {}
-    kept = (before.get(record["settings"]["mode"]) or {}) if "figures" not in before else before
+    """Return the figures of the last release for the same source and mode."""
+    settings = record["settings"]
+    kept = (before or {}).get(f"{settings['source']} {settings['mode']}", {})
     old: Mapping[str, Any] = kept.get("figures", {})
     return old
 

@@ -63,3 +63,11 @@ def test_a_missing_file_and_a_file_that_is_no_text(tmp_path):
         read_points(tmp_path / "absent.csv", FILM)
     with pytest.raises(UsageError, match="not a text file"):
         read_points(written(tmp_path, "row,cöl", encoding="utf-16"), FILM)
+
+
+def test_a_spreadsheet_that_writes_semicolons_is_read(tmp_path):
+    film = Radiograph(pixels=np.zeros((50, 60), np.float32), grey=GreyScale(lowest=0, highest=1))
+    for name, text in (("comma.csv", "row,col\n10,20\n"), ("semicolon.csv", "row;col\n10;20\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        clicks, _ = read_points(tmp_path / name, film)
+        np.testing.assert_array_equal(clicks, [[10, 20]])

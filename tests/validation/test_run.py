@@ -11,7 +11,7 @@ import pytest
 
 from calcimeasure.cli.main import run
 from calcimeasure.simulation import simulate_film
-from calcimeasure.validation import Settings, run_scenarios, scenarios
+from calcimeasure.validation import Settings, last_release, run_scenarios, scenarios, summary_text
 from calcimeasure.validation.scenarios import CYCLE, FIRST_SEED
 
 SPACING_MM = 0.35
@@ -69,3 +69,16 @@ def test_clicks_find_what_is_clicked():
     tables = run_scenarios(wanted, Settings(mode="assisted", spacing_mm=SPACING_MM), workers=1)
     assert tables["deposits"]["found"].mean() > 0.8
     assert tables["false_finds"].empty
+
+
+def test_the_last_release_stands_beside_the_same_source_and_mode(tmp_path):
+    released = last_release()
+    assert released is not None
+    assert released["simulated automatic"]["figures"]["pairs"] >= 100
+    record = validated(tmp_path / "v", "--spacing", str(SPACING_MM), "--first-seed", "600010", "--method", "classical")
+    old = f"{released['simulated automatic']['figures']['sensitivity']:.3g}"
+    line = next(row for row in summary_text(record, released).splitlines() if row.startswith("sensitivity"))
+    assert line.rstrip().endswith(old)
+    elsewhere = {**record, "settings": {**record["settings"], "mode": "unheard of"}}
+    line = next(row for row in summary_text(elsewhere, released).splitlines() if row.startswith("sensitivity"))
+    assert line.rstrip().endswith("-")
