@@ -26,6 +26,9 @@ def review(arguments: tuple[str, ...]) -> int:
 
     Every option is the viewer's own: calcimeasure review --help
     """  # noqa: D301
+    if {"-h", "--help"} & set(arguments) and not _viewer_installed():
+        click.echo(click.get_current_context().get_help())
+        return 0
     check_viewer()
     # S603: our own module with the arguments that the person typed, no shell between.
     return subprocess.run([sys.executable, "-m", "napari_calcimeasure", *arguments], check=False).returncode  # noqa: S603
@@ -43,3 +46,11 @@ def check_viewer() -> None:
         raise MissingExtraError("the viewer needs napari, which is not installed", remedy=INSTALL)
     if not any(find_spec(binding) is not None for binding in BINDINGS):
         raise MissingExtraError("the viewer needs a Qt binding, and none is installed", remedy=INSTALL)
+
+
+def _viewer_installed() -> bool:
+    try:
+        check_viewer()
+    except MissingExtraError:
+        return False
+    return True
