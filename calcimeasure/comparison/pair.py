@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from calcimeasure.comparison.records import (
     Verdict,
 )
 from calcimeasure.comparison.registration import register
-from calcimeasure.comparison.seen_again import look_again, presence_of, sight_of
+from calcimeasure.comparison.seen_again import Sight, look_again, presence_of, sight_of
 from calcimeasure.comparison.self_check import self_check as run_self_check
 from calcimeasure.comparison.verdict import checked_margin
 from calcimeasure.deposits import DepositLabels, Origin
@@ -52,6 +53,11 @@ class _Film:
     film: Radiograph
     anatomy: Anatomy
     labels: DepositLabels | None
+
+    @cached_property
+    def sight(self) -> Sight:
+        """The film ready to be compared place by place; made when it is first asked for."""
+        return sight_of(self.film, self.anatomy)
 
 
 def compare(
@@ -164,7 +170,7 @@ def compare(
         limit_of_detection_mm2=(
             limit_of_detection_mm2 if first.labels is not None else get_segmenter(method).limit_of_detection_mm2
         ),
-        absent=absences(measured[0], measured[1], alignment, links) if _found_by_program(measured) else None,
+        absent=_absences(first, second, measured, alignment, links) if _found_by_program(measured) else None,
     )
     if not self_check:
         return comparison
@@ -243,8 +249,8 @@ def _found_by_program(measured: Sequence[FilmMeasurement]) -> bool:
     return all(deposit.origin is Origin.AUTO for film in measured for deposit in film.labels.deposits)
 
 
-def absences(
-    baseline: FilmMeasurement, followup: FilmMeasurement, alignment: Alignment, links: Sequence[Link]
+def _absences(
+    first: _Film, second: _Film, measured: Sequence[FilmMeasurement], alignment: Alignment, links: Sequence[Link]
 ) -> dict[int, float]:
     """Return, by number of the link, the probability that a new or resolved deposit is not on the other film.
 
@@ -255,11 +261,11 @@ def absences(
         for number, link in enumerate(links, start=1)
         if link.status in (LinkStatus.NEW, LinkStatus.RESOLVED)
     }
-    if not unmatched or baseline.anatomy is None or followup.anatomy is None:
+    if not unmatched:
         return {}
-    sights = (sight_of(baseline.film, baseline.anatomy), sight_of(followup.film, followup.anatomy))
-    cells = [sight.on_cells(film.labels.image) for sight, film in zip(sights, (baseline, followup), strict=True)]
-    back = inverse(alignment, followup.film.shape)
+    sights = (first.sight, second.sight)
+    cells = [sight.on_cells(film.labels.image) for sight, film in zip(sights, measured, strict=True)]
+    back = inverse(alignment, second.film.shape)
     chances = {}
     for number, link in unmatched.items():
         new = link.status is LinkStatus.NEW
@@ -291,8 +297,7 @@ def _labels_of_both(
         return alone, alone
     after = segmenter.propose(second.film, second.anatomy)
     before, after = judge_together(before, after, alignment, field)
-    sights = (sight_of(first.film, first.anatomy), sight_of(second.film, second.anatomy))
-    before, after = look_again((sights[0], before), (sights[1], after), alignment, field)
+    before, after = look_again((first.sight, before), (second.sight, after), alignment, field)
     return accept(before), accept(after)
 
 

@@ -53,7 +53,7 @@ class NetworkSegmenter:
         if anatomy.limb_count == 0:
             return nothing_proposed(film, anatomy, method=METHOD, threshold=judge.threshold)
         evidence = gather(film, anatomy)
-        regions, cells = candidates(evidence, map_of_film(film, anatomy))
+        regions, cells = candidates(evidence, _map_of(film.sha256, evidence.inputs, evidence.limb))
         judged = judge(np.array([describe(region, cells) for region in regions])) if regions else np.zeros(0)
         return proposals_from_regions(
             film,
@@ -172,15 +172,21 @@ def map_of_film(film: Radiograph, anatomy: Anatomy) -> NDArray[np.float32]:
     numpy.ndarray
         float32, (rows, cols): the working grid of the film and its padding.
     """
-    kept = _kept_maps.get(film.sha256)
+    if film.sha256 in _kept_maps:
+        return _kept_maps[film.sha256]
+    inputs, _ = network_input(film, anatomy)
+    limb, _ = masks_on_input(film, anatomy, inputs.shape)
+    return _map_of(film.sha256, inputs, limb)
+
+
+def _map_of(sha256: str, inputs: NDArray[np.float32], limb: NDArray[np.bool_]) -> NDArray[np.float32]:
+    kept = _kept_maps.get(sha256)
     if kept is None:
-        inputs, _ = network_input(film, anatomy)
-        limb, _ = masks_on_input(film, anatomy, inputs.shape)
         kept = probability_map(inputs, limb)
         kept.flags.writeable = False
         while len(_kept_maps) >= _MOST_KEPT:
             _kept_maps.pop(next(iter(_kept_maps)))
-        _kept_maps[film.sha256] = kept
+        _kept_maps[sha256] = kept
     return kept
 
 

@@ -78,10 +78,16 @@ class Proposals:
         probabilities
             One a number.
         """
-        present = np.flatnonzero(np.bincount(image.ravel(), minlength=len(probabilities) + 1)[1:])
-        renumber = np.zeros(len(probabilities) + 1, dtype=np.uint16)
-        renumber[present + 1] = np.arange(1, len(present) + 1)
-        return replace(self, image=renumber[image], probabilities=np.asarray(probabilities[present], dtype=np.float64))
+        image, kept = renumbered(image)
+        return replace(self, image=image, probabilities=np.asarray(probabilities[kept - 1], dtype=np.float64))
+
+
+def renumbered(image: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], NDArray[np.intp]]:
+    """Return a label image numbered without gaps, and the old number of each new one."""
+    kept = np.flatnonzero(np.bincount(image.ravel(), minlength=1)[1:]) + 1
+    renumber = np.zeros(int(image.max(initial=0)) + 1, dtype=np.uint16)
+    renumber[kept] = np.arange(1, len(kept) + 1)
+    return renumber[image], kept
 
 
 class Segmenter(Protocol):

@@ -19,7 +19,7 @@ from calcimeasure.deposits import LARGEST_LABEL
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import Box, footprint, seed_on_film
 from calcimeasure.segmentation.grouping import group_within_px
-from calcimeasure.segmentation.protocol import Proposals
+from calcimeasure.segmentation.protocol import Proposals, renumbered
 
 MOST_PROPOSALS = 500
 _MOST_OUTLINED = 60
@@ -137,7 +137,7 @@ def proposals_from_regions(
         placed.append(region)
         image[box][free] = len(placed)
     _outline(film, image, placed, outline_from)
-    image, kept = _renumbered(image)
+    image, kept = renumbered(image)
     probabilities = np.array([placed[number - 1].probability for number in kept], dtype=np.float64)
     return Proposals(
         image=image,
@@ -201,11 +201,3 @@ def outline_on_film(
     leash = cv2.dilate(near.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size))
     kept = found & (leash > 0)
     return (kept if kept.any() else near), where
-
-
-def _renumbered(image: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], list[int]]:
-    present = np.flatnonzero(np.bincount(image.ravel(), minlength=1))
-    kept = [int(number) for number in present if 0 < number <= LARGEST_LABEL]
-    renumber = np.zeros(int(image.max(initial=0)) + 1, dtype=np.uint16)
-    renumber[kept] = np.arange(1, len(kept) + 1)
-    return renumber[image], kept
