@@ -3,6 +3,9 @@
 Each session runs in a forked process that edits as fast as it can, tells over a pipe what the board was after each
 edit, and is killed (signal 9) at a random moment. Run as a program of its own so that no other test's threads are
 forked along.
+
+The draft's log holds one action an edit, so that it says by itself which edit it reaches to: the same board comes back
+again and again (undo, a finding set to and fro) and could not tell. The labels must be those of that very edit.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -50,20 +54,41 @@ def fingerprint(board: Board) -> str:
 def work(films: Material, place: Place, autosave_s: float, pipe: int, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     session = Session(films, place=place, autosave_s=autosave_s)
-    os.write(pipe, f"{fingerprint(session.board)} {time.monotonic()}\n".encode())
+    told = -1
     while True:
+        if len(session.actions) > told:  # one that changed nothing is no edit
+            os.write(pipe, f"{fingerprint(session.board)} {time.monotonic()}\n".encode())
+            told = len(session.actions)
         which = chance.choice(list(Which))
         number = chance.choice(sorted(session.board.deposits[which]))
         if chance.random() < 0.2 and session.history.undo_name is not None:
             session.undo()
         elif chance.random() < 0.3:
             grown = tools.resize(session.board, which, number, pixels=chance.choice([-1, 1]))
-            if grown.entries and any(entry.after is None for entry in grown.entries):
-                continue
-            session.do(grown)
+            if all(entry.after is not None for entry in grown.entries):
+                session.do(grown)
         else:
             session.do(tools.set_finding(session.board, which, number, chance.choice(list(Finding))))
-        os.write(pipe, f"{fingerprint(session.board)} {time.monotonic()}\n".encode())
+
+
+class Listener(threading.Thread):
+    """Takes what a reader tells as it comes: a pipe that nobody empties would stop the reader after 800 edits."""
+
+    def __init__(self, pipe: int) -> None:
+        super().__init__(daemon=True)
+        self.told: list[tuple[str, float]] = []
+        self.begun = threading.Event()
+        self._pipe = pipe
+        self.start()
+
+    def run(self) -> None:
+        with os.fdopen(self._pipe, "rb") as pipe:
+            for line in pipe:
+                if line.endswith(b"\n"):  # the last one may be cut off by the kill
+                    name, at = line.decode().split()
+                    self.told.append((name, float(at)))
+                self.begun.set()
+        self.begun.set()
 
 
 def run_and_kill(films: Material, place: Place, autosave_s: float, longest_s: float, seed: int) -> dict[str, object]:
@@ -76,30 +101,32 @@ def run_and_kill(films: Material, place: Place, autosave_s: float, longest_s: fl
         finally:
             os._exit(1)
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        lines = [pipe.readline()]
-        time.sleep(random.Random(seed).uniform(0.0, longest_s))  # noqa: S311
-        os.kill(child, signal.SIGKILL)
-        killed_s = time.monotonic()
-        os.waitpid(child, 0)
-        lines += pipe.readlines()
-    told = [line.decode().split() for line in lines if line.endswith(b"\n")]
-    states = [name for name, _ in told]
-    times = [float(at) for _, at in told]
-    result: dict[str, object] = {"edits": len(states) - 1, "whole": True, "behind_s": 0.0, "lock_taken_over": True}
-    saved = 0
+    listener = Listener(reading)
+    listener.begun.wait()
+    time.sleep(random.Random(seed).uniform(0.0, longest_s))  # noqa: S311
+    os.kill(child, signal.SIGKILL)
+    killed_s = time.monotonic()
+    _, status = os.waitpid(child, 0)
+    listener.join()
+    result = judged(place, listener.told, killed_s)
+    again = Session(films, place=place, draft=unfinished(place) if result["whole"] else None)
+    again.close()
+    return {**result, "killed": os.WIFSIGNALED(status)}
+
+
+def judged(place: Place, told: list[tuple[str, float]], killed_s: float) -> dict[str, object]:
+    """Return how far the draft on the disk is behind, and whether it is whole: the board of the edit it reaches to."""
+    result: dict[str, object] = {"edits": len(told) - 1, "worked_s": killed_s - told[0][1], "whole": True}
+    saved, name = 0, told[0][0]
     if place.draft.is_file():
         try:
-            name = fingerprint(read_draft(place.draft).board)
+            draft = read_draft(place.draft)
         except ReadingError as error:
             return {**result, "whole": False, "error": str(error)}
-        # An edit may be on the disk before its line was written to the pipe: that is not behind, but ahead.
-        saved = len(states) - 1 - states[::-1].index(name) if name in states else len(states)
-    if saved < len(states) - 1:
-        result["behind_s"] = killed_s - times[saved + 1]
-    draft = unfinished(place)
-    again = Session(films, place=place, draft=draft)
-    again.close()
+        saved, name = len(draft.actions), fingerprint(draft.board)
+    # The last edit may be on the disk before its line was written to the pipe: that is ahead, not behind.
+    result["whole"] = saved == len(told) or (saved < len(told) and told[saved][0] == name)
+    result["behind_s"] = killed_s - told[saved + 1][1] if saved + 1 < len(told) else 0.0
     return result
 
 
@@ -111,6 +138,7 @@ def main() -> None:
         place = Place(root=folder / str(number), key=films.key, reader="R1")
         result = run_and_kill(films, place, float(sys.argv[4]), float(sys.argv[5]), seed + number)
         sys.stdout.write(json.dumps(result) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def kill_sessions(folder: Path, count: int, seed: int, autosave_s: float, longes
 
 def check(results: list[dict[str, object]], count: int) -> None:
     assert len(results) == count
+    assert all(result["killed"] for result in results), "a reader ended before it was killed"
     assert all(result["whole"] for result in results), results
     assert max(result["behind_s"] for result in results) <= MOST_BEHIND_S
     assert sum(result["edits"] for result in results) > count, "the readers hardly worked"
