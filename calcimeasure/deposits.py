@@ -113,7 +113,8 @@ class DepositLabels:
         numbers = [deposit.label for deposit in self.deposits]
         if numbers != list(range(1, len(numbers) + 1)):
             raise LabelsError(f"deposits must be numbered 1 to {len(numbers)} in order, not {numbers}")
-        present = np.flatnonzero(np.bincount(self.image[self.image > 0]))  # counting the empty part takes 20 ms
+        # Counting the empty part, or choosing the rest by a mask, takes ten times as long.
+        present = np.flatnonzero(np.bincount(self.image.reshape(-1)[np.flatnonzero(self.image != 0)]))
         if present.tolist() != numbers:
             raise LabelsError(
                 f"the label image holds the numbers {present.tolist()}, the deposits are {numbers}",

@@ -191,13 +191,27 @@ def _reasons(
     """Return for each label why it cannot be compared: where it has a partner, and where it has none."""
     row, col = places_of(own.labels.image)
     label = own.labels.image[row, col]
+    return reasons_of_pixels(row, col, label, count=len(own.labels), other=other.film, alignment=alignment, mask=mask)
+
+
+def reasons_of_pixels(
+    row: NDArray[np.intp],
+    col: NDArray[np.intp],
+    label: NDArray[np.integer],
+    *,
+    count: int,
+    other: Radiograph,
+    alignment: Alignment,
+    mask: tuple[NDArray[np.bool_], int],
+) -> dict[int, tuple[str, str]]:
+    """Return why deposits cannot be compared, as `_reasons` does, from the pixels of deposits 1 to `count`."""
     inside, step = mask
-    pixels = np.bincount(label, minlength=len(own.labels) + 1)
-    shown = np.bincount(label, inside[row // step, col // step], len(own.labels) + 1)
+    pixels = np.bincount(label, minlength=count + 1)
+    shown = np.bincount(label, inside[row // step, col // step], count + 1)
     places = map_points(alignment, np.stack([row, col], axis=1).astype(np.float64))
-    clipped = np.bincount(label, is_clipped(other.film, places), len(own.labels) + 1)
+    clipped = np.bincount(label, is_clipped(other, places), count + 1)
     reasons = {}
-    for number in range(1, len(own.labels) + 1):
+    for number in range(1, count + 1):
         outside = OUTSIDE if shown[number] < LEAST_SHOWN * pixels[number] else ""
         hidden = CLIPPED if clipped[number] > MOST_CLIPPED * pixels[number] else ""
         reasons[number] = (outside, outside or hidden)

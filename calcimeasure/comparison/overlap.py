@@ -110,22 +110,52 @@ def _overlaps(
     alignment: Alignment,
     sizes: tuple[NDArray[np.float64], ...],
 ) -> Overlaps:
+    thinned = tuple(
+        region_points(regions, float(size.mean()))
+        for regions, size in zip((first_regions, second_regions), sizes, strict=True)
+    )
+    return overlaps_of_points(thinned[0], thinned[1], alignment, sizes[1])
+
+
+def overlaps_of_points(
+    thinned_1: RegionPoints,
+    thinned_2: RegionPoints,
+    alignment: Alignment,
+    size_2: NDArray[np.float64],
+    *,
+    reach: float | None = None,
+) -> Overlaps:
+    """Return which regions lie on or beside one another, from the points that stand for them.
+
+    Parameters
+    ----------
+    thinned_1, thinned_2
+        Of whole regions: all of either film, or some.
+    alignment
+        From the first film to the second.
+    size_2
+        (row, column) size of the second film's pixels in mm.
+    reach
+        How far points are looked for, in mm; the most that `tolerances` allows where all regions are given.
+    """
     from scipy.spatial import cKDTree
 
-    size_1, size_2 = sizes
-    thinned_1 = region_points(first_regions, float(size_1.mean()))
-    thinned_2 = region_points(second_regions, float(size_2.mean()))
     points_1, points_2 = thinned_1.points, thinned_2.points
     if len(points_1) == 0 or len(points_2) == 0:
-        return _none()
+        return no_overlaps()
     # Both films' sizes differ by the alignment's scale where spacings are unknown or wrong: measure on the second.
     placed_1 = map_points(alignment, points_1) * size_2
     placed_2 = points_2 * size_2
-    standard_error = uncertainty_at(alignment, points_1) * float(np.sqrt(abs(np.linalg.det(alignment.matrix[:, :2]))))
-    allowed = np.clip(TOLERANCE_SE * standard_error * float(size_2.mean()), *TOLERANCE_MM)
-    reach = float(allowed.max())
-    near = cKDTree(placed_1).sparse_distance_matrix(cKDTree(placed_2), reach, output_type="ndarray")
+    allowed = tolerances(alignment, points_1, size_2)
+    within = float(allowed.max()) if reach is None else reach
+    near = cKDTree(placed_1).sparse_distance_matrix(cKDTree(placed_2), within, output_type="ndarray")
     return _gathered(near, (thinned_1, thinned_2), (placed_1, placed_2), allowed)
+
+
+def tolerances(alignment: Alignment, points: NDArray[np.float64], size_2: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what distance, in mm on the second film, is put down to alignment at (row, col) points of the first."""
+    standard_error = uncertainty_at(alignment, points) * float(np.sqrt(abs(np.linalg.det(alignment.matrix[:, :2]))))
+    return np.clip(TOLERANCE_SE * standard_error * float(size_2.mean()), *TOLERANCE_MM)
 
 
 def _gathered(
@@ -180,11 +210,20 @@ class RegionPoints:
     inner: NDArray[np.bool_]
 
 
-def region_points(regions: NDArray[np.integer], pixel_mm: float) -> RegionPoints:
+def region_points(regions: NDArray[np.integer], pixel_mm: float, *, corner: tuple[int, int] = (0, 0)) -> RegionPoints:
     """Return pixels that stand for the regions of a label image.
 
     A region's area is stood for by its pixels on a lattice of about `POINT_PITCH_MM`, or by all of them where that
     leaves too few; its edge pixels are added.
+
+    Parameters
+    ----------
+    regions
+        Label image of a film, or of a window of it that holds its regions whole.
+    pixel_mm
+        Size of a pixel.
+    corner
+        Where on the film the window's first pixel lies: a region's points do not depend on the window.
     """
     row, col = places_of(regions)
     label = regions[row, col].astype(np.intp)
@@ -194,11 +233,11 @@ def region_points(regions: NDArray[np.integer], pixel_mm: float) -> RegionPoints
     for down, right in ((0, 1), (2, 1), (1, 0), (1, 2)):
         edge |= framed[row + down, col + right] != centre
     stride = max(1, round(POINT_PITCH_MM / pixel_mm))
-    on_lattice = (row % stride == 0) & (col % stride == 0)
+    on_lattice = ((row + corner[0]) % stride == 0) & ((col + corner[1]) % stride == 0)
     few = np.bincount(label[on_lattice], minlength=int(label.max(initial=0)) + 1) < FEWEST_POINTS
     inner = on_lattice | few[label]
     keep = inner | edge
-    points = np.stack([row[keep], col[keep]], axis=1).astype(np.float64)
+    points = np.stack([row[keep] + corner[0], col[keep] + corner[1]], axis=1).astype(np.float64)
     return RegionPoints(points=points, label=label[keep], inner=inner[keep])
 
 
@@ -218,7 +257,8 @@ def _centres(label: NDArray[np.intp], placed: NDArray[np.float64]) -> NDArray[np
     return np.stack([np.bincount(label, placed[:, axis]) / number for axis in (0, 1)], axis=1)
 
 
-def _none() -> Overlaps:
+def no_overlaps() -> Overlaps:
+    """Return no pair at all."""
     index, value = np.zeros(0, np.intp), np.zeros(0)
     return Overlaps(
         first=index,

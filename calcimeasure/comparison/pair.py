@@ -33,10 +33,13 @@ from calcimeasure.comparison.verdict import checked_margin
 from calcimeasure.deposits import DepositLabels, Origin
 from calcimeasure.errors import UsageError
 from calcimeasure.measurement import measure_film
-from calcimeasure.measurement.pair import area_ratio
+from calcimeasure.measurement.pair import AreaRatio, area_ratio
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation import accept, get_segmenter
+
+RatioOf = Callable[[FilmMeasurement, int, FilmMeasurement, int], AreaRatio | None]
+"""How much one deposit's area changed; None where two areas must be compared as measured."""
 
 DEFAULT_MARGIN: Interval = (0.80, 1.25)
 SAME_FILM_WARNING = (
@@ -191,6 +194,7 @@ def judge(
     repositioning_sd: float | None = None,
     limit_of_detection_mm2: float | None = None,
     absent: Mapping[int, float] | None = None,
+    ratio_of: RatioOf = area_ratio,
 ) -> Comparison:
     """Return the verdict on a measured and linked pair: the last step of `compare`, and what a viewer follows live.
 
@@ -212,6 +216,8 @@ def judge(
         Area that whoever read the films would have found 95 times in 100; None where it is not known.
     absent
         By number of the link: probability that a new or resolved deposit is really not on the other film.
+    ratio_of
+        `area_ratio`, or what remembers its answers.
     """
     change = assess_change(
         links,
@@ -223,7 +229,7 @@ def judge(
         processing_differs=processing is not None,
         baseline_lod_px=_in_pixels(limit_of_detection_mm2, baseline),
         followup_lod_px=_in_pixels(limit_of_detection_mm2, followup),
-        pair_ratios=_pair_ratios(links, baseline, followup),
+        pair_ratios=_pair_ratios(links, baseline, followup, ratio_of),
         absent=absent,
     )
     told = change.comparison_fields()
@@ -302,13 +308,13 @@ def _labels_of_both(
 
 
 def _pair_ratios(
-    links: tuple[Link, ...], baseline: FilmMeasurement, followup: FilmMeasurement
+    links: tuple[Link, ...], baseline: FilmMeasurement, followup: FilmMeasurement, ratio_of: RatioOf
 ) -> dict[int, tuple[float, float]]:
     """Return the log ratio and its error, by link, where one deposit answers to one and both edges can be compared."""
     ratios = {}
     for number, link in enumerate(links, start=1):
         if link.status is LinkStatus.MATCHED and len(link.baseline_labels) == len(link.followup_labels) == 1:
-            ratio = area_ratio(baseline, link.baseline_labels[0], followup, link.followup_labels[0])
+            ratio = ratio_of(baseline, link.baseline_labels[0], followup, link.followup_labels[0])
             if ratio is not None:
                 ratios[number] = (ratio.log_ratio, ratio.se)
     return ratios

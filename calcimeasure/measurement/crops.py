@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,7 +40,12 @@ class DepositCrop:
     crop: Crop
 
 
-def deposit_crops(film: Radiograph, image: NDArray[np.uint16], wanted: frozenset[int]) -> Iterator[DepositCrop]:
+def deposit_crops(
+    film: Radiograph,
+    image: NDArray[np.uint16],
+    wanted: frozenset[int],
+    boxes: Mapping[int, tuple[slice, slice]] | None = None,
+) -> Iterator[DepositCrop]:
     """Yield the crops of deposits in order of their numbers.
 
     Pixels that are not square are resampled to square ones of the same area, so that areas in pixels stay what they
@@ -53,9 +59,11 @@ def deposit_crops(film: Radiograph, image: NDArray[np.uint16], wanted: frozenset
         Its label image.
     wanted
         Which deposits.
+    boxes
+        The smallest window that holds each of them, where that is known: finding it looks at the whole film.
     """
-    for number, box in enumerate(ndimage.find_objects(image), start=1):
-        if number not in wanted or box is None:
+    for number, box in _boxes_of(image, wanted) if boxes is None else sorted(boxes.items(), key=_number):
+        if number not in wanted:
             continue
         own = image[box] == number
         aspect = film.spacing.pixel_aspect
@@ -73,6 +81,15 @@ def deposit_crops(film: Radiograph, image: NDArray[np.uint16], wanted: frozenset
             corner=(first_row, first_col),
         )
         yield DepositCrop(label=number, mask=mask, first_row=first_row, first_col=first_col, crop=_square(crop, aspect))
+
+
+def _boxes_of(image: NDArray[np.uint16], wanted: frozenset[int]) -> list[tuple[int, Any]]:
+    found: list[Any] = ndimage.find_objects(image)
+    return [(number, box) for number, box in enumerate(found, start=1) if number in wanted and box is not None]
+
+
+def _number(entry: tuple[int, Any]) -> int:
+    return entry[0]
 
 
 def _widened(box: tuple[slice, ...], margin: int, shape: tuple[int, int], aspect: float) -> tuple[slice, slice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,12 +157,16 @@ class _Found:
 
 
 def _found(
-    film: Radiograph, labels: DepositLabels, numbers: Sequence[int], precision: float | None
+    film: Radiograph,
+    labels: DepositLabels,
+    numbers: Sequence[int],
+    precision: float | None,
+    boxes: Mapping[int, tuple[slice, slice]] | None = None,
 ) -> dict[int, _Found]:
     _check(film, labels, precision)
     methods = {deposit.label: deposit.area_method for deposit in labels.deposits}
     found = {}
-    for cut in deposit_crops(film, labels.image, frozenset(numbers)):
+    for cut in deposit_crops(film, labels.image, frozenset(numbers), boxes):
         described = describe_crop(cut.crop)
         if methods[cut.label] is AreaMethod.OUTLINE:
             area = outline_area(cut.mask, precision)

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels
 from calcimeasure.errors import ReadingError
+
+Window = tuple[slice, slice]
+"""Rows and columns of a film."""
 
 
 class Which(StrEnum):
@@ -43,6 +48,12 @@ class Patch:
     before: NDArray[np.uint16]
     after: NDArray[np.uint16]
 
+    @property
+    def window(self) -> Window:
+        """The rows and columns of the film that it covers."""
+        rows, cols = self.after.shape
+        return (slice(self.row, self.row + rows), slice(self.col, self.col + cols))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
@@ -68,6 +79,10 @@ class Edit:
     patches: tuple[Patch, ...] = ()
     entries: tuple[Entry, ...] = ()
     links: tuple[frozenset[HandLink], frozenset[HandLink]] | None = None
+
+    def windows(self, film: Which) -> list[Window]:
+        """Return the windows of one film that it changes."""
+        return [patch.window for patch in self.patches if patch.film is film]
 
     @property
     def empty(self) -> bool:
@@ -106,6 +121,7 @@ class Board:
     images: dict[Which, NDArray[np.uint16]]
     deposits: dict[Which, dict[int, Deposit]]
     links: frozenset[HandLink] = field(default_factory=frozenset)
+    _boxes: dict[Which, dict[int, Window]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, labels: Mapping[Which, DepositLabels], links: Iterable[HandLink] = ()) -> Board:
@@ -126,8 +142,8 @@ class Board:
         """
         self._check(edit)
         for patch in edit.patches:
-            rows, cols = patch.after.shape
-            self.images[patch.film][patch.row : patch.row + rows, patch.col : patch.col + cols] = patch.after
+            self.images[patch.film][patch.window] = patch.after
+            self._widen_boxes(patch)
         for entry in edit.entries:
             if entry.after is None:
                 del self.deposits[entry.film][entry.label]
@@ -138,15 +154,28 @@ class Board:
 
     def _check(self, edit: Edit) -> None:
         for patch in edit.patches:
-            rows, cols = patch.before.shape
-            there = self.images[patch.film][patch.row : patch.row + rows, patch.col : patch.col + cols]
-            if not np.array_equal(there, patch.before):
+            if not np.array_equal(self.images[patch.film][patch.window], patch.before):
                 raise ReadingError(f"'{edit.name}' does not fit the labels as they are now", where=patch.film)
         for entry in edit.entries:
             if self.deposits[entry.film].get(entry.label) != entry.before:
                 raise ReadingError(f"'{edit.name}' does not fit deposit {entry.label}", where=entry.film)
         if edit.links is not None and self.links != edit.links[0]:
             raise ReadingError(f"'{edit.name}' does not fit the links as they are now")
+
+    def box(self, film: Which, label: int) -> Window | None:
+        """Return a window that holds all of a deposit's pixels, or None where it has none; it may be larger."""
+        if film not in self._boxes:
+            found: list[Any] = ndimage.find_objects(self.images[film])
+            self._boxes[film] = {number: box for number, box in enumerate(found, start=1) if box is not None}
+        return self._boxes[film].get(label)
+
+    def _widen_boxes(self, patch: Patch) -> None:
+        """Let the boxes that are known hold what a patch put down; what it took away leaves them too large at most."""
+        boxes = self._boxes.get(patch.film)
+        if boxes is None:
+            return
+        for label in np.flatnonzero(np.bincount(patch.after[patch.after != patch.before])).tolist():
+            boxes[label] = patch.window if label not in boxes else joined(boxes[label], patch.window)
 
     def free_label(self, film: Which) -> int:
         """Return the number after the highest that a deposit of this film has.
@@ -174,3 +203,36 @@ class Board:
             image=renumber[self.images[film]], deposits=deposits, method=method, film_sha256=film_sha256
         )
         return value, numbers
+
+
+def joined(first: Window, second: Window) -> Window:
+    """Return the smallest window that holds both."""
+    rows, cols = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
+    return (rows, cols)
+
+
+def widened(window: Window, by: int, shape: tuple[int, int]) -> Window:
+    """Return the window with a margin, as far as the film goes."""
+    rows, cols = (
+        slice(max(side.start - by, 0), min(side.stop + by, size)) for side, size in zip(window, shape, strict=True)
+    )
+    return (rows, cols)
+
+
+def window_of(mask: NDArray[np.bool_], within: Window | None = None) -> Window | None:
+    """Return the smallest window that holds what is true, or None where nothing is.
+
+    Parameters
+    ----------
+    within
+        Where the mask lies on the film; the whole film without it.
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return None
+    cols = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    row, col = (0, 0) if within is None else (within[0].start, within[1].start)
+    return (
+        slice(row + int(rows[0]), row + int(rows[-1]) + 1),
+        slice(col + int(cols[0]), col + int(cols[-1]) + 1),
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from calcimeasure.measurement import influence_px
 from calcimeasure.measurement.film import _Found, _found, _over_exposed, _rows, total_area
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.readings.board import Board, Edit, Which
+from calcimeasure.readings.board import Board, Edit, Which, Window, joined, window_of
 
 METHOD = "reader"
 
@@ -69,11 +70,19 @@ class LiveFilm:
         """Return what is measured of the board's deposit `number`, or None where there is none."""
         return self._rows.get(number)
 
+    def places(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows and columns of a deposit's pixels, row by row."""
+        found = self._found[number]
+        return found.rows, found.cols
+
     def start(self, board: Board) -> None:
         """Measure everything."""
         self._rows, self._found = {}, {}
-        self._renumber(board)
-        self._measure(board, set(board.deposits[self.which]))
+        self._numbers = sorted(board.deposits[self.which])
+        image = board.images[self.which]
+        gapless = self._numbers == list(range(1, len(self._numbers) + 1))
+        self._image = image.copy() if gapless else self._table()[image]
+        self._measure(board, self._numbers, None)
 
     def update(self, board: Board, edit: Edit) -> bool:
         """Follow an edit that was applied to the board; return whether it concerned this film."""
@@ -83,15 +92,14 @@ class LiveFilm:
             self._rename(board, edit)
             return True
         concerned = self._concerned(board, edit)
-        if sorted(board.deposits[self.which]) == self._numbers:
-            table = self._table()
-            for patch in edit.patches:
-                if patch.film is self.which:
-                    rows, cols = patch.after.shape
-                    self._image[patch.row : patch.row + rows, patch.col : patch.col + cols] = table[patch.after]
-        else:
-            self._renumber(board)
-        self._measure(board, concerned)
+        self._renumber(board)
+        table = self._table()
+        for patch in edit.patches:
+            if patch.film is self.which:
+                self._image[patch.window] = table[patch.after]
+        position = {number: k for k, number in enumerate(self._numbers, start=1)}
+        boxes = {position[number]: self._box(number, position[number], edit) for number in concerned & set(position)}
+        self._measure(board, concerned, boxes)
         return True
 
     def concerns(self, edit: Edit) -> bool:
@@ -152,12 +160,27 @@ class LiveFilm:
         return table
 
     def _renumber(self, board: Board) -> None:
-        self._numbers = sorted(board.deposits[self.which])
-        image = board.images[self.which]
-        gapless = self._numbers == list(range(1, len(self._numbers) + 1))
-        self._image = image.copy() if gapless else self._table()[image]
+        """Follow deposits that came or went: those after them move up or down, wherever their pixels were."""
+        numbers = sorted(board.deposits[self.which])
+        if numbers == self._numbers:
+            return
+        before = {number: k for k, number in enumerate(self._numbers, start=1)}
+        self._numbers = numbers
+        for k, number in enumerate(numbers, start=1):
+            if number in before and before[number] != k:
+                self._image[self.places(number)] = k
 
-    def _measure(self, board: Board, concerned: Iterable[int]) -> None:
+    def _box(self, number: int, position: int, edit: Edit) -> Window:
+        """Return the smallest window that holds a deposit: in it lie its old pixels and what the edit put down."""
+        windows = edit.windows(self.which)
+        if number in self._found:
+            rows, cols = self.places(number)
+            own = (slice(int(rows.min()), int(rows.max()) + 1), slice(int(cols.min()), int(cols.max()) + 1))
+            windows.append(own)
+        around = reduce(joined, windows)
+        return window_of(self._image[around] == position, around) or around
+
+    def _measure(self, board: Board, concerned: Iterable[int], boxes: Mapping[int, Window] | None) -> None:
         labels = DepositLabels(
             image=self._image.copy(),
             deposits=self._entries(board),
@@ -167,7 +190,7 @@ class LiveFilm:
         )
         position = {number: k for k, number in enumerate(self._numbers, start=1)}
         again = {position[number]: number for number in concerned if number in position}
-        found = _found(self.film, labels, sorted(again), self.precision)
+        found = _found(self.film, labels, sorted(again), self.precision, boxes)
         for row in _rows(self.film, labels, found, self.anatomy):
             number = again[row.label]
             self._rows[number], self._found[number] = row, found[row.label]

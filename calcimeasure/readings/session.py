@@ -23,8 +23,9 @@ from calcimeasure.readings.autosave import Autosave
 from calcimeasure.readings.board import Board, Edit, Which
 from calcimeasure.readings.draft import Draft, read_draft, write_draft
 from calcimeasure.readings.history import History
-from calcimeasure.readings.linking import decisions, link_by_hand
+from calcimeasure.readings.linking import decisions
 from calcimeasure.readings.live import LiveFilm
+from calcimeasure.readings.live_links import LiveLinks, RatioMemory
 from calcimeasure.readings.lock import ReadingLock
 from calcimeasure.readings.material import Material
 from calcimeasure.readings.store import Place, signed_labels, version_number, write_signed
@@ -111,8 +112,12 @@ class Session:
         }
         if place is not None and not read_only:
             self._take(place, autosave_s)
+        self._ratio_of = RatioMemory()
+        self._links = self._live_links()
         for live in self.live.values():
             live.start(self.board)
+        if self._links is not None:
+            self._links.update(self.live, self.board.deposits)
         self.comparison: Comparison | None = self._judged()
 
     # What it starts from -------------------------------------------------------------------------------------------
@@ -188,6 +193,8 @@ class Session:
         before = self._areas_of(edit)
         for live in self.live.values():
             live.update(self.board, edit)
+        if self._links is not None:
+            self._links.update(self.live, {which: live.touched(edit) for which, live in self.live.items()})
         self.comparison = self._judged()
         self._log(edit, areas, before)
         self._unsaved = True
@@ -245,24 +252,32 @@ class Session:
         """The links as they stand; none for one film."""
         return self.comparison.links if self.comparison is not None else ()
 
-    def _judged(self) -> Comparison | None:
+    def _live_links(self) -> LiveLinks | None:
         start, common = self.material.comparison, self.material.common
+        if start is None or common is None or start.alignment is None:
+            return None
+        return LiveLinks(self.material.films, start.alignment, common)
+
+    def _judged(self) -> Comparison | None:
+        start = self.material.comparison
         if start is None:
             return None
         first, second = self.measurement(Which.BASELINE), self.measurement(Which.FOLLOWUP)
-        if common is None or start.alignment is None:
+        if self._links is None or start.alignment is None:
             return replace(start, baseline=first, followup=second)
-        decided = decisions(self.board.links, {which: live.numbers for which, live in self.live.items()})
+        numbers = {which: live.numbers for which, live in self.live.items()}
+        decided = decisions(self.board.links, numbers)
         return judge(
             first,
             second,
             start.registration,
             start.alignment,
-            link_by_hand(first, second, start.alignment, common, decided),
+            self._links.links(first, second, numbers, decided),
             processing=self.material.processing,
             pair_warnings=self.material.pair_warnings,
             margin_ratio=self.material.margin_ratio,
             repositioning_sd=self.material.repositioning_sd,
+            ratio_of=self._ratio_of,
         )
 
     # Keeping it ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,243 @@
+"""Links of a pair while a reader works on it: after an edit only what it can have altered is looked at again.
+
+What `link_by_hand` needs of a deposit (the points that stand for it, which deposits of the other film they lie on,
+whether the other film shows its place) depends on its own pixels and its neighbour's alone, and is kept by their
+numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.comparison.alignment import inverse, map_points
+from calcimeasure.comparison.common_field import CommonField
+from calcimeasure.comparison.links import reasons_of_pixels
+from calcimeasure.comparison.overlap import (
+    Overlaps,
+    RegionPoints,
+    no_overlaps,
+    nominal_mm,
+    overlaps_of_points,
+    region_points,
+    tolerances,
+)
+from calcimeasure.comparison.records import Alignment, Link
+from calcimeasure.deposits import AreaMethod
+from calcimeasure.measurement.edge import Edge
+from calcimeasure.measurement.pair import AreaRatio, area_ratio
+from calcimeasure.measurement.records import FilmMeasurement
+from calcimeasure.radiograph import Radiograph
+from calcimeasure.readings.board import Which
+from calcimeasure.readings.linking import Known, Pair, link_by_hand
+from calcimeasure.readings.live import LiveFilm
+
+SIDES = (Which.BASELINE, Which.FOLLOWUP)
+BESIDE_MM = 0.01
+MOST_REMEMBERED = 5000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class _Deposit:
+    """What linking needs of one deposit: its points, the box they lie in (mm on the second film), its reach."""
+
+    points: RegionPoints
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    reach: float
+    reasons: tuple[str, str]
+
+
+class LiveLinks:
+    """The links of one pair, kept equal to those that `link_by_hand` would make of its measurements.
+
+    Parameters
+    ----------
+    films
+        The films.
+    alignment
+        Baseline to follow-up.
+    field
+        What both films show.
+    """
+
+    def __init__(self, films: Mapping[Which, Radiograph], alignment: Alignment, field: CommonField) -> None:
+        self.films = films
+        self.alignment = alignment
+        self.field = field
+        there = {Which.BASELINE: alignment, Which.FOLLOWUP: inverse(alignment, films[Which.FOLLOWUP].shape)}
+        self._there = there
+        self._masks = {
+            Which.BASELINE: (field.baseline, field.baseline_step),
+            Which.FOLLOWUP: (field.followup, field.followup_step),
+        }
+        # As `find_overlaps`: an alignment that was made by turning another round gives way to that one.
+        turned = alignment.reverse is not None
+        self._order = SIDES[::-1] if turned else SIDES
+        self._way = alignment if alignment.reverse is None else alignment.reverse
+        self._sizes = {which: np.asarray(nominal_mm(film)) for which, film in films.items()}
+        self._known: dict[Which, dict[int, _Deposit]] = {which: {} for which in SIDES}
+        self._pairs: dict[Pair, tuple[float, ...]] = {}
+        self._reach = 0.0
+
+    def update(self, films: Mapping[Which, LiveFilm], changed: Mapping[Which, Iterable[int]]) -> None:
+        """Follow the films after an edit.
+
+        Parameters
+        ----------
+        films
+            As measured.
+        changed
+            The board's numbers of the deposits whose pixels changed, came or went, a film.
+        """
+        again = {which: set(numbers) for which, numbers in changed.items()}
+        for which in SIDES:
+            for number in again.get(which, ()):
+                self._known[which].pop(number, None)
+                if films[which].row(number) is not None:
+                    self._known[which][number] = self._describe(which, *films[which].places(number))
+        first, second = self._order
+        reach = max((one.reach for one in self._known[first].values()), default=0.0)
+        if reach != self._reach:  # it says how far every deposit looks
+            self._reach = reach
+            again = {which: set(self._known[which]) | again.get(which, set()) for which in SIDES}
+        gone_1, gone_2 = again.get(first, set()), again.get(second, set())
+        self._pairs = {
+            (one, other): kept
+            for (one, other), kept in self._pairs.items()
+            if one not in gone_1 and other not in gone_2
+        }
+        self._relate(gone_1, self._known[second].keys())
+        self._relate(self._known[first].keys() - gone_1, gone_2)
+
+    def links(
+        self,
+        baseline: FilmMeasurement,
+        followup: FilmMeasurement,
+        numbers: Mapping[Which, tuple[int, ...]],
+        decided: Mapping[Pair, bool],
+    ) -> tuple[Link, ...]:
+        """Return the links of the measurements.
+
+        Parameters
+        ----------
+        baseline, followup
+            The films as they stand.
+        numbers
+            The board's number of each of their deposits, in order.
+        decided
+            As for `link_by_hand`.
+        """
+        return link_by_hand(baseline, followup, self.alignment, self.field, decided, known=self.known(numbers))
+
+    def known(self, numbers: Mapping[Which, tuple[int, ...]]) -> Known:
+        """Return what `find_out` would say, in the numbers of the measurements; `numbers` as for `links`."""
+        reasons = tuple(
+            {label: self._known[which][number].reasons for label, number in enumerate(numbers[which], start=1)}
+            for which in SIDES
+        )
+        return Known(overlaps=self._overlaps(numbers), reasons=(reasons[0], reasons[1]))
+
+    def _describe(self, which: Which, row: NDArray[np.int64], col: NDArray[np.int64]) -> _Deposit:
+        size = self._sizes[which]
+        corner = (int(row.min()), int(col.min()))
+        mask = np.zeros((int(row.max()) - corner[0] + 1, int(col.max()) - corner[1] + 1), np.uint16)
+        mask[row - corner[0], col - corner[1]] = 1
+        points = region_points(mask, float(size.mean()), corner=corner)
+        first, second = self._order
+        placed = points.points * self._sizes[second]
+        reach = 0.0
+        if which is first:
+            placed = map_points(self._way, points.points) * self._sizes[second]
+            reach = float(tolerances(self._way, points.points, self._sizes[second]).max())
+        other = SIDES[1 - SIDES.index(which)]
+        why = reasons_of_pixels(
+            row,
+            col,
+            np.ones(len(row), np.intp),
+            count=1,
+            other=self.films[other],
+            alignment=self._there[which],
+            mask=self._masks[which],
+        )
+        return _Deposit(points=points, low=placed.min(axis=0), high=placed.max(axis=0), reach=reach, reasons=why[1])
+
+    def _relate(self, ones: Iterable[int], others: Iterable[int]) -> None:
+        """Look which of these deposits of the first film lie on which of the second."""
+        first, second = (self._known[which] for which in self._order)
+        left, right = [n for n in sorted(ones) if n in first], [n for n in sorted(others) if n in second]
+        if not left or not right:
+            return
+        near = _near([first[n] for n in left], [second[n] for n in right], self._reach)
+        left = [left[k] for k in np.flatnonzero(near.any(axis=1))]
+        right = [right[k] for k in np.flatnonzero(near.any(axis=0))]
+        if not left:
+            return
+        found = overlaps_of_points(
+            _together(first, left), _together(second, right), self._way, self._sizes[self._order[1]], reach=self._reach
+        )
+        values = (found.cover_first, found.cover_second, found.gap_mm, found.apart_mm, found.tolerance_mm)
+        for place, pair in enumerate(zip(found.first.tolist(), found.second.tolist(), strict=True)):
+            self._pairs[pair] = tuple(float(value[place]) for value in values)
+
+    def _overlaps(self, numbers: Mapping[Which, tuple[int, ...]]) -> Overlaps:
+        """Return what `find_overlaps` would of the measurements."""
+        if not self._pairs:
+            return no_overlaps()
+        label = [{number: k for k, number in enumerate(numbers[which], start=1)} for which in self._order]
+        pairs = sorted((label[0][one], label[1][other], kept) for (one, other), kept in self._pairs.items())
+        values = np.array([kept for _, _, kept in pairs])
+        found = Overlaps(
+            first=np.array([one for one, _, _ in pairs], np.intp),
+            second=np.array([other for _, other, _ in pairs], np.intp),
+            cover_first=values[:, 0],
+            cover_second=values[:, 1],
+            gap_mm=values[:, 2],
+            apart_mm=values[:, 3],
+            tolerance_mm=values[:, 4],
+        )
+        return found if self._order == SIDES else found.swapped()
+
+
+def _near(ones: list[_Deposit], others: list[_Deposit], reach: float) -> NDArray[np.bool_]:
+    """Return whose boxes are in reach of whose: (ones, others)."""
+    low_1, high_1 = np.array([one.low for one in ones]), np.array([one.high for one in ones])
+    low_2, high_2 = np.array([one.low for one in others]), np.array([one.high for one in others])
+    apart = np.maximum(low_1[:, None] - high_2, low_2 - high_1[:, None]).max(axis=2)
+    return np.asarray(apart <= reach + BESIDE_MM, np.bool_)
+
+
+def _together(known: Mapping[int, _Deposit], numbers: list[int]) -> RegionPoints:
+    points = [known[number].points for number in numbers]
+    return RegionPoints(
+        points=np.concatenate([one.points for one in points]),
+        label=np.repeat(np.array(numbers, np.intp), [len(one.points) for one in points]),
+        inner=np.concatenate([one.inner for one in points]),
+    )
+
+
+class RatioMemory:
+    """`area_ratio`, asked once of the same two edges."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], tuple[Edge, Edge, AreaRatio | None]] = {}
+
+    def __call__(
+        self, baseline: FilmMeasurement, baseline_label: int, followup: FilmMeasurement, followup_label: int
+    ) -> AreaRatio | None:
+        """Return what `area_ratio` does."""
+        edges = baseline.edges.get(baseline_label), followup.edges.get(followup_label)
+        methods = baseline.deposits[baseline_label - 1].area_method, followup.deposits[followup_label - 1].area_method
+        if edges[0] is None or edges[1] is None or AreaMethod.OUTLINE in methods:
+            return area_ratio(baseline, baseline_label, followup, followup_label)
+        key = (id(edges[0]), id(edges[1]))
+        known = self._known.get(key)
+        if known is None or known[0] is not edges[0] or known[1] is not edges[1]:
+            if len(self._known) >= MOST_REMEMBERED:
+                self._known.clear()
+            ratio = area_ratio(baseline, baseline_label, followup, followup_label)
+            known = self._known[key] = (edges[0], edges[1], ratio)  # holding them keeps their ids theirs
+        return known[2]
