@@ -97,7 +97,10 @@ def _refuse_contradictions(options: dict[str, Any]) -> None:
         raise UsageError("points and labels exclude one another", remedy="Give one kind for both films.")
     low, high = options["margin"]
     if not 0.0 < low < 1.0 < high:
-        raise UsageError(f"the margin {low:g} to {high:g} does not hold 1", remedy="Give e.g. --margin 0.8 1.25.")
+        raise UsageError(
+            f"the margin {low:g} to {high:g} does not include 1, the ratio of equal areas",
+            remedy="Give a ratio below 1 and one above it, e.g. --margin 0.8 1.25.",
+        )
 
 
 def _who_and_when(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

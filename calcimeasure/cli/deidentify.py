@@ -46,7 +46,7 @@ def deidentify(films: tuple[Path, ...], out: Path, **options: Any) -> int:
     from calcimeasure.results.dicom.deidentify import deidentify as without_identity
 
     if out.is_dir() and any(out.iterdir()) and not options["overwrite"]:
-        raise UsageError("the folder holds files already", where=out.name, remedy="Give another, or --overwrite.")
+        raise UsageError("the folder holds files already", where=str(out), remedy="Give another, or --overwrite.")
     files, others = _files(films)
     secret = _key(options["key"])
     pseudonyms = _pseudonyms(options["subjects"])
@@ -88,7 +88,7 @@ def _files(given: tuple[Path, ...]) -> tuple[list[Path], int]:
         elif path.is_file():
             files.append(path)
         else:
-            raise UsageError("no such file or folder", where=path.name)
+            raise UsageError("no such file or folder", where=str(path))
     return files, others
 
 
@@ -98,17 +98,17 @@ def _key(path: Path) -> bytes:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
         except OSError as error:
-            raise OutputError(f"the key could not be made: {error.strerror}", where=path.name) from error
+            raise OutputError(f"the key could not be made: {error.strerror}", where=str(path)) from error
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(KEY_BYTES) + "\n")
     if sys.platform != "win32" and path.stat().st_mode & _OTHERS:
-        raise UsageError("others can read the key", where=path.name, remedy=f"chmod 600 {path.name}")
+        raise UsageError("others can read the key", where=str(path), remedy=f"chmod 600 {path.name}")
     try:
         key = bytes.fromhex(path.read_text().strip())
     except (ValueError, UnicodeDecodeError):
         key = b""
     if len(key) < KEY_BYTES:
-        raise UsageError(f"a key is {KEY_BYTES} bytes in hexadecimal", where=path.name)
+        raise UsageError(f"a key is {KEY_BYTES} bytes in hexadecimal", where=str(path))
     return key
 
 
@@ -121,7 +121,7 @@ def _pseudonyms(path: Path | None) -> dict[str, str]:
         # A study's own key calls the column so.
         identifier = "identifier" if "identifier" in columns else "patient_id"
         if not {identifier, "subject"} <= columns:
-            raise UsageError("it needs the columns patient_id and subject", where=path.name)
+            raise UsageError("it needs the columns patient_id and subject", where=str(path))
         return {_alike(row[identifier] or ""): (row["subject"] or "").strip() for row in rows}
 
 
@@ -148,4 +148,4 @@ def _write(path: Path, content: bytes) -> None:
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise OutputError(f"it could not be written: {error.strerror}", where=path.name) from error
+        raise OutputError(f"it could not be written: {error.strerror}", where=str(path)) from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 from importlib import import_module
 from typing import Final
 
@@ -12,6 +14,9 @@ import click
 
 from calcimeasure import __version__
 from calcimeasure.errors import CalciMeasureError
+
+_LIKE = 0.8
+"""Share of letters in common from which one option is taken for a slip of the fingers at another."""
 
 # name: (module, attribute, one line of help). The help stands here so that `--help` imports no command.
 COMMANDS: Final = {
@@ -60,6 +65,40 @@ def cli() -> None:
     """
 
 
+def unknown_option(error: click.NoSuchOption) -> click.UsageError:
+    """Say where an unknown option belongs: to this command in a longer form, to another command, or nowhere.
+
+    What merely shares letters is not suggested: `--points` is no slip of the fingers at `--invert`.
+    """
+    asked = error.option_name
+    said = [f"No such option '{asked}'."]
+    here = "" if error.ctx is None else error.ctx.command_path.removeprefix("calcimeasure ")
+    others = [f"'calcimeasure {name}'" for name, options in _options_of_commands() if name != here and asked in options]
+    if others:
+        said.append(f"It belongs to {' and '.join(others)}.")
+    longer = sorted(one for one in error.possibilities or () if one.endswith(f"-{asked.lstrip('-')}"))
+    if near := longer or _slips(asked, error.possibilities or ()):
+        said.append(f"{'This command has' if longer else 'Did you mean'} {' and '.join(near)}{'.' if longer else '?'}")
+    return click.UsageError(" ".join(said), error.ctx)
+
+
+def _slips(asked: str, known: Sequence[str]) -> list[str]:
+    """Return the known option that is nearly the one that was typed; none where that is unlikely."""
+    alike = {one: SequenceMatcher(a=asked, b=one).ratio() for one in known}
+    best = max(alike, key=lambda one: alike[one], default="")
+    return [best] if best and alike[best] >= _LIKE else []
+
+
+def _options_of_commands() -> Iterator[tuple[str, set[str]]]:
+    """Return each command's name, as it is typed, with its options."""
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        inner = command.commands.items() if isinstance(command, click.Group) else [("", command)]
+        for under, one in inner:
+            if one is not None:
+                yield f"{name} {under}".strip(), {option for parameter in one.params for option in parameter.opts}
+
+
 def run(arguments: list[str] | None = None) -> None:
     """Run the program and leave with the exit status that the contract gives to what happened."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -72,6 +111,9 @@ def run(arguments: list[str] | None = None) -> None:
     except click.exceptions.Abort:
         click.echo("Stopped.", err=True)
         sys.exit(130)
+    except click.NoSuchOption as error:
+        unknown_option(error).show()
+        sys.exit(2)
     except click.ClickException as error:
         error.show()
         sys.exit(2)

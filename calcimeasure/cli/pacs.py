@@ -154,7 +154,7 @@ def _files(given: Iterable[Path]) -> list[Path]:
         elif path.is_file():
             files.append(path)
         else:
-            raise UsageError("no such file or folder", where=path.name)
+            raise UsageError("no such file or folder", where=str(path))
     if not files:
         raise UsageError("there is nothing to send", remedy="Name DICOM files, or folders that hold *.dcm.")
     return files

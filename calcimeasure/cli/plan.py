@@ -41,7 +41,10 @@ def plan(**options: Any) -> None:
 
     low, high = options["margin"]
     if not 0.0 < low < 1.0 < high:
-        raise UsageError(f"the margin {low:g} to {high:g} does not hold 1", remedy="Give e.g. --margin 0.8 1.25.")
+        raise UsageError(
+            f"the margin {low:g} to {high:g} does not include 1, the ratio of equal areas",
+            remedy="Give a ratio below 1 and one above it, e.g. --margin 0.8 1.25.",
+        )
     if options["change"] <= -100.0:
         raise UsageError("a decrease of 100 % or more cannot be planned for", where="--change")
     ratio = 1.0 + options["change"] / 100.0

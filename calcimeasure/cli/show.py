@@ -19,6 +19,6 @@ def show(files: tuple[Path, ...]) -> None:
     for number, file in enumerate(files):
         lines = describe(file)
         if len(files) > 1:
-            click.echo(("\n" if number else "") + f"{file.name}:")
+            click.echo(("\n" if number else "") + f"{file}:")
         for line in lines:
             click.echo(line)

@@ -62,14 +62,23 @@ def init(folder: Path, out: Path | None, title: str, **options: Any) -> int:
     where = out or folder
     taking_part = [film for film in proposal.films if film.include]
     visits = ", ".join(proposal.settings.visit_names)
-    click.echo(f"{len(taking_part)} films of {proposal.subjects} subjects; visits: {visits}.")
-    _tell("left out as copies", [f"{f.path}: {f.note}" for f in proposal.films if not f.include])
-    _tell("no films", [f"{path}: {reason}" for path, reason in proposal.left_out])
+    many = _count(len(taking_part), "film", "films")
+    click.echo(f"{many} of {_count(proposal.subjects, 'subject', 'subjects')}; visits: {visits}.")
+    _tell(
+        ("copy of another film, left out", "copies of other films, left out"),
+        [f"{f.path}: {f.note}" for f in proposal.films if not f.include],
+    )
+    _tell(
+        ("file that is no film", "files that are no films"), [f"{path}: {reason}" for path, reason in proposal.left_out]
+    )
     unsaid = [f"{film.path}: {film.note}" for film in taking_part if film.note]
-    _tell("with something the header does not say", unsaid)
+    _tell(("film whose header leaves something out", "films whose headers leave something out"), unsaid)
     incomplete = [film for film in taking_part if not (film.visit and film.side)]
-    _tell("to be completed before a run (visit, side)", [film.path for film in incomplete])
-    _tell("gaps", list(gaps(proposal.films, proposal.settings)))
+    _tell(
+        ("row to be completed before a run (visit, side)", "rows to be completed before a run (visit, side)"),
+        [film.path for film in incomplete],
+    )
+    _tell(("gap", "gaps"), list(gaps(proposal.films, proposal.settings)))
     click.echo(f"Look over {where / 'films.csv'} and {where / 'study.toml'}, then: calcimeasure study run {where}")
     return fetched
 
@@ -166,20 +175,21 @@ def _summarise(state: StudyState) -> None:
     read = sum(
         outcome["status"] == "ok" for mark in state.readings.values() if mark for outcome in mark["films"].values()
     )
-    click.echo(f"{state.settings.title}: {read} of {len(films)} films read.")
+    click.echo(f"{state.settings.title}: {read} of {_count(len(films), 'film', 'films')} read.")
     changes = [mark for mark in state.pairs.values() if mark and mark["kind"] == CHANGE and mark["status"] == "ok"]
     verdicts = Counter(mark["verdict"] for mark in changes)
     told = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in sorted(verdicts.items()))
-    click.echo(f"{len(changes)} visits compared with baseline{': ' + told if told else ''}.")
+    many = _count(len(changes), "pair of films", "pairs of films")
+    click.echo(f"{many} compared with baseline{': ' + told if told else ''}.")
     waiting = sum(mark is None for mark in (*state.readings.values(), *state.pairs.values()))
     if waiting:
-        click.echo(f"{waiting} pieces of work are not done yet.")
-    _tell("failed films", [f"{name}: {reason}" for name, reason in state.failed_films.items()])
-    _tell("failed pairs", [f"{name}: {reason}" for name, reason in state.failed_pairs.items()])
+        click.echo(_count(waiting, "piece of work is not done yet.", "pieces of work are not done yet."))
+    _tell(("failed film", "failed films"), [f"{name}: {reason}" for name, reason in state.failed_films.items()])
+    _tell(("failed pair", "failed pairs"), [f"{name}: {reason}" for name, reason in state.failed_pairs.items()])
     unfit = [f"{m['followup']}: {' '.join(m['reasons'])}" for m in changes if m["verdict"] == "not_comparable"]
-    _tell("not comparable", unfit)
-    _tell("contradictions", [f"{name}: {words}" for name, words in state.contradictions.items()])
-    _tell("gaps", list(gaps(state.films, state.settings)))
+    _tell(("pair that cannot be compared", "pairs that cannot be compared"), unfit)
+    _tell(("contradiction", "contradictions"), [f"{name}: {words}" for name, words in state.contradictions.items()])
+    _tell(("gap", "gaps"), list(gaps(state.films, state.settings)))
 
 
 def _tell_plan(state: StudyState) -> None:
@@ -192,13 +202,20 @@ def _tell_plan(state: StudyState) -> None:
     pairs = sum(to_do(mark) for name, mark in state.pairs.items() if name not in again)
     films = sum(len(series.films) for series in todo)
     failed = f" ({len(state.failed_films)} failed before)" if state.failed_films else ""
-    click.echo(f"To do: {films} films of {len(todo)} limbs to be read{failed}, with their pairs; {pairs} other pairs.")
+    limbs = f"{_count(films, 'film', 'films')} of {_count(len(todo), 'limb', 'limbs')}"
+    others = _count(pairs, "other pair", "other pairs")
+    click.echo(f"To do: {limbs} to be read{failed}, with their pairs; {others}.")
 
 
-def _tell(what: str, lines: list[str]) -> None:
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _tell(what: tuple[str, str], lines: list[str]) -> None:
+    """Print lines under their count and what they are, in the singular and the plural."""
     if not lines:
         return
-    click.echo(f"{len(lines)} {what}:")
+    click.echo(f"{_count(len(lines), *what)}:")
     for line in lines[:MOST_LINES]:
         click.echo(f"  {line}")
     if len(lines) > MOST_LINES:

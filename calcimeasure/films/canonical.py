@@ -16,7 +16,7 @@ from calcimeasure.radiograph import GreyScale, Identity, Radiograph
 
 def make_film(parts: FilmParts, options: FilmOptions, *, sha256: str = "", path: Path | None = None) -> Radiograph:
     """Turn what a reader found into a film: more calcium is a larger value."""
-    where = path.name if path else "array"
+    where = str(path) if path else "array"
     # A copy even of float32 pixels: the film is read-only, the caller's array is the caller's.
     pixels = parts.pixels.astype(np.float32)
     padding = _without_missing(pixels, parts, where)

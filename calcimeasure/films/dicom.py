@@ -53,7 +53,7 @@ def read_dicom(data: bytes, options: FilmOptions, where: str) -> FilmParts:
     options
         What the person says about the film.
     where
-        The file's name, for messages.
+        The file, for messages.
 
     Raises
     ------

@@ -32,7 +32,7 @@ def read_plain(data: bytes, kind: FileFormat, options: FilmOptions, where: str) 
     options
         What the person says about the film.
     where
-        The file's name, for messages.
+        The file, for messages.
 
     Raises
     ------

@@ -76,7 +76,7 @@ def read_film(
     )
     file = Path(path)
     data = _read_bytes(file)
-    parts = _read_parts(data, options, file.name)
+    parts = _read_parts(data, options, str(file))
     return make_film(parts, options, sha256=_fingerprint(data, parts.frame), path=file)
 
 
@@ -101,20 +101,20 @@ def _read_bytes(file: Path) -> bytes:
     try:
         size = file.stat().st_size
         if file.is_dir():
-            raise FilmError("this is a folder", where=file.name, remedy="Name one file in it.")
+            raise FilmError("this is a folder", where=str(file), remedy="Name one file in it.")
         if not file.is_file():
-            raise FilmError("this is not a file", where=file.name, remedy="Name a file.")
+            raise FilmError("this is not a file", where=str(file), remedy="Name a file.")
         if size > MAX_FILE_BYTES:
-            raise FilmError("the file is larger than 2 GiB", where=file.name, remedy="Export the film alone.")
+            raise FilmError("the file is larger than 2 GiB", where=str(file), remedy="Export the film alone.")
         data = file.read_bytes()
     except (FileNotFoundError, ValueError) as error:
         # A name with a null byte is a ValueError.
-        raise FilmError("there is no such file", where=file.name, remedy="Check the path.") from error
+        raise FilmError("there is no such file", where=str(file), remedy="Check the path.") from error
     except OSError as error:
         reason = (error.strerror or "unknown").lower()
-        raise FilmError(f"the file cannot be opened: {reason}", where=file.name, remedy="Check the file.") from error
+        raise FilmError(f"the file cannot be opened: {reason}", where=str(file), remedy="Check the file.") from error
     if not data:
-        raise FilmError("the file is empty", where=file.name, remedy="Copy or export the film again.")
+        raise FilmError("the file is empty", where=str(file), remedy="Copy or export the film again.")
     return data
 
 

@@ -130,7 +130,7 @@ def load_profile(name: str, path: Path | None = None) -> Profile:
     where = f"{path.name}, profile {name}"
     if not isinstance(table, dict):
         known = ", ".join(key for key, value in _tables(path).items() if isinstance(value, dict)) or "none"
-        raise UsageError(f"there is no profile '{name}'", where=path.name, remedy=f"Profiles there: {known}.")
+        raise UsageError(f"there is no profile '{name}'", where=str(path), remedy=f"Profiles there: {known}.")
     for key in _SECRETS:
         if key in table:
             raise UsageError(
@@ -153,11 +153,11 @@ def _tables(path: Path) -> dict[str, object]:
     except FileNotFoundError:
         raise UsageError(
             "there is no file of archive profiles",
-            where=path.name,
+            where=str(path),
             remedy=f"Name one with --config or {CONFIG_VARIABLE}; docs/pacs.md shows how it looks.",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"it is no TOML file: {error}", where=path.name) from None
+        raise UsageError(f"it is no TOML file: {error}", where=str(path)) from None
 
 
 def _refuse_unknown(table: dict[str, object], known: set[str], where: str) -> None:

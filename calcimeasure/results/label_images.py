@@ -77,7 +77,7 @@ def read_labels(path: str | Path, film: Radiograph) -> DepositLabels:
     """
     path = Path(path)
     if not path.is_file():
-        raise LabelsError("there is no such file", where=path.name, remedy="Check the path of the label image.")
+        raise LabelsError("there is no such file", where=str(path), remedy="Check the path of the label image.")
     if path.suffix.lower() not in PLAIN_SUFFIXES:
         if _is_dicom(path):
             from calcimeasure.results.dicom import read_segmentation
@@ -86,17 +86,17 @@ def read_labels(path: str | Path, film: Radiograph) -> DepositLabels:
             return labels
         raise LabelsError(
             f"'{path.suffix}' is not a format that label images are read from",
-            where=path.name,
+            where=str(path),
             remedy="Give a TIFF or PNG label image, or a DICOM SEG.",
         )
     if path.suffix.lower() in TIFF_SUFFIXES:
         image, description = _read_tiff(path, film)
     else:
         image, description = _read_png(path, film), None
-    _check_numbers(image, path.name)
+    _check_numbers(image, str(path))
     if description is None:
-        return _foreign(image, film, path.name)
-    return _ours(image, description, film, path.name)
+        return _foreign(image, film, str(path))
+    return _ours(image, description, film, str(path))
 
 
 def _description(labels: DepositLabels, spacing: Spacing) -> dict[str, object]:
@@ -132,14 +132,14 @@ def _read_tiff(path: Path, film: Radiograph) -> tuple[NDArray[Any], Mapping[str,
             if len(tiff.pages) != 1:
                 raise LabelsError(
                     f"it holds {len(tiff.pages)} pages",
-                    where=path.name,
+                    where=str(path),
                     remedy="Save the one label image of this film as a file of its own.",
                 )
             page = tiff.pages.first
-            _check_shape(page.shape, film, path.name)
+            _check_shape(page.shape, film, str(path))
             return page.asarray(), _our_description(page.description)
     except (tifffile.TiffFileError, OSError, ValueError, RuntimeError, ImportError) as error:
-        raise LabelsError("it cannot be read as a TIFF", where=path.name, remedy=_ASK_SHAPE) from error
+        raise LabelsError("it cannot be read as a TIFF", where=str(path), remedy=_ASK_SHAPE) from error
 
 
 def _read_png(path: Path, film: Radiograph) -> NDArray[Any]:
@@ -148,10 +148,10 @@ def _read_png(path: Path, film: Radiograph) -> NDArray[Any]:
             # A palette's indices are the numbers; its colours are only how they are shown.
             channels = len(image.getbands())
             shape = (image.height, image.width) if channels == 1 else (image.height, image.width, channels)
-            _check_shape(shape, film, path.name)
+            _check_shape(shape, film, str(path))
             return np.asarray(image)
     except (OSError, ValueError, SyntaxError) as error:
-        raise LabelsError("it cannot be read as a PNG", where=path.name, remedy=_ASK_SHAPE) from error
+        raise LabelsError("it cannot be read as a PNG", where=str(path), remedy=_ASK_SHAPE) from error
 
 
 def _our_description(text: str) -> Mapping[str, Any] | None:

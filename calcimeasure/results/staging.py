@@ -82,7 +82,7 @@ def whole_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Pat
         raise
     except OSError as error:
         raise OutputError(
-            f"the results could not be written ({error.strerror or error})", where=target.name, remedy=_FREE_SPACE
+            f"the results could not be written ({error.strerror or error})", where=str(target), remedy=_FREE_SPACE
         ) from error
     finally:
         if not done:
@@ -117,7 +117,7 @@ def check_output_folder(target: str | Path, *, overwrite: bool = False) -> None:
     while not nearest.exists():
         nearest = nearest.parent
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise OutputError(f"nothing can be written in '{nearest.name}'", where=target.name, remedy=_FREE_SPACE)
+        raise OutputError(f"nothing can be written in '{nearest.name}'", where=str(target), remedy=_FREE_SPACE)
 
 
 def _refuse_unless_free(target: Path, *, overwrite: bool) -> None:
@@ -126,22 +126,22 @@ def _refuse_unless_free(target: Path, *, overwrite: bool) -> None:
         entries = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
     except OSError as error:
         raise OutputError(
-            f"the folder cannot be looked into ({error.strerror or error})", where=target.name, remedy=_FREE_SPACE
+            f"the folder cannot be looked into ({error.strerror or error})", where=str(target), remedy=_FREE_SPACE
         ) from error
     if is_file:
-        raise UsageError("it is a file, not a folder", where=target.name, remedy="Choose a folder for the results.")
+        raise UsageError("it is a file, not a folder", where=str(target), remedy="Choose a folder for the results.")
     if not [name for name in entries if name not in _CLUTTER]:
         return
     if not overwrite:
         raise UsageError(
-            "the folder is not empty", where=target.name, remedy="Choose an empty or new folder, or give --overwrite."
+            "the folder is not empty", where=str(target), remedy="Choose an empty or new folder, or give --overwrite."
         )
     foreign = _foreign_entries(target)
     if foreign:
         more = ", ..." if len(foreign) > 3 else ""
         raise UsageError(
             f"the folder holds what calcimeasure did not write ({', '.join(foreign[:3])}{more})",
-            where=target.name,
+            where=str(target),
             remedy="Nothing was replaced. Choose another folder, or move those files away.",
         )
 
@@ -185,7 +185,7 @@ def _make_stage(target: Path) -> Path:
         except FileExistsError:
             continue
         return stage
-    raise OutputError("no temporary folder could be made beside it", where=target.name, remedy=_FREE_SPACE)
+    raise OutputError("no temporary folder could be made beside it", where=str(target), remedy=_FREE_SPACE)
 
 
 def _move_into_place(stage: Path, target: Path) -> None:

@@ -163,7 +163,7 @@ def read_settings(path: Path) -> StudySettings:
             "there is no study here", where=str(path), remedy="Make one with `calcimeasure study init FOLDER`."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StudyError(f"is not TOML ({error})", where=path.name, remedy="Mend the line that it names.") from error
+        raise StudyError(f"is not TOML ({error})", where=str(path), remedy="Mend the line that it names.") from error
     return settings_of(table, path.name)
 
 
@@ -298,7 +298,11 @@ def _margin(value: Any, where: str) -> tuple[float, float]:
     except (TypeError, ValueError):
         low, high = math.nan, math.nan
     if not (0.0 < low < 1.0 < high < math.inf):
-        raise StudyError("margin_ratio does not hold 1", where=where, remedy="Write margin_ratio = [0.80, 1.25].")
+        raise StudyError(
+            "margin_ratio does not include 1, the ratio of equal areas",
+            where=where,
+            remedy="Write a ratio below 1 and one above it, e.g. margin_ratio = [0.80, 1.25].",
+        )
     return (low, high)
 
 

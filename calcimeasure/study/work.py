@@ -6,6 +6,7 @@ knows of the runner, so that the same functions serve a process pool and a clust
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -201,8 +202,12 @@ def contradictions_of(record: dict[str, Any]) -> list[str]:
 
 
 def reason_of(error: BaseException, one: FilmWork) -> str:
-    """Return why something failed, in one line that names no folder."""
-    text = str(error) if isinstance(error, CalciMeasureError) else f"unexpected {type(error).__name__}: {error}"
+    """Return why something failed, in one line that names no folder: it is kept with the results."""
+    if isinstance(error, CalciMeasureError):
+        last = re.sub(r"^.*[/\\]", "", error.where, flags=re.DOTALL)
+        text = str(CalciMeasureError(error.problem, where=last, remedy=error.remedy))
+    else:
+        text = f"unexpected {type(error).__name__}: {error}"
     return " ".join(text.replace(str(one.path.parent), "").split()) or type(error).__name__
 
 

@@ -57,7 +57,7 @@ def test_import_brings_nothing_heavy() -> None:
         (["segment", "missing.dcm", "--out", "OUT", "--spacing", "-1"], 2, "not a spacing"),
         (["segment", "missing.dcm", "--out", "OUT", "--points", "p", "--labels", "l"], 2, "exclude"),
         (["compare", "a", "b", "--out", "OUT", "--baseline-points", "p.csv"], 2, "belong together"),
-        (["compare", "a", "b", "--out", "OUT", "--margin", "1.1", "1.2"], 2, "does not hold 1"),
+        (["compare", "a", "b", "--out", "OUT", "--margin", "1.1", "1.2"], 2, "does not include 1"),
     ],
 )
 def test_bad_usage_is_told_with_its_status(
@@ -69,6 +69,27 @@ def test_bad_usage_is_told_with_its_status(
     assert stopped.value.code == status
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["compare", "a", "b", "--out", "o", "--points", "p"],
+            "'--points'. It belongs to 'calcimeasure segment'. "
+            "This command has --baseline-points and --followup-points.",
+        ),
+        (["segment", "a", "--out", "o", "--flip"], "'--flip'. It belongs to 'calcimeasure compare'."),
+        (["study", "run", "s", "--title", "x"], "'--title'. It belongs to 'calcimeasure study init'."),
+        (["compare", "a", "b", "--out", "o", "--overwite"], "'--overwite'. Did you mean --overwrite?"),
+        (["segment", "a", "--out", "o", "--xyzzy"], "'--xyzzy'."),
+    ],
+)
+def test_an_unknown_option_is_told_where_it_belongs(arguments: list[str], said: str, capsys) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(arguments)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"Error: No such option {said}"
 
 
 def test_an_unexpected_failure_is_one_line_without_verbose(monkeypatch, capsys) -> None:

@@ -69,7 +69,7 @@ def test_film_is_refused_with_its_name_and_a_remedy(films_folder, name):
     with pytest.raises(FilmError) as caught:
         read_film(films_folder / "dicom" / name)
     assert REFUSED[name] in caught.value.problem
-    assert caught.value.where == name
+    assert caught.value.where == str(films_folder / "dicom" / name)
     assert caught.value.remedy
 
 

@@ -136,7 +136,7 @@ def test_what_does_not_fit_is_refused(pair: Comparison, tmp_path: Path, kind: st
     path = bad_file(kind, tmp_path, pair.baseline.film.shape)
     with pytest.raises(LabelsError, match=words) as caught:
         read_labels(path, pair.baseline.film)
-    assert caught.value.where == path.name
+    assert caught.value.where == str(path)
     assert caught.value.remedy
     assert caught.value.exit_status == 3
 

@@ -198,7 +198,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, work: Callable[[Path], Non
     with pytest.raises(OutputError) as caught:
         work(tmp_path / name)
     assert "choose another with --out" in caught.value.remedy
-    assert caught.value.where == Path(name).name
+    assert caught.value.where == str(tmp_path / name)
     assert everything(tmp_path) == {"file": "precious"}
 
 

@@ -31,8 +31,8 @@ def test_from_a_folder_to_a_page(films: Path, tmp_path: Path) -> None:
     told = call("init", films, "--out", study, "--title", "Trial")
     assert told.return_value == 0
     assert "4 films of 2 subjects; visits: baseline, month 3." in told.output
-    assert "1 no films:" in told.output
-    assert "1 left out as copies:" in told.output
+    assert "1 file that is no film:" in told.output
+    assert "1 copy of another film, left out:" in told.output
     assert (study / "left_out.csv").exists()
 
     told = call("run", study, "--dry-run")
@@ -43,7 +43,7 @@ def test_from_a_folder_to_a_page(films: Path, tmp_path: Path) -> None:
     assert told.exception is None, told.exception
     assert told.return_value == 0
     assert "Trial: 4 of 4 films read." in told.output
-    assert "2 visits compared with baseline: 2 no change." in told.output
+    assert "2 pairs of films compared with baseline: 2 no change." in told.output
     page = study / "results" / "report.html"
     assert f"Report: {page}" in told.output
     before = page.read_bytes()

@@ -57,7 +57,7 @@ def test_visits_are_ordered_by_day_and_the_first_is_the_baseline() -> None:
         ('[[visits]]\nname = "a"\nday = 1.5\n', "day is not a whole number"),
         ('[[visits]]\nname = "a"\nday = 0\n[[visits]]\nname = "a"\nday = 1\n', "same name"),
         ('[settings]\nmargin = 1\n[[visits]]\nname = "a"\nday = 0\n', "'margin' is not a key"),
-        ('[settings]\nmargin_ratio = [1.1, 1.25]\n[[visits]]\nname = "a"\nday = 0\n', "does not hold 1"),
+        ('[settings]\nmargin_ratio = [1.1, 1.25]\n[[visits]]\nname = "a"\nday = 0\n', "does not include 1"),
         ('[settings]\nrepositioning_sd = "x"\n[[visits]]\nname = "a"\nday = 0\n', "not a standard deviation"),
         ('[analysis]\nprimary = "best"\n[[visits]]\nname = "a"\nday = 0\n', "neither equivalence nor change"),
         ('[analysis]\nprimary_visit = "b"\n[[visits]]\nname = "a"\nday = 0\n', "is no visit"),

@@ -99,7 +99,7 @@ def deidentify(path: Path, key: bytes, *, subject: str | None = None, blank: boo
         When the file is no DICOM image, or an object that the profile's table does not clean.
     """
     dataset = _open(path)
-    where = path.name
+    where = str(path)
     _refuse_other_objects(dataset, where)
     patient = f"{dataset.get('IssuerOfPatientID', '')}\n{dataset.get('PatientID', '')}".encode()
     pseudonym = subject or f"S{_keyed(key, b'subject', patient).hex()[:8].upper()}"
@@ -124,14 +124,14 @@ def _open(path: Path) -> Dataset:
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     if not is_dicom_file(path):
-        raise FilmError("it is no DICOM file", where=path.name)
+        raise FilmError("it is no DICOM file", where=str(path))
     try:
         dataset = dcmread(path, force=True)
         dataset.decode()
     except OSError as error:
-        raise FilmError(f"it cannot be read: {error.strerror or error}", where=path.name) from error
+        raise FilmError(f"it cannot be read: {error.strerror or error}", where=str(path)) from error
     except (EOFError, ValueError, KeyError) as error:
-        raise FilmError("its header is damaged", where=path.name) from error
+        raise FilmError("its header is damaged", where=str(path)) from error
     if "TransferSyntaxUID" not in dataset.file_meta:
         dataset.file_meta = FileMetaDataset()
         implicit = dataset.original_encoding[0]

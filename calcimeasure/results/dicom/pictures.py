@@ -145,4 +145,4 @@ def _finish(dataset: Dataset, path: Path, moment: datetime) -> None:
     try:
         path.write_bytes(encoded(dataset))
     except OSError as error:
-        raise OutputError(f"the object could not be written: {error.strerror}", where=path.name) from error
+        raise OutputError(f"the object could not be written: {error.strerror}", where=str(path)) from error

@@ -82,7 +82,7 @@ def read_segmentation(path: Path, film: Radiograph) -> DepositLabels:
     """
     dataset = _open(path)
     source = read_source(film)
-    where = path.name
+    where = str(path)
     _check_grid(dataset, film, where)
     _check_reference(dataset, source, where)
     _check_orientation(dataset, source, where)
@@ -99,12 +99,12 @@ def _open(path: Path) -> Dataset:
         dataset = dcmread(path)
         kind = dataset.get("SOPClassUID")
     except OSError as error:
-        raise LabelsError(f"it cannot be read: {error.strerror or error}", where=path.name) from error
+        raise LabelsError(f"it cannot be read: {error.strerror or error}", where=str(path)) from error
     except (InvalidDicomError, EOFError, ValueError, KeyError) as error:
-        raise LabelsError("it is no DICOM file", where=path.name) from error
+        raise LabelsError("it is no DICOM file", where=str(path)) from error
     if kind not in (SEGMENTATION, LABEL_MAP_SEGMENTATION):
         name = getattr(kind, "name", kind) or "an object without a class"
-        raise LabelsError(f"it is no Segmentation but {name}", where=path.name)
+        raise LabelsError(f"it is no Segmentation but {name}", where=str(path))
     return dataset
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.errors import FilmError
-from calcimeasure.films.header import discreet
-from calcimeasure.films.objects import LABEL_MAP_SEGMENTATION, SEGMENTATION
+from calcimeasure.films.content import FileFormat, find_format
+from calcimeasure.films.header import Header, discreet
+from calcimeasure.films.objects import LABEL_MAP_SEGMENTATION, SEGMENTATION, why_no_film
 from calcimeasure.results.dicom.seg_read import pixel_frames
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
+_HEAD_BYTES = 132
+_MEASURE_FIRST = (
+    "Measure the film first, with DICOM among the results: calcimeasure segment FILM --out DIR --dicom; "
+    "then: calcimeasure show DIR/segmentation.dcm"
+)
+_NAME_A_RESULT = "Name a SEG or SR: segment and compare write them with --dicom."
 _REPORTS = "1.2.840.10008.5.1.4.1.1.88."
 # Subject UID, name, ID, birth date, sex, age, species (TID 1006 to 1010).
 _SUBJECT_CODES = frozenset({"121028", "121029", "121030", "121031", "121032", "121033"})
@@ -42,15 +49,29 @@ def describe(path: Path) -> list[str]:
         dataset = dcmread(path)
         kind = str(dataset.get("SOPClassUID", ""))
     except OSError as error:
-        raise FilmError(f"it cannot be read: {error.strerror or error}", where=path.name) from error
+        reason = (error.strerror or str(error)).lower()
+        raise FilmError(f"it cannot be read: {reason}", where=str(path), remedy=_NAME_A_RESULT) from error
     except (InvalidDicomError, EOFError, ValueError, KeyError) as error:
-        raise FilmError("it is no DICOM file", where=path.name) from error
+        raise _no_result(path) from error
     if kind in (SEGMENTATION, LABEL_MAP_SEGMENTATION):
         return list(_segmentation_lines(dataset))
     if kind.startswith(_REPORTS):
         return list(_report_lines(dataset))
     name = dataset.SOPClassUID.name if kind else "an object without a class"
-    raise FilmError(f"it is no Segmentation and no structured report but {name}", where=path.name)
+    if "Rows" in dataset and why_no_film(Header(dataset)) is None:
+        raise FilmError(f"this is a film ({name}), not a result", where=str(path), remedy=_MEASURE_FIRST)
+    raise FilmError(
+        f"it is no Segmentation and no structured report but {name}", where=str(path), remedy=_NAME_A_RESULT
+    )
+
+
+def _no_result(path: Path) -> FilmError:
+    """Return what to say of a file that is no DICOM file; that of a film in a plain format says what to do."""
+    with path.open("rb") as file:
+        picture = find_format(file.read(_HEAD_BYTES)) in (FileFormat.PNG, FileFormat.TIFF, FileFormat.JPEG)
+    if picture:
+        return FilmError("this is a picture, not a DICOM result", where=str(path), remedy=_MEASURE_FIRST)
+    return FilmError("it is no DICOM file", where=str(path), remedy=_NAME_A_RESULT)
 
 
 def _head(dataset: Dataset) -> Iterator[str]:

@@ -212,7 +212,7 @@ def wrap(film: Radiograph, path: Path, *, created: tuple[str, str]) -> None:
     try:
         path.write_bytes(encoded(image))
     except OSError as error:
-        raise OutputError(f"the image could not be written: {error.strerror}", where=path.name) from error
+        raise OutputError(f"the image could not be written: {error.strerror}", where=str(path)) from error
 
 
 def _samples(pixels: NDArray[np.float32]) -> tuple[NDArray[np.uint16], float, float]:

@@ -8,6 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from pydicom.sr.codedict import codes
 
 from calcimeasure.cli.show import show
@@ -79,8 +80,24 @@ def test_subject_context_of_another_programs_report_is_withheld(folder: Path, tm
 
 def test_another_object_is_named(kit, tmp_path: Path) -> None:
     film = kit.film("cr_calibrated", tmp_path)
-    with pytest.raises(FilmError, match="no structured report but Computed Radiography Image Storage"):
+    with pytest.raises(FilmError, match=r"this is a film \(Computed Radiography Image Storage\)") as caught:
         describe(film.path)
+    assert "segment FILM --out DIR --dicom" in caught.value.remedy
+
+
+def test_what_is_no_result_is_told_with_what_to_do(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((30, 30), np.uint8)).save(tmp_path / "film.png")
+    (tmp_path / "notes.txt").write_text("Dear colleague")
+    for name, problem, remedy in (
+        ("film.png", "this is a picture, not a DICOM result", "segment FILM --out DIR --dicom"),
+        ("notes.txt", "it is no DICOM file", "write them with --dicom"),
+        (".", "it cannot be read: is a directory", "Name a SEG or SR"),
+    ):
+        with pytest.raises(FilmError) as caught:
+            describe(tmp_path / name)
+        assert caught.value.problem == problem
+        assert remedy in caught.value.remedy
+        assert caught.value.where == str(tmp_path / name)
 
 
 def test_the_command_prints_several_files(folder: Path) -> None:
@@ -88,8 +105,8 @@ def test_the_command_prints_several_files(folder: Path) -> None:
     result = CliRunner().invoke(show, files, catch_exceptions=False)
 
     assert result.exit_code == 0
-    assert result.output.startswith("segmentation.dcm:\nDICOM Segmentation")
-    assert "\n\nmeasurement.sr.dcm:\nDICOM structured report" in result.output
+    assert result.output.startswith(f"{files[0]}:\nDICOM Segmentation")
+    assert f"\n\n{files[1]}:\nDICOM structured report" in result.output
 
 
 def test_another_programs_label_map_is_told(kit, tmp_path: Path) -> None:
