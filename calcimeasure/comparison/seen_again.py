@@ -29,7 +29,7 @@ from calcimeasure.comparison.common_field import CommonField
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import footprint
-from calcimeasure.segmentation.network_input import network_input
+from calcimeasure.segmentation.network_input import prepared
 from calcimeasure.segmentation.protocol import Proposals
 
 SEEN = 0.65
@@ -88,8 +88,8 @@ class Presence:
 
 def sight_of(film: Radiograph, anatomy: Anatomy) -> Sight:
     """Return a film made ready to be compared place by place."""
-    inputs, factor = network_input(film, anatomy)
-    return Sight(film=film, grey=blur(inputs[0], _BLUR_CELLS), factor=factor)
+    seen = prepared(film, anatomy)
+    return Sight(film=film, grey=blur(seen.inputs[0], _BLUR_CELLS), factor=seen.factor)
 
 
 def presence_of(

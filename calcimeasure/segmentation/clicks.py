@@ -1,4 +1,7 @@
-"""The structure that a click points at: of all candidates under it, the one that looks most like a deposit."""
+"""The structure that a click points at, where no network is installed.
+
+Of all candidates under the click, the one that looks most like a deposit.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcimeasure.anatomy.filters import components
 from calcimeasure.segmentation.candidates import LINE_LENGTHS_MM, Cut, find_cuts, place_on_film
+from calcimeasure.segmentation.click_network import Click
 from calcimeasure.segmentation.features import describe_cuts
-from calcimeasure.segmentation.network import LEASH_CELLS
 from calcimeasure.segmentation.regions import Region
 from calcimeasure.segmentation.scoring import Scorer
 from calcimeasure.segmentation.working import COARSEST, WorkingFilm
@@ -28,15 +30,6 @@ _LEAST_SCORE = 0.003  # below it, what lies under the click is background
 _LEAST_SCORE_LARGE = 0.1
 _LARGE_MM2 = 30.0
 _EASE = 1.5  # a reader has seen something there
-_LEARNED_CUTS = (0.15, 0.3, 0.5, 0.7, 0.85)  # of the network's map, where there is one
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Click:
-    """A click on the film: row and column in film pixels."""
-
-    row: float
-    col: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,7 +47,6 @@ def region_under(
     click: Click,
     foreign: list[Click],
     scorer: Scorer,
-    learned: NDArray[np.float32] | None = None,
 ) -> Region | None:
     """Return the structure under a click, or None where there is none.
 
@@ -68,8 +60,6 @@ def region_under(
         Clicks on other deposits: a structure that holds one of them is not taken where there is another choice.
     scorer
         Judges the candidates.
-    learned
-        The network's probability map on the working grid, where there is a network: its regions are outlines too.
     """
     window = _window(working, _cell(click, working))
     at = _cell(click, window)
@@ -87,8 +77,6 @@ def region_under(
     outlines = [
         _classical_outline(window, cut, number, score, elsewhere) for score, cut, number in ranked[:_MOST_DRAWN]
     ]
-    if learned is not None:
-        outlines += _learned_outlines(window, learned, at, elsewhere)
     return _choose(outlines)
 
 
@@ -103,41 +91,6 @@ def _classical_outline(
         foreign=_holds_any(cut, number, elsewhere),
         region=Region(mask=cut.labels[box] == number, corner=corner, probability=1.0, factor=factor),
     )
-
-
-def _learned_outlines(
-    window: WorkingFilm, learned: NDArray[np.float32], at: tuple[int, int], elsewhere: list[tuple[int, int]]
-) -> list[_Outline]:
-    """Return the regions of the network's map under a cell, or just beside it, at several levels."""
-    rows, cols = window.grey.shape
-    view = np.zeros((rows, cols), dtype=np.float32)
-    part = learned[window.origin[0] : window.origin[0] + rows, window.origin[1] : window.origin[1] + cols]
-    view[: part.shape[0], : part.shape[1]] = part
-    near = tuple(slice(max(cell - _MISS_CELLS, 0), cell + _MISS_CELLS + 1) for cell in at)
-    outlines = []
-    for level in _LEARNED_CUTS:
-        labels, _ = components(view >= level)
-        numbers = [int(number) for number in np.unique(labels[near]) if number]
-        if not numbers:
-            break
-        mask = np.isin(labels, numbers)
-        row, col = np.nonzero(mask)
-        box = (slice(int(row.min()), int(row.max()) + 1), slice(int(col.min()), int(col.max()) + 1))
-        outlines.append(
-            _Outline(
-                mask=mask,
-                score=float(view[mask].mean()),
-                foreign=any(0 <= r < rows and 0 <= c < cols and bool(mask[r, c]) for r, c in elsewhere),
-                region=Region(
-                    mask=mask[box],
-                    corner=(window.origin[0] + box[0].start, window.origin[1] + box[1].start),
-                    probability=1.0,
-                    factor=window.factor,
-                    leash_cells=LEASH_CELLS,
-                ),
-            )
-        )
-    return outlines
 
 
 def _choose(outlines: list[_Outline]) -> Region | None:

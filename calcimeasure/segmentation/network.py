@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -13,12 +10,13 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.deposits import DepositLabels
-from calcimeasure.errors import MissingExtraError
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.classical import ClassicalSegmenter, nothing_proposed
 from calcimeasure.segmentation.grouping import accept
 from calcimeasure.segmentation.judge import Cells, describe, load_judge
-from calcimeasure.segmentation.network_input import DIVISOR, masks_on_input, network_input
+from calcimeasure.segmentation.kept import kept_with_film
+from calcimeasure.segmentation.network_input import DIVISOR, prepared
+from calcimeasure.segmentation.network_session import is_installed, open_session
 from calcimeasure.segmentation.protocol import Proposals
 from calcimeasure.segmentation.regions import Region, proposals_from_regions, regions_of_map
 from calcimeasure.segmentation.working import PITCH_MM
@@ -37,8 +35,6 @@ _LEAST_CLASSICAL = 0.05
 _OUTLINE_FROM = 0.1
 # Context around the limb that the network is shown; it is air.
 _AROUND_MM = 8.0
-# Each cell's sum is taken in one order whatever the number of threads: more of them change the time and no byte.
-_MOST_THREADS = 2
 
 
 class NetworkSegmenter:
@@ -53,7 +49,7 @@ class NetworkSegmenter:
         if anatomy.limb_count == 0:
             return nothing_proposed(film, anatomy, method=METHOD, threshold=judge.threshold)
         evidence = gather(film, anatomy)
-        regions, cells = candidates(evidence, _map_of(film.sha256, evidence.inputs, evidence.limb))
+        regions, cells = candidates(evidence, map_of_film(film, anatomy))
         judged = judge(np.array([describe(region, cells) for region in regions])) if regions else np.zeros(0)
         return proposals_from_regions(
             film,
@@ -77,7 +73,7 @@ class Evidence:
     Attributes
     ----------
     inputs, factor
-        From `network_input`.
+        As in `Prepared`.
     limb, bone
         Masks on the same cells.
     classical
@@ -93,14 +89,14 @@ class Evidence:
 
 def gather(film: Radiograph, anatomy: Anatomy) -> Evidence:
     """Return what the network is shown of a film that has a limb on it, and what the classical method says."""
-    inputs, factor = network_input(film, anatomy)
-    limb, bone = masks_on_input(film, anatomy, inputs.shape)
-    found = [_on_grid(region, factor, limb.shape) for region in ClassicalSegmenter().candidates(film, anatomy)]
+    seen = prepared(film, anatomy)
+    classical = ClassicalSegmenter().candidates(film, anatomy)
+    found = [_on_grid(region, seen.factor, seen.limb.shape) for region in classical]
     return Evidence(
-        inputs=inputs,
-        factor=factor,
-        limb=limb,
-        bone=bone,
+        inputs=seen.inputs,
+        factor=seen.factor,
+        limb=seen.limb,
+        bone=seen.bone,
         classical=[region for region in found if region.mask.any()],
     )
 
@@ -156,11 +152,12 @@ def _box_of(region: Region) -> tuple[slice, slice]:
 
 def network_installed() -> bool:
     """Return whether the trained network ships with this installation."""
-    return resources.files("calcimeasure.segmentation").joinpath("models", MODEL).is_file()
+    return is_installed(MODEL)
 
 
+@kept_with_film
 def map_of_film(film: Radiograph, anatomy: Anatomy) -> NDArray[np.float32]:
-    """Return the network's probability map of a whole film; the last few are kept, for a reader clicks many times.
+    """Return the network's probability map of a whole film, worked out once a film.
 
     Parameters
     ----------
@@ -172,26 +169,10 @@ def map_of_film(film: Radiograph, anatomy: Anatomy) -> NDArray[np.float32]:
     numpy.ndarray
         float32, (rows, cols): the working grid of the film and its padding.
     """
-    if film.sha256 in _kept_maps:
-        return _kept_maps[film.sha256]
-    inputs, _ = network_input(film, anatomy)
-    limb, _ = masks_on_input(film, anatomy, inputs.shape)
-    return _map_of(film.sha256, inputs, limb)
-
-
-def _map_of(sha256: str, inputs: NDArray[np.float32], limb: NDArray[np.bool_]) -> NDArray[np.float32]:
-    kept = _kept_maps.get(sha256)
-    if kept is None:
-        kept = probability_map(inputs, limb)
-        kept.flags.writeable = False
-        while len(_kept_maps) >= _MOST_KEPT:
-            _kept_maps.pop(next(iter(_kept_maps)))
-        _kept_maps[sha256] = kept
-    return kept
-
-
-_MOST_KEPT = 4
-_kept_maps: dict[str, NDArray[np.float32]] = {}
+    seen = prepared(film, anatomy)
+    found = probability_map(seen.inputs, seen.limb)
+    found.flags.writeable = False
+    return found
 
 
 def probability_map(
@@ -213,7 +194,7 @@ def probability_map(
         return probability
     box = _box_around(limb, round(_AROUND_MM / PITCH_MM))
     crop = inputs[(slice(None), *box)]
-    (answer,) = (session or _session()).run(None, {"inputs": np.ascontiguousarray(crop[np.newaxis])})
+    (answer,) = (session or open_session(MODEL)).run(None, {"inputs": np.ascontiguousarray(crop[np.newaxis])})
     probability[box] = answer[0, 0]
     probability[~limb] = 0.0
     return probability
@@ -228,21 +209,3 @@ def _box_around(limb: NDArray[np.bool_], around: int) -> tuple[slice, slice]:
         high = min(limb.shape[axis], -(-(int(filled[-1]) + 1 + around) // DIVISOR) * DIVISOR)
         slices.append(slice(low, high))
     return (slices[0], slices[1])
-
-
-@lru_cache(maxsize=1)
-def _session() -> Any:
-    import onnxruntime
-
-    model = resources.files("calcimeasure.segmentation").joinpath("models", MODEL)
-    if not model.is_file():
-        raise MissingExtraError(
-            "the trained network is not part of this installation", remedy="Use --method classical."
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(_MOST_THREADS, int(os.environ.get("OMP_NUM_THREADS") or _MOST_THREADS))
-    options.inter_op_num_threads = 1
-    # Films differ in size, so that a plan of the memory made for one does not serve the next: it only doubles the peak.
-    options.enable_mem_pattern = False
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model.read_bytes(), options, providers=["CPUExecutionProvider"])

@@ -5,17 +5,48 @@ Training and use call this same function, so that the network meets in a clinic 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.radiograph import Radiograph
+from calcimeasure.segmentation.kept import kept_with_film
 from calcimeasure.segmentation.working import PITCH_MM, working_grid
 
 DIVISOR = 16
 _LOCAL_SIGMA_MM = 3.0
 _SPREAD_SIGMA_MM = 6.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """A film as the networks see it.
+
+    Attributes
+    ----------
+    inputs, factor
+        From `network_input`.
+    limb, bone
+        bool, (rows, cols): masks on the same cells.
+    """
+
+    inputs: NDArray[np.float32]
+    factor: tuple[float, float]
+    limb: NDArray[np.bool_]
+    bone: NDArray[np.bool_]
+
+
+@kept_with_film
+def prepared(film: Radiograph, anatomy: Anatomy) -> Prepared:
+    """Return a film as the networks see it, made ready once a film."""
+    inputs, factor = network_input(film, anatomy)
+    limb, bone = masks_on_input(film, anatomy, inputs.shape)
+    for array in (inputs, limb, bone):
+        array.flags.writeable = False
+    return Prepared(inputs=inputs, factor=factor, limb=limb, bone=bone)
 
 
 def network_input(film: Radiograph, anatomy: Anatomy) -> tuple[NDArray[np.float32], tuple[float, float]]:

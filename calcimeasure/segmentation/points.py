@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,9 +14,9 @@ from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels, Origin
 from calcimeasure.errors import UsageError
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import seed_on_film
-from calcimeasure.segmentation.clicks import Click, region_under
+from calcimeasure.segmentation.click_network import Click, clicks_installed, region_clicked
+from calcimeasure.segmentation.clicks import region_under
 from calcimeasure.segmentation.grouping import group_pieces, group_within_px
-from calcimeasure.segmentation.network import map_of_film, network_installed
 from calcimeasure.segmentation.regions import Region, outline_on_film
 from calcimeasure.segmentation.scoring import load_scorer
 from calcimeasure.segmentation.working import make_working
@@ -109,8 +110,7 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
         return _Pieces(image=image, numbers=(), warnings=())
     if len(clicks) > LARGEST_LABEL:
         raise UsageError(f"{len(clicks)} points on one film are more than the {LARGEST_LABEL} that a label image holds")
-    working, scorer = make_working(film, anatomy, everywhere=True), load_scorer()
-    learned = map_of_film(film, anatomy) if network_installed() else None
+    find = _finder(film, anatomy)
     for click, number in zip(clicks, numbers, strict=True):
         at = (round(click.row), round(click.col))
         there = int(image[at])
@@ -121,7 +121,7 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
             for other, its in zip(clicks, numbers, strict=True)
             if other is not click and (number is None or its != number)
         ]
-        region = region_under(working, click, foreign, scorer, learned)
+        region = find(click, foreign)
         if region is None:
             warnings.append(
                 f"Nothing stands out at row {at[0]}, column {at[1]}: no deposit was drawn there. "
@@ -137,6 +137,14 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
             continue
         given.append(number)
     return _Pieces(image=image, numbers=tuple(given), warnings=tuple(warnings))
+
+
+def _finder(film: Radiograph, anatomy: Anatomy) -> Callable[[Click, list[Click]], Region | None]:
+    """Return what finds the piece under a click, given the clicks on other pieces."""
+    if clicks_installed():
+        return partial(region_clicked, film, anatomy)
+    working, scorer = make_working(film, anatomy, everywhere=True), load_scorer()
+    return lambda click, foreign: region_under(working, click, foreign, scorer)
 
 
 def _draw(film: Radiograph, image: NDArray[np.uint16], region: Region, *, label: int) -> bool:

@@ -1,0 +1,107 @@
+"""The training loop of both networks: steps that can be stopped and taken up again."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+from unet import CompactUNet
+
+BATCH = 8
+FASTEST, SLOWEST = 2e-3, 1e-5
+SAVE_EVERY = 500
+
+
+class Source(Protocol):
+    """Where the patches come from, and what it remembers of how they were answered."""
+
+    def batch(
+        self, rng: np.random.Generator, size: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[object]]:
+        """Return inputs, targets, and where each came from."""
+
+    def learn(self, shown: list[object], targets: NDArray[np.float32], probability: NDArray[np.float32]) -> None:
+        """Remember how sure the network was."""
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return what it remembers."""
+
+    def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """Go on from what it remembered."""
+
+
+def loss_of(logits: torch.Tensor, target: torch.Tensor, *, rare: float, each: bool) -> torch.Tensor:
+    """Cross-entropy with the rare class weighted, and a soft Dice: of the batch, or of each patch."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, target, pos_weight=torch.tensor(rare))
+    probability = torch.sigmoid(logits)
+    over = (1, 2, 3) if each else (0, 1, 2, 3)
+    overlap = (2 * (probability * target).sum(over) + 1.0) / (probability.sum(over) + target.sum(over) + 1.0)
+    return entropy + 1.0 - overlap.mean()
+
+
+def half_precision() -> torch.autocast:
+    """Return a context in which convolutions run on bfloat16: several times faster where the processor knows it."""
+    return torch.autocast("cpu", dtype=torch.bfloat16)
+
+
+def train(
+    model: CompactUNet,
+    source: Source,
+    checkpoint: Path,
+    *,
+    steps: int,
+    threads: int,
+    rare: float = 4.0,
+    each: bool = False,
+) -> CompactUNet:
+    """Train until `steps` steps have been made, over as many runs as it takes."""
+    torch.set_num_threads(threads)
+    model = model.to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=FASTEST, weight_decay=1e-4)
+    step = 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+        source.restore({name: value.numpy() for name, value in state["source"].items()})
+    model.train()
+    running, started, first = math.nan, time.perf_counter(), step
+    while step < steps:
+        inputs, targets, shown = source.batch(np.random.default_rng((7, step)), BATCH)
+        for group in optimiser.param_groups:
+            group["lr"] = SLOWEST + FASTEST * 0.5 * (1 + math.cos(math.pi * step / steps))
+        optimiser.zero_grad(set_to_none=True)
+        with half_precision():
+            logits = model(torch.from_numpy(inputs).to(memory_format=torch.channels_last)).float()
+        loss = loss_of(logits, torch.from_numpy(targets), rare=rare, each=each)
+        loss.backward()
+        optimiser.step()
+        source.learn(shown, targets, torch.sigmoid(logits.detach()).numpy())
+        step += 1
+        now = float(loss.detach())
+        running = now if math.isnan(running) else 0.99 * running + 0.01 * now
+        if step % 100 == 0:
+            pace = (time.perf_counter() - started) / (step - first)
+            print(f"step {step} of {steps}: {pace:.2f} s each, loss {running:.3f}", flush=True)
+        if step % SAVE_EVERY == 0 or step == steps:
+            _save(checkpoint, model, optimiser, step, source)
+    return model.eval().to(memory_format=torch.contiguous_format)
+
+
+def _save(path: Path, model: CompactUNet, optimiser: torch.optim.Optimizer, step: int, source: Source) -> None:
+    part = path.with_suffix(".part")
+    state = {
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "step": step,
+        "source": {name: torch.from_numpy(value) for name, value in source.state().items()},
+    }
+    torch.save(state, part)
+    part.replace(path)

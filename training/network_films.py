@@ -1,0 +1,123 @@
+"""The films that the network and its second look learn from: simulated ones, and real ones with deposits put in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+import calcimeasure as cm
+from calcimeasure.anatomy import find_anatomy
+from calcimeasure.segmentation.network import gather
+from calcimeasure.segmentation.network_input import masks_on_input, network_input
+from calcimeasure.segmentation.working import PITCH_MM
+
+PARTS, SHARES = ("hand", "hands", "forearm", "elbow", "knee"), (0.7, 0.06, 0.08, 0.08, 0.08)
+SPACINGS_MM = (PITCH_MM, 0.15)
+
+Film = tuple[cm.Radiograph, NDArray[np.uint16]]
+
+
+Sample = dict[str, NDArray[np.generic]]
+MakeFilm = Callable[[np.random.Generator], Film]
+MakeSample = Callable[[cm.Radiograph, NDArray[np.uint16]], Sample | None]
+
+
+def make_films(folder: Path, seeds: range, make: MakeFilm, sample_of: MakeSample, workers: int) -> list[Path]:
+    """Write a film a seed as small arrays; those already there are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(workers) as pool:
+        made = list(pool.map(partial(_make_film, folder, make, sample_of), seeds, chunksize=4))
+    return [path for path in made if path is not None]
+
+
+def _make_film(folder: Path, make: MakeFilm, sample_of: MakeSample, seed: int) -> Path | None:
+    path = folder / f"{seed}.npz"
+    if not path.exists():
+        cv2.setNumThreads(1)
+        sample = sample_of(*make(np.random.default_rng(seed)))
+        if sample is None:
+            return None
+        part = folder / f"{seed}.part.npz"
+        np.savez_compressed(part, **sample)
+        part.replace(path)
+    return path
+
+
+def training_sample(film: cm.Radiograph, truth: NDArray[np.uint16]) -> Sample | None:
+    """Return what the network is trained on: input, truth and limb."""
+    anatomy = find_anatomy(film)
+    if anatomy.limb_count == 0:
+        return None
+    inputs, factor = network_input(film, anatomy)
+    limb, _ = masks_on_input(film, anatomy, inputs.shape)
+    return {"inputs": inputs.astype(np.float16), "truth": _on_grid(truth, inputs, factor), "limb": limb}
+
+
+def judged_sample(film: cm.Radiograph, truth: NDArray[np.uint16]) -> Sample | None:
+    """Return what the judge is fitted to, but for the network's own map."""
+    anatomy = find_anatomy(film)
+    if anatomy.limb_count == 0:
+        return None
+    evidence = gather(film, anatomy)
+    labels = np.zeros(evidence.limb.shape, np.uint16)
+    ranked = sorted(evidence.classical, key=lambda region: region.probability)
+    for number, region in enumerate(ranked, start=1):
+        rows, cols = region.mask.shape
+        labels[region.corner[0] : region.corner[0] + rows, region.corner[1] : region.corner[1] + cols][region.mask] = (
+            number
+        )
+    return {
+        "inputs": evidence.inputs.astype(np.float16),
+        "truth": _on_grid(truth, evidence.inputs, evidence.factor),
+        "limb": evidence.limb,
+        "bone": evidence.bone,
+        "classical": labels,
+        "probabilities": np.array([region.probability for region in ranked]),
+        "factor": np.array(evidence.factor),
+    }
+
+
+def _on_grid(truth: NDArray[np.uint16], inputs: NDArray[np.float32], factor: tuple[float, float]) -> NDArray[np.uint8]:
+    """Return the share of each cell that lies on a deposit, 255 for all of it."""
+    size = (round(truth.shape[1] / factor[1]), round(truth.shape[0] / factor[0]))
+    share = cv2.resize((truth > 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    small = np.pad(share, ((0, inputs.shape[1] - size[1]), (0, inputs.shape[2] - size[0])))
+    return (small * 255).astype(np.uint8)
+
+
+def simulated(rng: np.random.Generator) -> Film:
+    """Return a simulated film and its truth."""
+    from calcimeasure.simulation import simulate_film
+
+    part = str(rng.choice(PARTS, p=SHARES))
+    simulated = simulate_film(rng, part=part, spacing_mm=float(rng.choice(SPACINGS_MM, p=(0.6, 0.4))))
+    return simulated.film, simulated.labels.image
+
+
+def inserted(rng: np.random.Generator, real: list[Path]) -> Film:
+    """Return a real film with deposits inserted, or (three in ten) as it is: what is on it is no calcinosis."""
+    from calcimeasure.simulation import insert_deposits
+
+    path = real[int(rng.integers(len(real)))]
+    film = cm.read_film(path)
+    if not film.spacing.known:
+        film = cm.read_film(path, spacing_mm=float(rng.uniform(0.17, 0.26)))
+    if rng.random() < 0.3:
+        return film, np.zeros(film.shape, np.uint16)
+    made = insert_deposits(film, rng)
+    return made.film, made.labels.image
+
+
+def usable_films(folder: Path | None) -> list[Path]:
+    """Return the real films that may serve as backgrounds: none that is calcified, and none that is held out."""
+    if folder is None:
+        return []
+    held_out = Path(__file__).with_name("held_out.txt").read_text(encoding="utf-8").split()
+    limbs = sorted(path for path in (folder / "limbs").glob("synpic*.jpg") if path.name not in held_out)
+    return [*limbs, folder / "dicom" / "hand_pa_adult_cr_j2k.dcm"]

@@ -1,0 +1,96 @@
+"""The network that finds deposits, and its export to ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class Block(nn.Module):
+    """Two 3 x 3 convolutions with batch normalisation."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the features."""
+        return self.layers(x)
+
+
+class CompactUNet(nn.Module):
+    """A U-Net (Ronneberger 2015) of four levels that halves the grid at once, to be quick on a CPU.
+
+    Input (n, channels, rows, cols) with sides divisible by 16, output (n, 1, rows, cols) logits.
+    """
+
+    def __init__(self, width: int = 16, channels: int = 2) -> None:
+        super().__init__()
+        w = width
+        self.channels = channels
+        self.stem = nn.Sequential(
+            nn.Conv2d(channels, w, 3, padding=1, bias=False), nn.BatchNorm2d(w), nn.ReLU(inplace=True)
+        )
+        self.down1 = Block(w * 4, w * 2)
+        self.down2 = Block(w * 2, w * 3)
+        self.down3 = Block(w * 3, w * 4)
+        self.down4 = Block(w * 4, w * 6)
+        self.up3 = Block(w * 6 + w * 4, w * 4)
+        self.up2 = Block(w * 4 + w * 3, w * 3)
+        self.up1 = Block(w * 3 + w * 2, w * 2)
+        self.head = nn.Sequential(
+            nn.Conv2d(w * 2, w * 4, 1), nn.PixelShuffle(2), nn.Conv2d(w, w, 3, padding=1), nn.ReLU(inplace=True)
+        )
+        self.last = nn.Conv2d(w * 2, 1, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits."""
+        fine = self.stem(x)
+        d1 = self.down1(functional.pixel_unshuffle(fine, 2))
+        d2 = self.down2(functional.max_pool2d(d1, 2))
+        d3 = self.down3(functional.max_pool2d(d2, 2))
+        d4 = self.down4(functional.max_pool2d(d3, 2))
+        u3 = self.up3(torch.cat([_twice(d4), d3], 1))
+        u2 = self.up2(torch.cat([_twice(u3), d2], 1))
+        u1 = self.up1(torch.cat([_twice(u2), d1], 1))
+        return self.last(torch.cat([self.head(u1), fine], 1))
+
+
+def _twice(x: torch.Tensor) -> torch.Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def export(model: CompactUNet, path: Path) -> None:
+    """Write the network with its sigmoid as ONNX, and check it against torch."""
+    import onnxruntime
+
+    whole = nn.Sequential(model, nn.Sigmoid()).eval()
+    example = torch.zeros(1, model.channels, 64, 96)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(
+        whole,
+        (example,),
+        str(path),
+        input_names=["inputs"],
+        output_names=["probability"],
+        dynamo=False,
+        dynamic_axes={"inputs": {2: "rows", 3: "cols"}, "probability": {2: "rows", 3: "cols"}},
+    )
+    probe = np.random.default_rng(3).normal(size=(1, model.channels, 160, 112)).astype(np.float32)
+    (got,) = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"inputs": probe})
+    wanted = whole(torch.from_numpy(probe)).detach().numpy()
+    worst = float(np.abs(got - wanted).max())
+    print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, ONNX Runtime within {worst:.1e} of torch")
+    if worst > 1e-4:
+        raise SystemExit("the exported network does not give what torch gave")
