@@ -195,20 +195,19 @@ class Commands:
         if not mask.any():
             self.tell(found.warnings[-1] if found.warnings else "Nothing stands out here: outline it by hand.")
             return
-        number = target
         try:
+            number = board.free_label(which) if target is None else target
             if target is None:
-                number = board.free_label(which)
                 edit = tools.add(board, which, mask, origin=Origin.CLICKED)
             else:
                 edit = tools.extend(board, which, target, mask)
             if name:
                 edit = tools.together([edit], name)
-            self.desk.do(edit)
+            done = self.desk.do(edit, then=(which, number))
         except CalciMeasureError as error:
             self.complain(error)
             return
-        if number is not None:
+        if not done:
             self.desk.choose(which, number)
 
     def same_place(self) -> None:

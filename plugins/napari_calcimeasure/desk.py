@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from calcimeasure.comparison.alignment import inverse, map_points
+from calcimeasure.comparison.records import Alignment
 from calcimeasure.deposits import Finding
 from calcimeasure.readings import tools
-from calcimeasure.readings.board import Edit, Which
+from calcimeasure.readings.board import Edit, Which, Window
 from calcimeasure.readings.rows import Row, centre, numbers_on, table_rows
 from calcimeasure.readings.session import Changed, Session
 from napari_calcimeasure.layers import (
@@ -97,6 +98,8 @@ class Desk:
         self.outline_px = preferences().outline_px
         self._numbered: dict[Which, dict[int, int]] = {}
         self._following = True
+        self._back: Alignment | None = None
+        self._next: tuple[Which, int] | None = None
         for which in self.order:
             self._add_film(which)
         self._lay_out()
@@ -153,7 +156,7 @@ class Desk:
         for layer in (self.images[which], self.labels[which], self.numbers[which], self.pointers[which]):
             self.viewer.add_layer(layer)
         layer = self.labels[which]
-        layer.events.paint.connect(lambda _event, which=which: self._painted(which))
+        layer.events.paint.connect(lambda event, which=which: self._painted(which, event.value))
         # napari announces a lasso before it writes the pixels; what comes after it is the update of the picture.
         layer.events.labels_update.connect(lambda _event, which=which: self._updated(which))
 
@@ -177,7 +180,9 @@ class Desk:
         alignment = self.alignment
         if alignment is None or which is Which.BASELINE:
             return alignment
-        return inverse(alignment, self.session.material.films[Which.FOLLOWUP].shape)
+        if self._back is None:
+            self._back = inverse(alignment, self.session.material.films[Which.FOLLOWUP].shape)
+        return self._back
 
     @property
     def alignment(self) -> Any:
@@ -228,26 +233,42 @@ class Desk:
     def _follow(self, changed: Changed) -> None:
         if self._following:
             for which in {patch.film for patch in changed.edit.patches}:
-                layer, image = self.labels[which], self.session.board.images[which]
-                for patch in changed.edit.patches:
-                    if patch.film is which:
-                        rows, cols = patch.after.shape
-                        window = (slice(patch.row, patch.row + rows), slice(patch.col, patch.col + cols))
-                        layer.data[window] = image[window]
-                self._following = False
-                layer.refresh(thumbnail=False, highlight=False)
-                self._following = True
+                self._redraw(which, changed.edit.windows(which))
                 self._forget_strokes(which)
+        if self._next is not None:
+            which, number = self._next
+            self.chosen = {**dict.fromkeys(self.order, ()), which: (number,)}
+            self.labels[which].selected_label = number
         self.chosen = {
             which: tuple(number for number in known if number in self.session.board.deposits[which])
             for which, known in self.chosen.items()
         }
         self.show()
 
-    def _painted(self, which: Which) -> None:
-        """Turn what napari's brush, eraser or lasso painted into one edit of ours."""
+    def _redraw(self, which: Which, windows: list[Window]) -> None:
+        """Let the layer show the board's labels anew in some windows: all of it would take ten times as long."""
+        layer, image = self.labels[which], self.session.board.images[which]
+        self._following = False
+        try:
+            for window in windows:
+                layer.data[window] = image[window]
+                layer._accumulate_updated_slice(window)  # noqa: SLF001 - as napari's own brush does
+            layer._partial_labels_refresh()  # noqa: SLF001 - no public way refreshes less than all
+        finally:
+            self._following = True
+
+    def _painted(self, which: Which, strokes: Any = None) -> None:
+        """Turn what napari's brush, eraser or lasso painted into one edit of ours.
+
+        Parameters
+        ----------
+        strokes
+            What napari tells of it, where it does: the places that changed.
+        """
         layer, board = self.labels[which], self.session.board
-        if np.array_equal(layer.data, board.images[which]):
+        within = painted_window(strokes, layer.data.shape)
+        there: Any = ... if within is None else within
+        if np.array_equal(layer.data[there], board.images[which][there]):
             return
         label = int(layer.selected_label)
         verb = "Erase from deposits" if str(layer.mode) == "erase" or label == 0 else f"Paint deposit {label}"
@@ -255,7 +276,7 @@ class Desk:
             verb = f"Draw deposit {label}"
         self._following = False
         try:
-            self.session.do(tools.replace_pixels(board, which, np.asarray(layer.data), verb))
+            self.session.do(tools.replace_pixels(board, which, np.asarray(layer.data), verb, within=within))
         except Exception:
             layer.data[:] = board.images[which]
             layer.refresh()
@@ -286,7 +307,8 @@ class Desk:
         numbers = numbers_on(self.rows, which)
         if numbers != self._numbered.get(which):
             self._numbered[which] = numbers
-            self.labels[which].colormap = DirectLabelColormap(color_dict=colours(numbers))
+            with self.labels[which]._block_refresh():  # noqa: SLF001 - other colours are no other pixels
+                self.labels[which].colormap = DirectLabelColormap(color_dict=colours(numbers))
         places, texts = [], []
         live = self.session.live[which]
         for deposit, number in numbers.items():
@@ -302,9 +324,17 @@ class Desk:
         data = np.array(places, dtype=float).reshape(-1, 2)
         if texts == list(layer.features["text"]) and np.array_equal(layer.data, data):
             return
-        layer.data = data
-        layer.features = pd.DataFrame({"text": np.array(texts, dtype=object)})
-        layer.refresh(thumbnail=False, highlight=False)
+        # Each of the two would draw the layer, and the viewer measure all layers: once is enough.
+        with self._unmoved(layer.events.data), layer._block_refresh():  # noqa: SLF001 - no public way
+            if not np.array_equal(layer.data, data):
+                layer.data = data
+            with layer.text.events.blocker_all():  # the texts in the picture are still those of the places before
+                layer.features = pd.DataFrame({"text": np.array(texts, dtype=object)})
+        layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+    def _unmoved(self, event: Any) -> Any:
+        """Keep the viewer from slicing all layers anew when one of ours says this: they lie in two dimensions."""
+        return event.blocker(self.viewer._on_layers_change)  # noqa: SLF001 - no public way
 
     # Choosing ------------------------------------------------------------------------------------------------------
 
@@ -353,12 +383,9 @@ class Desk:
 
     def _lay(self, which: Which, at: tuple[float, float]) -> None:
         affine = self._affine(which, at)
-        *most, last = self.layers_of(which)
-        for layer in most:
-            # The viewer would slice all layers anew for each of the four: once is enough.
-            with layer.events.affine.blocker(self.viewer._on_layers_change):  # noqa: SLF001 - no public way
+        for layer in self.layers_of(which):
+            with self._unmoved(layer.events.affine), layer._block_refresh():  # noqa: SLF001 - the pixels stay
                 layer.affine = affine
-        last.affine = affine
 
     @property
     def row(self) -> Row | None:
@@ -416,6 +443,27 @@ class Desk:
             return 0
         return int(image[row, col])
 
-    def do(self, edit: Edit) -> bool:
-        """Do an edit through the session."""
-        return self.session.do(edit)
+    def do(self, edit: Edit, *, then: tuple[Which, int] | None = None) -> bool:
+        """Do an edit through the session; `then` is the deposit that is chosen after it."""
+        self._next = then
+        try:
+            return self.session.do(edit)
+        finally:
+            self._next = None
+
+
+def painted_window(strokes: Any, shape: tuple[int, ...]) -> Window | None:
+    """Return the window that napari's history of a stroke speaks of, or None where it speaks of none.
+
+    Each entry begins with the places it changed: a slice, or the numbers, along each axis.
+    """
+    sides = []
+    for axis, size in enumerate(shape):
+        try:
+            along = [stroke[0][axis] for stroke in strokes]
+            starts = [one.start if isinstance(one, slice) else int(np.min(one)) for one in along]
+            stops = [one.stop if isinstance(one, slice) else int(np.max(one)) + 1 for one in along]
+            sides.append(slice(max(min(starts), 0), min(max(stops), size)))
+        except (TypeError, ValueError, IndexError):
+            return None  # told otherwise than this napari does: whoever asks looks at the whole film
+    return (sides[0], sides[1])

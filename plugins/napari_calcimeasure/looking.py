@@ -78,5 +78,7 @@ def heading(text: str) -> QLabel:
 
 def enable(widget: QWidget, reason: str, said: str) -> None:
     """Enable a control, or say in its tooltip why it is not."""
-    widget.setEnabled(not reason)
-    widget.setToolTip(reason or said)
+    if widget.isEnabled() == bool(reason):
+        widget.setEnabled(not reason)
+    if widget.toolTip() != (reason or said):
+        widget.setToolTip(reason or said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from qtpy.QtCore import QItemSelectionModel, Qt, QTimer, Signal
+from qtpy.QtCore import QItemSelectionModel, QModelIndex, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -169,13 +169,18 @@ class Panel(QWidget):
         self.table.verticalHeader().setVisible(False)
         self.table.verticalHeader().setDefaultSectionSize(24)
         header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        # Fitting the columns asks for every cell: it is done when a text has outgrown its column, not at every step.
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
         header.setMinimumSectionSize(34)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
         self.table.setStyleSheet(
             "QTableView, QHeaderView::section { font-size: 11px; } QHeaderView::section { padding: 2px; }"
         )
+        self._fitting = QTimer(self)
+        self._fitting.setSingleShot(True)
+        self._fitting.setInterval(0)
+        self._fitting.timeout.connect(self.table.resizeColumnsToContents)
         self._show_columns()
         self.table.selectionModel().selectionChanged.connect(self._row_chosen)
         self.table.clicked.connect(self._row_clicked)
@@ -245,7 +250,8 @@ class Panel(QWidget):
         """Show the session as it stands."""
         self._filling = True
         try:
-            self.model.show(self.desk.rows)
+            if self.model.show(self.desk.rows):
+                self._fitting.start()
             self._select_chosen()
         finally:
             self._filling = False
@@ -324,7 +330,7 @@ class Panel(QWidget):
             selection.clearSelection()
             return
         index = self.proxy.mapFromSource(self.model.index(row.number - 1, 0))
-        if index.isValid():
+        if index.isValid() and not selection.isRowSelected(index.row(), QModelIndex()):
             flags = QItemSelectionModel.SelectionFlag
             selection.select(index, flags.ClearAndSelect | flags.Rows)
             self.table.scrollTo(index)

@@ -51,18 +51,25 @@ class LinkTable(QAbstractTableModel):
         super().__init__(parent)
         self.rows: list[Row] = []
         self.titles = dict(titles)
+        self._longest = [0] * len(_HEADS)
         self._swapped = next(iter(titles)) is Which.FOLLOWUP
 
-    def show(self, rows: list[Row]) -> None:
-        """Show other rows."""
-        if len(rows) == len(self.rows):
+    def show(self, rows: list[Row]) -> bool:
+        """Show other rows; return whether a column has become too narrow for its longest text."""
+        before = self.rows
+        if len(rows) != len(before):
+            self.beginResetModel()
             self.rows = rows
-            if rows:
-                self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(_HEADS) - 1))
-            return
-        self.beginResetModel()
-        self.rows = rows
-        self.endResetModel()
+            self.endResetModel()
+        else:
+            self.rows = rows
+            for place, (old, new) in enumerate(zip(before, rows, strict=True)):
+                if old != new:
+                    self.dataChanged.emit(self.index(place, 0), self.index(place, len(_HEADS) - 1))
+        longest = [max((len(cell_text(row, column)) for row in rows), default=0) for column in range(len(_HEADS))]
+        narrow = any(new > old for new, old in zip(longest, self._longest, strict=True))
+        self._longest = [max(sizes) for sizes in zip(longest, self._longest, strict=True)]
+        return narrow
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802 - Qt's name
         """Return how many rows there are."""
