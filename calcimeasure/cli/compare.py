@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from calcimeasure.cli.options import film_options, output_options, read_one_film
+from calcimeasure.cli.options import film_options, output_options, read_one_film, tell_dicom_notes
 from calcimeasure.cli.progress import steps
 from calcimeasure.cli.reading import reader_option, reading_of, reading_settings, visit_option
 from calcimeasure.errors import UsageError
@@ -47,7 +47,7 @@ def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
     """Compare two films of the same limb and write the verdict, tables and a page into a folder.
 
     BASELINE and FOLLOWUP are DICOM, PNG, TIFF or JPEG files. Options for one film only: put --baseline- or
-    --followup- before --spacing, --frame, --side, --view, --body-part and --invert.
+    --followup- before --spacing, --frame, --side, --view, --body-part, --date, --invert and --no-invert.
     """
     _refuse_contradictions(options)
     context, said = _who_and_when(options)
@@ -83,6 +83,7 @@ def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
         click.echo(json.dumps(record, indent=1, ensure_ascii=False))
     elif not options["quiet"]:
         _summarise(comparison, out)
+        tell_dicom_notes(out / "comparison.json")
     return NOT_COMPARABLE_STATUS if comparison.verdict is Verdict.NOT_COMPARABLE else 0
 
 

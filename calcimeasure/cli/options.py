@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FILM_OPTIONS = ("spacing", "frame", "side", "view", "body_part", "invert")
+FILM_OPTIONS = ("spacing", "frame", "side", "view", "body_part", "date", "invert")
 
 
 class SpacingParameter(click.ParamType[tuple[float, float]]):
@@ -62,7 +63,13 @@ def _options_of(start: str, whose: str, *, hidden: bool) -> list[Callable[[Comma
         click.option(f"{start}view", hidden=hidden, help=f"View of {whose}, e.g. PA."),
         click.option(f"{start}body-part", hidden=hidden, help=f"Body part on {whose}, e.g. HAND."),
         click.option(
-            f"{start}invert", is_flag=True, default=None, hidden=hidden, help=f"{whose.capitalize()}: bone is dark."
+            f"{start}date", metavar="YYYY-MM-DD", hidden=hidden, help=f"Date of {whose}, where the file has none."
+        ),
+        click.option(
+            f"{start}invert/{start}no-invert",
+            default=None,
+            hidden=hidden,
+            help=f"In {whose} grey runs against what the file declares, or as it does.  [default: the picture tells]",
         ),
     ]
 
@@ -85,9 +92,16 @@ def read_one_film(path: Path, options: dict[str, Any], prefix: str = "") -> Radi
         side=chosen["side"],
         view=chosen["view"],
         body_part=chosen["body_part"],
-        invert=bool(chosen["invert"]),
+        study_date=chosen["date"],
+        invert=chosen["invert"],
         magnification_corrected=bool(options.get("magnification_corrected")),
     )
+
+
+def tell_dicom_notes(record: Path) -> None:
+    """Print what was noted while DICOM objects were written: why one is not there, or has no date."""
+    for note in json.loads(record.read_text("utf-8")).get("dicom", {}).get("notes", []):
+        click.echo(f"Note: {note}", err=True)
 
 
 def output_options(command: Command) -> Command:

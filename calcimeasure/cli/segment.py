@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from calcimeasure.cli.options import film_options, output_options, read_one_film
+from calcimeasure.cli.options import film_options, output_options, read_one_film, tell_dicom_notes
 from calcimeasure.cli.progress import steps
 from calcimeasure.cli.reading import reader_option, reading_of, reading_settings, visit_option
 from calcimeasure.errors import UsageError
@@ -62,6 +62,7 @@ def segment(film: Path, out: Path, **options: Any) -> int:
         click.echo(json.dumps(record, indent=1, ensure_ascii=False))
     elif not options["quiet"]:
         _summarise(measurement, out)
+        tell_dicom_notes(out / "measurement.json")
     return 0
 
 

@@ -20,10 +20,11 @@ def film_from_array(
     array: ArrayLike,
     *,
     spacing_mm: float | Sequence[float] | None = None,
-    invert: bool = False,
+    invert: bool | None = None,
     side: str | None = None,
     view: str | None = None,
     body_part: str | None = None,
+    study_date: str | None = None,
 ) -> Radiograph:
     """Make a film of an array.
 
@@ -35,9 +36,11 @@ def film_from_array(
     spacing_mm
         Distance between pixels: one number, or (row, column).
     invert
-        Bone is smaller than air.
+        True: bone is smaller than air. False: it is larger, and the picture is not asked.
     side, view, body_part
         What the film shows, for pairing it with another.
+    study_date
+        Date of the exposure, as ``2026-01-31``.
 
     Returns
     -------
@@ -51,7 +54,9 @@ def film_from_array(
     SpacingError
         If the spacing is no length.
     """
-    options = film_options(spacing_mm=spacing_mm, invert=invert, side=side, view=view, body_part=body_part)
+    options = film_options(
+        spacing_mm=spacing_mm, invert=invert, side=side, view=view, body_part=body_part, study_date=study_date
+    )
     pixels = _picture(np.asarray(array))
     lowest, highest = value_range(pixels)
     spacing = choose_spacing(SpacingTags(), user_mm=options.spacing_mm)

@@ -13,6 +13,16 @@ from calcimeasure.films.parts import FilmParts
 from calcimeasure.films.polarity import Polarity, judge_polarity
 from calcimeasure.radiograph import GreyScale, Identity, Radiograph
 
+GIVEN_WARNING = (
+    "In the picture bone seems to have the smaller values; an array is taken as it is given. Look at it: if bone is "
+    "bright, nothing needs doing; if it is dark, give invert=True."
+)
+DECLARED_WARNING = (
+    "Shown as the file declares, bone would seem to be dark, so the film was turned round. Look at the overlay: if "
+    "bone is bright there, nothing needs doing; if it is dark, run again with --no-invert (in a pair "
+    "--baseline-no-invert or --followup-no-invert)."
+)
+
 
 def make_film(parts: FilmParts, options: FilmOptions, *, sha256: str = "", path: Path | None = None) -> Radiograph:
     """Turn what a reader found into a film: more calcium is a larger value."""
@@ -55,20 +65,16 @@ def _decide_direction(
     pixels: NDArray[np.float32], padding: NDArray[np.bool_] | None, parts: FilmParts, options: FilmOptions
 ) -> bool:
     """Say whether the values must be turned round, and warn where the image overrules the file."""
-    if options.invert:
-        return not parts.bone_is_low
+    if options.invert is not None:
+        return parts.bone_is_low != options.invert
     verdict = judge_polarity(pixels, padding) if parts.shows_a_limb else Polarity.UNSURE
     seen_low = {Polarity.BONE_HIGH: False, Polarity.BONE_LOW: True}.get(verdict, parts.bone_is_low)
     if seen_low == parts.bone_is_low:
         return seen_low
-    shown = "dark" if seen_low else "bright"
     if parts.direction_is_given:
-        parts.warnings.append(f"In the picture bone seems to have {shown} values, against what was given; see invert.")
+        parts.warnings.append(GIVEN_WARNING)
         return parts.bone_is_low
-    parts.warnings.append(
-        f"The file's grey direction disagrees with the picture, in which bone has {shown} stored values; "
-        "the picture was believed. Use --invert if bone comes out dark."
-    )
+    parts.warnings.append(DECLARED_WARNING)
     return seen_low
 
 
@@ -103,7 +109,7 @@ def _overridden(identity: Identity, options: FilmOptions) -> Identity:
         side=options.side or identity.side,
         body_part=options.body_part or identity.body_part,
         view=options.view or identity.view,
-        study_date=identity.study_date,
+        study_date=options.study_date or identity.study_date,
         modality=identity.modality,
         age_years=identity.age_years,
     )

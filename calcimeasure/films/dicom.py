@@ -82,7 +82,8 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
     notes.extend(other_part)
     if identity.modality in _FLUOROSCOPY:
         notes.append(
-            f"Modality {identity.modality}: fluoroscopy often shows bone dark; use --invert if it came out dark."
+            f"Modality {identity.modality}: fluoroscopy often shows bone dark. Look at the overlay: if bone is dark "
+            "there, run again with --invert (in a pair --baseline-invert or --followup-invert)."
         )
     parts = FilmParts(
         pixels=pixels,

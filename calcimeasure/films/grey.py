@@ -171,7 +171,9 @@ def bone_is_low(header: Header, warnings: list[str]) -> bool:
     by_shape = shape == "INVERSE"
     if by_shape != by_interpretation:
         warnings.append(
-            f"PhotometricInterpretation {interpretation} and PresentationLUTShape {shape} contradict each other."
+            f"PhotometricInterpretation {interpretation} and PresentationLUTShape {shape} contradict each other; the "
+            "second is followed. Look at the overlay: if bone is bright there, nothing needs doing; if it is dark, run "
+            "again with --invert, or with --no-invert where that does not turn it round."
         )
     return by_shape
 

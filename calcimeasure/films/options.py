@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from calcimeasure.errors import SpacingError, UsageError
 
@@ -23,8 +24,10 @@ class FilmOptions:
         Frame of a multi-frame file, counted from 1 as DICOM does.
     side, view, body_part
         As in `Identity`.
+    study_date
+        ISO date of the exposure.
     invert
-        The values run against what the file declares; the image is not asked.
+        Whether the values run against what the file declares, or as it does; None for asking the image.
     magnification_corrected
         Divide a detector spacing by the header's magnification factor.
     """
@@ -34,7 +37,8 @@ class FilmOptions:
     side: str | None = None
     view: str | None = None
     body_part: str | None = None
-    invert: bool = False
+    study_date: str | None = None
+    invert: bool | None = None
     magnification_corrected: bool = False
 
 
@@ -45,7 +49,8 @@ def film_options(
     side: str | None = None,
     view: str | None = None,
     body_part: str | None = None,
-    invert: bool = False,
+    study_date: str | None = None,
+    invert: bool | None = None,
     magnification_corrected: bool = False,
 ) -> FilmOptions:
     """Check what the person said and bring it into one form.
@@ -55,7 +60,7 @@ def film_options(
     SpacingError
         If the spacing is not one or two positive lengths.
     UsageError
-        If the frame or the side is none that a film can have.
+        If the frame, the side or the date is none that a film can have.
     """
     if frame is not None and frame < 1:
         raise UsageError(f"frame {frame} does not exist", where="frame", remedy="Frames are counted from 1.")
@@ -67,6 +72,7 @@ def film_options(
         side=None if side is None else _SIDES[side.strip().upper()],
         view=upper_words(view),
         body_part=upper_words(body_part),
+        study_date=None if study_date is None else _day(study_date),
         invert=invert,
         magnification_corrected=magnification_corrected,
     )
@@ -76,6 +82,13 @@ def upper_words(text: str | None) -> str | None:
     """Return words in upper case, one blank between them; None when there are none."""
     words = " ".join((text or "").replace("\0", " ").upper().split())
     return words or None
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text.strip()).isoformat()
+    except ValueError as error:
+        raise UsageError(f"'{text}' is not a date", where="date", remedy="Write it as 2026-01-31.") from error
 
 
 def _lengths(spacing_mm: float | Sequence[float] | None) -> tuple[float, float] | None:

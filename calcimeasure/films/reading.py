@@ -25,7 +25,8 @@ def read_film(
     side: str | None = None,
     view: str | None = None,
     body_part: str | None = None,
-    invert: bool = False,
+    study_date: str | None = None,
+    invert: bool | None = None,
     magnification_corrected: bool = False,
 ) -> Radiograph:
     """Read a film from a DICOM, PNG, JPEG or TIFF file, found by its content.
@@ -40,8 +41,11 @@ def read_film(
         Which frame of a multi-frame file, counted from 1 as DICOM counts them. The film's own `frame` counts from 0.
     side, view, body_part
         What the film shows; overrides the header.
+    study_date
+        Date of the exposure, as ``2026-01-31``; overrides the header.
     invert
-        The grey values run against what the file declares. Overrides the check on the picture too.
+        True: the grey values run against what the file declares. False: they run as it declares. None: the picture is
+        asked, believed where it clearly says otherwise than the file, and that is warned of.
     magnification_corrected
         Divide a spacing at the detector by the header's estimated magnification.
 
@@ -59,7 +63,7 @@ def read_film(
     SpacingError
         If `spacing_mm` is no length.
     UsageError
-        If `side` or `frame` is none that a film can have.
+        If `side`, `frame` or `study_date` is none that a film can have.
 
     See Also
     --------
@@ -71,6 +75,7 @@ def read_film(
         side=side,
         view=view,
         body_part=body_part,
+        study_date=study_date,
         invert=invert,
         magnification_corrected=magnification_corrected,
     )

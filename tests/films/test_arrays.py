@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calcimeasure import film_from_array
-from calcimeasure.errors import FilmError, SpacingError
+from calcimeasure.errors import FilmError, SpacingError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,13 @@ def test_the_film_is_a_copy_and_leaves_the_array_alone():
     array[0, 0] = 99
     assert film.pixels.max() == 11
     assert array.flags.writeable
+
+
+def test_a_date_is_checked_and_kept():
+    array = np.arange(12, dtype=np.uint16).reshape(3, 4)
+    assert film_from_array(array, study_date="2026-01-31").identity.study_date == "2026-01-31"
+    with pytest.raises(UsageError, match=r"'31\.1\.2026' is not a date"):
+        film_from_array(array, study_date="31.1.2026")
 
 
 def test_equal_pixels_are_the_same_film():

@@ -111,6 +111,7 @@ def test_presentation_lut_shape(write_film, interpretation, shape, inverted, war
 def test_invert_runs_against_what_the_file_declares(write_film, interpretation):
     path = write_film(PhotometricInterpretation=interpretation)
     assert read_film(path, invert=True).grey.inverted is not read_film(path).grey.inverted
+    assert read_film(path, invert=False).grey.inverted is (interpretation == "MONOCHROME1")
 
 
 def test_rescale(write_film, ramp):

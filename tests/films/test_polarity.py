@@ -5,8 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from calcimeasure import film_from_array, read_film
+from calcimeasure.films.canonical import DECLARED_WARNING, GIVEN_WARNING
 from calcimeasure.films.polarity import Polarity, PolarityCues, judge_polarity, polarity_cues
 
 
@@ -90,5 +92,21 @@ def test_an_array_is_warned_of_and_not_turned_round(hands):
     negative = hands[0].max() - hands[0]
     film = film_from_array(negative)
     np.testing.assert_array_equal(film.pixels, negative)
-    assert "invert" in film.warnings[0]
+    assert film.warnings == (GIVEN_WARNING,)
     assert film_from_array(negative, invert=True).warnings == ()
+    assert film_from_array(negative, invert=False).warnings == ()
+
+
+def test_a_file_is_turned_round_and_what_to_do_is_said(hands, tmp_path):
+    negative = np.rint(60000 * (1 - (hands[0] - hands[0].min()) / np.ptp(hands[0]))).astype(np.uint16)
+    Image.fromarray(negative).save(tmp_path / "negative.png")
+    turned = read_film(tmp_path / "negative.png")
+    assert turned.grey.inverted
+    assert turned.warnings == (DECLARED_WARNING,)
+    # The advice of the warning does turn it back; --invert says in words what the picture said.
+    back = read_film(tmp_path / "negative.png", invert=False)
+    assert not back.grey.inverted
+    np.testing.assert_array_equal(back.pixels, negative)
+    said = read_film(tmp_path / "negative.png", invert=True)
+    np.testing.assert_array_equal(said.pixels, turned.pixels)
+    assert back.warnings == said.warnings == ()

@@ -12,6 +12,7 @@ import pytest
 
 from calcimeasure import read_film
 from calcimeasure.errors import CalciMeasureError, FilmError
+from calcimeasure.films.canonical import DECLARED_WARNING
 from calcimeasure.films.polarity import Polarity, judge_polarity
 from calcimeasure.radiograph import Radiograph
 
@@ -206,11 +207,15 @@ def test_a_negative_of_a_hand_is_turned_round_and_said_so(films_folder, tmp_path
     cv2.imwrite(str(path), (4095 - film.pixels).astype(np.uint16))
     negative = read_film(path)
     assert negative.grey.inverted
-    assert "disagrees with the picture" in negative.warnings[0]
+    assert negative.warnings == (DECLARED_WARNING,)
     assert np.corrcoef(negative.pixels[::9, ::9].ravel(), film.pixels[::9, ::9].ravel())[0, 1] > 0.9999
     as_asked = read_film(path, invert=True)
     np.testing.assert_array_equal(as_asked.pixels, negative.pixels)
     assert as_asked.warnings == ()
+    # What the warning advises where the picture was misread.
+    as_declared = read_film(path, invert=False)
+    np.testing.assert_array_equal(as_declared.pixels, 4095 - film.pixels)
+    assert as_declared.warnings == ()
 
 
 def test_no_message_or_record_holds_the_name_in_a_header(films_folder):

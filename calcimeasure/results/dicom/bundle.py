@@ -33,6 +33,10 @@ MEASUREMENT_REPORT_FILE = "measurement.sr.dcm"
 CHANGE_REPORT_FILE = "change.sr.dcm"
 PICTURE_FILE = "overlay.sc.dcm"
 DOCUMENT_FILE = "report.pdf.dcm"
+UNDATED_NOTE = (
+    "{film} has no date: its DICOM objects leave the date empty, or say 1900-01-01 where DICOM demands one. "
+    "Give its date with {option} YYYY-MM-DD."
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,14 +183,17 @@ def _write_film(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     written: list[str] = []
     notes: list[str] = []
+    film = f"The {prefix.rstrip('/').replace('followup', 'follow-up')} film" if prefix else "The film"
     source = read_source(measurement.film)
     if source.wrapped:
-        moment = dicom_date_time(creation_time(source.header, reading))
-        wrap(measurement.film, folder / f"{prefix}{IMAGE_FILE}", created=moment)
+        moment = creation_time(source.header, reading)
+        created = None if moment is None else dicom_date_time(moment)
+        wrap(measurement.film, folder / f"{prefix}{IMAGE_FILE}", created=created)
         written.append(f"{prefix}{IMAGE_FILE}")
     if write_segmentation(measurement, folder / f"{prefix}{SEGMENTATION_FILE}", reading=reading, tracking=tracking):
         written.append(f"{prefix}{SEGMENTATION_FILE}")
     else:
-        film = f"The {prefix.rstrip('/')} film" if prefix else "The film"
         notes.append(f"{film} has no deposits, so no DICOM segmentation was written for it.")
+    if creation_time(source.header, reading) is None:
+        notes.append(UNDATED_NOTE.format(film=film, option=f"--{prefix.rstrip('/')}-date" if prefix else "--date"))
     return tuple(written), tuple(notes)

@@ -12,6 +12,12 @@ from calcimeasure.errors import UsageError
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+UNDATED = "19000101"
+"""Stands for no date where the standard demands one (type 1): no film can be so old, and no archive takes it for now.
+
+Today would change the bytes with the day of the run; the start of 1970 looks like a clock that was never set.
+"""
+
 # PS3.5 6.2: 64 characters (one is kept for the caret that a plain name gets), five components.
 _LONGEST_NAME = 64
 _MOST_CARETS = 4
@@ -53,12 +59,11 @@ class Reading:
             )
 
 
-def creation_time(header: Dataset, reading: Reading | None) -> datetime:
-    """Return the moment that an object states for its making.
+def creation_time(header: Dataset, reading: Reading | None) -> datetime | None:
+    """Return the moment that an object states for its making; None for a film without a date.
 
     The clock is never asked, so that the same input gives the same bytes: the signature comes first, then
-    SOURCE_DATE_EPOCH, then the film's own date; an undated film gives the start of 1970, which is what an epoch of
-    0 means.
+    SOURCE_DATE_EPOCH, then the film's own date.
 
     Raises
     ------
@@ -75,7 +80,7 @@ def creation_time(header: Dataset, reading: Reading | None) -> datetime:
             raise UsageError(
                 f"'{epoch}' is no number of seconds", where="SOURCE_DATE_EPOCH", remedy="Unset it or correct it."
             ) from None
-    return film_time(header) or datetime.fromtimestamp(0, tz=UTC)
+    return film_time(header)
 
 
 def film_time(header: Dataset) -> datetime | None:
@@ -96,13 +101,31 @@ def dicom_date_time(moment: datetime) -> tuple[str, str]:
     return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
 
 
-def date_object(dataset: Dataset, moment: datetime) -> None:
-    """State `moment` wherever an object says when it was made."""
-    date, time = dicom_date_time(moment)
-    dataset.InstanceCreationDate, dataset.InstanceCreationTime = date, time
-    dataset.ContentDate, dataset.ContentTime = date, time
+def date_object(dataset: Dataset, moment: datetime | None, *, demanded: bool = True) -> None:
+    """State `moment` wherever an object says when it was made.
+
+    Parameters
+    ----------
+    moment
+        None where nothing says when: what may be left out is left out then.
+    demanded
+        Whether the object's kind demands a content date: a SEG (PS3.3 C.7.6.16) and a report (C.17.2) do, an
+        encapsulated document and a picture take an empty one (C.24.2, C.7.6.1).
+    """
+    if moment is not None:
+        date, time = dicom_date_time(moment)
+        dataset.InstanceCreationDate, dataset.InstanceCreationTime = date, time
+        dataset.ContentDate, dataset.ContentTime = date, time
+        for equipment in dataset.get("ContributingEquipmentSequence", []):
+            equipment.ContributionDateTime = date + time
+        return
+    dataset.ContentDate, dataset.ContentTime = (UNDATED, "000000") if demanded else ("", "")
+    for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
+        if keyword in dataset:
+            delattr(dataset, keyword)
     for equipment in dataset.get("ContributingEquipmentSequence", []):
-        equipment.ContributionDateTime = date + time
+        if "ContributionDateTime" in equipment:
+            del equipment.ContributionDateTime
 
 
 def person_name(reader: str) -> str:

@@ -28,7 +28,7 @@ _IN_FONT = str.maketrans({"\u00b2": "2", "\u2212": "-", "\u2013": "-", "\u00d7":
 CALIBRATION_NOTE = "Calibrated on simulated films; not yet verified on patients' repeat films."
 
 
-def report_pdf(comparison: Comparison, pictures: tuple[bytes, bytes], moment: datetime) -> bytes:
+def report_pdf(comparison: Comparison, pictures: tuple[bytes, bytes], moment: datetime | None) -> bytes:
     """Return one A4 page as PDF; the same pair gives the same bytes.
 
     Parameters
@@ -36,11 +36,11 @@ def report_pdf(comparison: Comparison, pictures: tuple[bytes, bytes], moment: da
     pictures
         PNG of the baseline and of the follow-up with their deposits.
     moment
-        The date that the file states.
+        The date that the file states; None for none.
     """
     page = report_page(comparison, pictures)
     buffer = io.BytesIO()
-    date = moment.timetuple()
+    date = None if moment is None else moment.timetuple()
     page.save(
         buffer,
         format="PDF",

@@ -74,7 +74,7 @@ def write_document(film: Radiograph, pdf: bytes, path: Path, *, title: str, read
     moment = creation_time(source.header, reading)
     dataset = _object_of(source, ENCAPSULATED_PDF, modality="DOC", series_number=DOCUMENT_SERIES_NUMBER)
     dataset.SeriesDescription = "Calcinosis: report"
-    dataset.AcquisitionDateTime = "".join(dicom_date_time(moment))
+    dataset.AcquisitionDateTime = "" if moment is None else "".join(dicom_date_time(moment))
     dataset.BurnedInAnnotation = "NO"
     dataset.DocumentTitle = title
     dataset.ConceptNameCodeSequence = []
@@ -139,10 +139,10 @@ def _add_pixels(dataset: Dataset, png: bytes) -> None:
     dataset.compress(RLELossless, pixels, generate_instance_uid=False)
 
 
-def _finish(dataset: Dataset, path: Path, moment: datetime) -> None:
-    date_object(dataset, moment)
+def _finish(dataset: Dataset, path: Path, moment: datetime | None) -> None:
+    date_object(dataset, moment, demanded=False)
     settle_instance_uids(dataset)
     try:
         path.write_bytes(encoded(dataset))
     except OSError as error:
-        raise OutputError(f"the object could not be written: {error.strerror}", where=str(path)) from error
+        raise OutputError(f"the object could not be written: {error.strerror}", where=path.name) from error

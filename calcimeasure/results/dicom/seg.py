@@ -93,7 +93,7 @@ def write_segmentation(
     try:
         path.write_bytes(encoded(dataset))
     except OSError as error:
-        raise OutputError(f"the segmentation could not be written: {error.strerror}", where=str(path)) from error
+        raise OutputError(f"the segmentation could not be written: {error.strerror}", where=path.name) from error
     return True
 
 

@@ -14,6 +14,7 @@ from calcimeasure.errors import FilmError
 from calcimeasure.films.content import FileFormat, find_format
 from calcimeasure.films.header import Header, discreet
 from calcimeasure.films.objects import LABEL_MAP_SEGMENTATION, SEGMENTATION, why_no_film
+from calcimeasure.results.dicom.occasion import UNDATED
 from calcimeasure.results.dicom.seg_read import pixel_frames
 
 if TYPE_CHECKING:
@@ -78,14 +79,14 @@ def _head(dataset: Dataset) -> Iterator[str]:
     made_by = " ".join(
         str(dataset.get(keyword)) for keyword in ("ManufacturerModelName", "SoftwareVersions") if dataset.get(keyword)
     )
-    yield f"made by {made_by or 'an unnamed program'}, dated {_date(dataset)}"
+    yield f"made by {made_by or 'an unnamed program'}, {_date(dataset)}"
     if reader := dataset.get("ContentCreatorName"):
         yield f"read by {reader}"
 
 
 def _date(dataset: Dataset) -> str:
     date = str(dataset.get("ContentDate") or "")
-    return f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 else "at no time"
+    return "undated" if len(date) != 8 or date == UNDATED else f"dated {date[:4]}-{date[4:6]}-{date[6:8]}"
 
 
 def _segmentation_lines(dataset: Dataset) -> Iterator[str]:

@@ -140,6 +140,8 @@ def _fill(header: Dataset, film: Radiograph) -> None:
     for keyword, kind in (("StudyInstanceUID", "study"), ("SeriesInstanceUID", "series"), ("SOPInstanceUID", "image")):
         if not header.get(keyword):
             setattr(header, keyword, content_uid(f"film {kind}", film.sha256))
+    if not header.StudyDate and film.identity.study_date:
+        header.StudyDate = film.identity.study_date.replace("-", "")
     header.Rows, header.Columns = film.shape
 
 
@@ -175,8 +177,6 @@ def _header_of_plain_film(film: Radiograph) -> Dataset:
     header = Dataset()
     header.SOPClassUID = SECONDARY_CAPTURE
     header.Modality = "OT"
-    if film.identity.study_date:
-        header.StudyDate = film.identity.study_date.replace("-", "")
     if film.identity.body_part:
         header.BodyPartExamined = film.identity.body_part
     if not codes.is_single(film.identity.body_part):
@@ -185,7 +185,7 @@ def _header_of_plain_film(film: Radiograph) -> Dataset:
     return header
 
 
-def wrap(film: Radiograph, path: Path, *, created: tuple[str, str]) -> None:
+def wrap(film: Radiograph, path: Path, *, created: tuple[str, str] | None) -> None:
     """Write a film that came from no DICOM file as a Secondary Capture Image, for results to refer to.
 
     The pixels are the film's canonical ones. Where these are whole numbers, as in every PNG, TIFF or JPEG, reading
@@ -194,7 +194,7 @@ def wrap(film: Radiograph, path: Path, *, created: tuple[str, str]) -> None:
     Parameters
     ----------
     created
-        DICOM date and time that the object states for its making.
+        DICOM date and time that the object states for its making; None for a film without a date.
     """
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
@@ -203,7 +203,8 @@ def wrap(film: Radiograph, path: Path, *, created: tuple[str, str]) -> None:
     samples, slope, intercept = _samples(film.pixels)
     bits = 8 if film.grey.highest <= np.iinfo(np.uint8).max and int(samples.max(initial=0)) <= 255 else 16
     image.update(_image_module(film, samples, bits=bits, slope=slope, intercept=intercept))
-    image.InstanceCreationDate, image.InstanceCreationTime = created
+    if created is not None:
+        image.InstanceCreationDate, image.InstanceCreationTime = created
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = image.SOPClassUID
@@ -212,7 +213,7 @@ def wrap(film: Radiograph, path: Path, *, created: tuple[str, str]) -> None:
     try:
         path.write_bytes(encoded(image))
     except OSError as error:
-        raise OutputError(f"the image could not be written: {error.strerror}", where=str(path)) from error
+        raise OutputError(f"the image could not be written: {error.strerror}", where=path.name) from error
 
 
 def _samples(pixels: NDArray[np.float32]) -> tuple[NDArray[np.uint16], float, float]:

@@ -107,4 +107,4 @@ def write_report(dataset: Dataset, path: Path) -> None:
     try:
         path.write_bytes(encoded(dataset))
     except OSError as error:
-        raise OutputError(f"the report could not be written: {error.strerror}", where=str(path)) from error
+        raise OutputError(f"the report could not be written: {error.strerror}", where=path.name) from error

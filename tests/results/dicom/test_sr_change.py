@@ -228,7 +228,7 @@ def test_films_without_deposits_have_a_report_and_no_segmentation(comparison, ki
     assert files.written == ("change.sr.dcm",)
     assert files.notes == (
         "The baseline film has no deposits, so no DICOM segmentation was written for it.",
-        "The followup film has no deposits, so no DICOM segmentation was written for it.",
+        "The follow-up film has no deposits, so no DICOM segmentation was written for it.",
     )
     assert dciodvfy.errors(tmp_path / "out" / "change.sr.dcm") == []
 
