@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from calcimeasure.comparison.registration import register
 from calcimeasure.comparison.seen_again import Sight, look_again, presence_of, sight_of
 from calcimeasure.comparison.self_check import self_check as run_self_check
 from calcimeasure.comparison.verdict import checked_margin
+from calcimeasure.comparison.warned import film_warnings, processing_warnings, refusal_reasons, spacing_warnings
 from calcimeasure.deposits import DepositLabels, Origin
 from calcimeasure.errors import UsageError
 from calcimeasure.measurement import measure_film
@@ -37,7 +39,10 @@ from calcimeasure.measurement.pair import AreaRatio, area_ratio
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation import accept, get_segmenter
+from calcimeasure.segmentation.protocol import Proposals
 
+One = TypeVar("One")
+Seen = TypeVar("Seen")
 RatioOf = Callable[[FilmMeasurement, int, FilmMeasurement, int], AreaRatio | None]
 """How much one deposit's area changed; None where two areas must be compared as measured."""
 
@@ -77,6 +82,7 @@ def compare(
     force: bool = False,
     flip: bool = False,
     self_check: bool = False,
+    at_once: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
     """Compare two films of one limb.
@@ -104,6 +110,8 @@ def compare(
         Mirror the follow-up first.
     self_check
         Measure synthetic follow-ups of this very baseline with known changes.
+    at_once
+        Look at both films at the same time, in two threads: the same result sooner, for more memory.
     progress
         Called with the name of each step as it begins.
 
@@ -116,7 +124,7 @@ def compare(
     Raises
     ------
     UsageError
-        When labels are given for one film only, or the margin does not hold 1.
+        When labels are given for one film only, or the margin does not include 1.
     LabelsError
         When labels do not fit their film.
     """
@@ -127,17 +135,17 @@ def compare(
     begin = progress or _say_nothing
     margin = checked_margin(margin_ratio)
     begin("Finding the limbs")
-    first = _Film(film=baseline, anatomy=find_anatomy(baseline), labels=baseline_labels)
-    second = _Film(film=followup, anatomy=find_anatomy(followup), labels=followup_labels)
+    anatomies = _of_both(find_anatomy, baseline, followup, at_once=at_once)
+    first = _Film(film=baseline, anatomy=anatomies[0], labels=baseline_labels)
+    second = _Film(film=followup, anatomy=anatomies[1], labels=followup_labels)
     identity = check_identity(baseline, followup)
     warnings = _pair_warnings(first, second, identity, force=force, flip=flip)
     if identity.contradictions and not force:
-        reasons = (*identity.contradictions, "Compare them all the same with --force.")
         return _not_comparable(
             first,
             second,
             Registration(status="failed", reason="not tried"),
-            reasons=reasons,
+            reasons=refusal_reasons(identity.contradictions),
             warnings=warnings,
             margin=margin,
         )
@@ -151,7 +159,7 @@ def compare(
 
     field = common_field(first.anatomy, second.anatomy, alignment)
     begin("Finding the deposits")
-    labels = _labels_of_both(first, second, alignment, field, method)
+    labels = _labels_of_both(first, second, alignment, field, method=method, at_once=at_once)
     begin("Measuring")
     measured = tuple(
         measure_film(side.film, found, anatomy=side.anatomy, precision=precision)
@@ -234,7 +242,10 @@ def judge(
     )
     told = change.comparison_fields()
     told["warnings"] = _once(
-        *pair_warnings, *_film_warnings(baseline, followup), *_processing_warning(processing), *change.warnings
+        *pair_warnings,
+        *spacing_warnings(baseline, followup, registration),
+        *film_warnings(baseline, followup),
+        *processing_warnings(processing, change.warnings),
     )
     return Comparison(baseline=baseline, followup=followup, registration=registration, alignment=alignment, **told)
 
@@ -292,19 +303,31 @@ def _say_nothing(_step: str) -> None:
 
 
 def _labels_of_both(
-    first: _Film, second: _Film, alignment: Alignment, field: CommonField, method: str
+    first: _Film, second: _Film, alignment: Alignment, field: CommonField, *, method: str, at_once: bool
 ) -> tuple[DepositLabels, DepositLabels]:
     if first.labels is not None and second.labels is not None:
         return first.labels, second.labels
     segmenter = get_segmenter(method)
-    before = segmenter.propose(first.film, first.anatomy)
     if first.film.sha256 == second.film.sha256:
-        alone = accept(before)
+        alone = accept(segmenter.propose(first.film, first.anatomy))
         return alone, alone
-    after = segmenter.propose(second.film, second.anatomy)
+
+    def propose(side: _Film) -> Proposals:
+        return segmenter.propose(side.film, side.anatomy)
+
+    before, after = _of_both(propose, first, second, at_once=at_once)
     before, after = judge_together(before, after, alignment, field)
     before, after = look_again((first.sight, before), (second.sight, after), alignment, field)
     return accept(before), accept(after)
+
+
+def _of_both(look: Callable[[One], Seen], first: One, second: One, *, at_once: bool) -> tuple[Seen, Seen]:
+    """Return what is seen of either film: one after the other, or in two threads."""
+    if not at_once:
+        return look(first), look(second)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="calcimeasure film") as other:
+        later = other.submit(look, second)
+        return look(first), later.result()
 
 
 def _pair_ratios(
@@ -340,7 +363,7 @@ def _not_comparable(
         verdict=Verdict.NOT_COMPARABLE,
         margin_ratio=margin,
         reasons=reasons,
-        warnings=_once(*warnings, *_film_warnings(*measured)),
+        warnings=_once(*warnings, *film_warnings(*measured)),
     )
 
 
@@ -369,17 +392,6 @@ def _pair_warnings(first: _Film, second: _Film, identity: IdentityCheck, *, forc
     if first.film.sha256 == second.film.sha256:
         warnings.append(SAME_FILM_WARNING)
     return tuple(warnings)
-
-
-def _film_warnings(baseline: FilmMeasurement, followup: FilmMeasurement) -> tuple[str, ...]:
-    return (
-        *(f"Baseline film: {warning}" for warning in baseline.warnings),
-        *(f"Follow-up film: {warning}" for warning in followup.warnings),
-    )
-
-
-def _processing_warning(reason: str | None) -> tuple[str, ...]:
-    return () if reason is None else (f"The two films look differently processed: {reason}.",)
 
 
 def _once(*sentences: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +60,8 @@ def measure_film(
     deposits = _rows(film, labels, found, anatomy)
     total, total_se = total_area(deposits)
     pixel = film.spacing.pixel_area_mm2
-    warnings = [*film.warnings, *anatomy.warnings, *labels.warnings, *_over_exposed(found)]
+    over_exposed = frozenset(number for number, one in found.items() if one.over_exposed)
+    warnings = [*film.warnings, *anatomy.warnings, *labels.warnings, *over_exposed_warning(over_exposed)]
     return FilmMeasurement(
         film=film,
         labels=labels,
@@ -72,6 +73,7 @@ def measure_film(
         warnings=tuple(dict.fromkeys(warnings)),
         anatomy=anatomy,
         edges={number: one.edge for number, one in found.items()},
+        over_exposed=over_exposed,
     )
 
 
@@ -185,8 +187,9 @@ def _found(
     return found
 
 
-def _over_exposed(found: dict[int, _Found]) -> list[str]:
-    numbers = [str(number) for number, one in found.items() if one.over_exposed]
+def over_exposed_warning(labels: Iterable[int]) -> list[str]:
+    """Return the sentence on deposits that reach the end of the grey scale, or nothing where there are none."""
+    numbers = [str(number) for number in sorted(labels)]
     if not numbers:
         return []
     noun = "Deposit" if len(numbers) == 1 else "Deposits"

@@ -69,6 +69,8 @@ class FilmMeasurement:
         The masks it was measured with: pictures blank everything outside the limbs. None where none were made.
     edges
         The edge of each deposit by its number, as the pixels show it; what `calcimeasure.measurement.pair` compares.
+    over_exposed
+        Numbers of the deposits that reach the end of the grey scale.
     """
 
     film: Radiograph
@@ -81,3 +83,4 @@ class FilmMeasurement:
     warnings: tuple[str, ...] = ()
     anatomy: Anatomy | None = None
     edges: Mapping[int, Edge] = field(default_factory=dict)
+    over_exposed: frozenset[int] = frozenset()

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy.records import Anatomy
-from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels
+from calcimeasure.comparison.overlap import places_of
+from calcimeasure.deposits import LARGEST_LABEL, AreaMethod, Deposit, DepositLabels
 from calcimeasure.measurement import influence_px
-from calcimeasure.measurement.film import _Found, _found, _over_exposed, _rows, total_area
+from calcimeasure.measurement.edge import Edge
+from calcimeasure.measurement.film import _found, _rows, over_exposed_warning, total_area
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.readings.board import Board, Edit, Which, Window, joined, window_of
 
 METHOD = "reader"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class _Kept:
+    """What is kept of one deposit beside its row."""
+
+    edge: Edge
+    over_exposed: bool
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
 
 
 class LiveFilm:
@@ -56,7 +68,7 @@ class LiveFilm:
         self.warnings = warnings
         self.measurement: FilmMeasurement
         self._rows: dict[int, DepositMeasurement] = {}
-        self._found: dict[int, _Found] = {}
+        self._found: dict[int, _Kept] = {}
         self._numbers: list[int] = []
         self._image: NDArray[np.uint16] = np.zeros(film.shape, np.uint16)
         self._reach = influence_px(film)
@@ -75,14 +87,37 @@ class LiveFilm:
         found = self._found[number]
         return found.rows, found.cols
 
-    def start(self, board: Board) -> None:
-        """Measure everything."""
+    def start(self, board: Board, measured: FilmMeasurement | None = None) -> None:
+        """Measure everything, or take it over from who has measured these very deposits."""
         self._rows, self._found = {}, {}
         self._numbers = sorted(board.deposits[self.which])
         image = board.images[self.which]
         gapless = self._numbers == list(range(1, len(self._numbers) + 1))
         self._image = image.copy() if gapless else self._table()[image]
-        self._measure(board, self._numbers, None)
+        if measured is None or not self._take_over(board, measured):
+            self._measure(board, self._numbers, None)
+
+    def _take_over(self, board: Board, measured: FilmMeasurement) -> bool:
+        """Take rows and edges over where they are those of this film, masks, labels and reader."""
+        same = measured.film is self.film and measured.anatomy is self.anatomy
+        painted = any(row.area_method is AreaMethod.OUTLINE for row in measured.deposits)
+        if not same or (painted and self.precision is not None) or measured.labels.deposits != self._entries(board):
+            return False
+        if not np.array_equal(measured.labels.image, self._image):
+            return False
+        rows, cols = places_of(self._image)
+        labels = self._image[rows, cols]
+        order = np.argsort(labels, kind="stable")
+        ends = np.cumsum(np.bincount(labels, minlength=len(self._numbers) + 1))
+        for label, (number, row) in enumerate(zip(self._numbers, measured.deposits, strict=True), start=1):
+            own = order[ends[label - 1] : ends[label]]
+            exposed = label in measured.over_exposed
+            self._rows[number] = row
+            self._found[number] = _Kept(
+                edge=measured.edges[label], over_exposed=exposed, rows=rows[own], cols=cols[own]
+            )
+        self.measurement = self._whole(self._labels(board))
+        return True
 
     def update(self, board: Board, edit: Edit) -> bool:
         """Follow an edit that was applied to the board; return whether it concerned this film."""
@@ -180,20 +215,25 @@ class LiveFilm:
         around = reduce(joined, windows)
         return window_of(self._image[around] == position, around) or around
 
-    def _measure(self, board: Board, concerned: Iterable[int], boxes: Mapping[int, Window] | None) -> None:
-        labels = DepositLabels(
+    def _labels(self, board: Board) -> DepositLabels:
+        return DepositLabels(
             image=self._image.copy(),
             deposits=self._entries(board),
             method=METHOD,
             film_sha256=self.film.sha256,
             warnings=self.warnings,
         )
+
+    def _measure(self, board: Board, concerned: Iterable[int], boxes: Mapping[int, Window] | None) -> None:
+        labels = self._labels(board)
         position = {number: k for k, number in enumerate(self._numbers, start=1)}
         again = {position[number]: number for number in concerned if number in position}
         found = _found(self.film, labels, sorted(again), self.precision, boxes)
         for row in _rows(self.film, labels, found, self.anatomy):
             number = again[row.label]
-            self._rows[number], self._found[number] = row, found[row.label]
+            one = found[row.label]
+            self._rows[number] = row
+            self._found[number] = _Kept(edge=one.edge, over_exposed=one.over_exposed, rows=one.rows, cols=one.cols)
         self._rows = {number: replace(self._rows[number], label=position[number]) for number in self._numbers}
         self._found = {number: self._found[number] for number in self._numbers}
         self.measurement = self._whole(labels)
@@ -201,9 +241,10 @@ class LiveFilm:
     def _whole(self, labels: DepositLabels) -> FilmMeasurement:
         deposits = tuple(self._rows.values())
         found = dict(enumerate(self._found.values(), start=1))
+        over_exposed = frozenset(label for label, one in found.items() if one.over_exposed)
         total, total_se = total_area(deposits)
         pixel = self.film.spacing.pixel_area_mm2
-        warnings = (*self.film.warnings, *self.anatomy.warnings, *labels.warnings, *_over_exposed(found))
+        warnings = (*self.film.warnings, *self.anatomy.warnings, *labels.warnings, *over_exposed_warning(over_exposed))
         return FilmMeasurement(
             film=self.film,
             labels=labels,
@@ -215,4 +256,5 @@ class LiveFilm:
             warnings=tuple(dict.fromkeys(warnings)),
             anatomy=self.anatomy,
             edges={number: one.edge for number, one in found.items()},
+            over_exposed=over_exposed,
         )

@@ -92,6 +92,7 @@ def pair_material(
         followup,
         baseline_labels=given.get(Which.BASELINE),
         followup_labels=given.get(Which.FOLLOWUP),
+        at_once=True,
         progress=progress,
         **options,
     )

@@ -114,8 +114,8 @@ class Session:
             self._take(place, autosave_s)
         self._ratio_of = RatioMemory()
         self._links = self._live_links()
-        for live in self.live.values():
-            live.start(self.board)
+        for which, live in self.live.items():
+            live.start(self.board, self._measured(which))
         if self._links is not None:
             self._links.update(self.live, self.board.deposits)
         self.comparison: Comparison | None = self._judged()
@@ -251,6 +251,13 @@ class Session:
     def links(self) -> tuple[Link, ...]:
         """The links as they stand; none for one film."""
         return self.comparison.links if self.comparison is not None else ()
+
+    def _measured(self, which: Which) -> FilmMeasurement | None:
+        """Return what the comparison measured of a film, where there is one."""
+        start = self.material.comparison
+        if start is None:
+            return None
+        return start.baseline if which is Which.BASELINE else start.followup
 
     def _live_links(self) -> LiveLinks | None:
         start, common = self.material.comparison, self.material.common

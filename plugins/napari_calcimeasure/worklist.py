@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,12 @@ class Case:
         """
         if progress is not None:
             progress("Reading the films")
-        films = {which: read_film(path, **self.film_options.get(which, {})) for which, path in self.paths.items()}
+
+        def read(which: Which) -> Radiograph:
+            return read_film(self.paths[which], **self.film_options.get(which, {}))
+
+        with ThreadPoolExecutor(max_workers=len(self.paths)) as readers:
+            films = dict(zip(self.paths, readers.map(read, self.paths), strict=True))
         labels = {which: _empty(film) for which, film in films.items()} if self.read_first else self._found(films)
         options = dict(self.options)
         if len(films) == 1:

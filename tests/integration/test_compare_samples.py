@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import calcimeasure as cm
+from calcimeasure.results import comparison_record
 
 PAIRS = ("unchanged", "grown")
 EXPECTED = {"unchanged": "no_change", "grown": "increase"}
@@ -133,3 +134,12 @@ def test_the_readme_example_runs(sample_images: Path, monkeypatch, capsys) -> No
     monkeypatch.chdir(sample_images.parent)
     exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the README's own lines
     assert capsys.readouterr().out.startswith("increase ")
+
+
+def test_looking_at_both_films_at_once_gives_the_same(sample_images: Path) -> None:
+    paths = [sample_images / "grown" / f"{which}.dcm" for which in ("baseline", "followup")]
+    records = []
+    for at_once in (False, True):
+        films = [cm.read_film(path) for path in paths]  # new objects: nothing is kept from the time before
+        records.append(comparison_record(cm.compare(*films, at_once=at_once)))
+    assert records[0] == records[1]

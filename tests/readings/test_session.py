@@ -172,6 +172,17 @@ def test_long_sessions_equal_a_fresh_measurement_at_every_step(
             assert shown(session) == afresh(session)
 
 
+def test_what_compare_measured_is_taken_over_and_equals_a_fresh_measurement(material: Material, monkeypatch) -> None:
+    with monkeypatch.context() as unused:
+        unused.setattr("calcimeasure.readings.live._found", None)  # measuring would fail
+        session = Session(material)
+        assert shown(session) == afresh(session)
+    fresh = replace(material, comparison=replace(material.comparison, baseline=material.comparison.followup))
+    assert shown(Session(fresh)) == shown(session), "another film's measurement is not taken over"
+    session.do(tools.delete(session.board, B, 2))
+    assert shown(session) == afresh(session)
+
+
 def test_two_hundred_steps_can_be_taken_back(material: Material) -> None:
     session = Session(material)
     first = state(session)
