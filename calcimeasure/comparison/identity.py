@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from calcimeasure.radiograph import Radiograph
 
+OTHER_PATIENT = "The headers name different patients."
+
 # Field of Identity: how a person would call it. The patient's key is a hash: it is compared, never printed.
 _COMPARED = {"patient_key": "patient", "body_part": "body part", "side": "side", "view": "view"}
 
@@ -38,14 +40,19 @@ def check_identity(baseline: Radiograph, followup: Radiograph) -> IdentityCheck:
         before, after = getattr(baseline.identity, name), getattr(followup.identity, name)
         if before is not None and after is not None:
             if before != after:
-                shown = "" if name == "patient_key" else f" ({before} at baseline, {after} at follow-up)"
-                contradictions.append(f"The films differ in {word}{shown}.")
+                contradictions.append(_contradiction(name, word, before, after))
             continue
         if before is None:
             missing["baseline"].append(word)
         if after is None:
             missing["follow-up"].append(word)
     return IdentityCheck(contradictions=tuple(contradictions), warnings=_warnings(baseline, followup, missing))
+
+
+def _contradiction(name: str, word: str, before: str, after: str) -> str:
+    if name == "patient_key":
+        return OTHER_PATIENT
+    return f"The films differ in {word} ({before} at baseline, {after} at follow-up)."
 
 
 def _warnings(baseline: Radiograph, followup: Radiograph, missing: dict[str, list[str]]) -> tuple[str, ...]:

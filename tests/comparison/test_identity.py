@@ -39,7 +39,7 @@ def test_what_is_stated_on_both_and_differs_is_a_contradiction(field: str, value
 
 def test_another_patient_is_a_contradiction_whose_text_holds_no_identifier() -> None:
     check = check_identity(film(**FULL), film(**{**FULL, "patient_key": "p2"}))
-    assert check.contradictions == ("The films differ in patient.",)
+    assert check.contradictions == ("The headers name different patients.",)
 
 
 def test_what_is_missing_is_warned_of_and_never_refused() -> None:
