@@ -45,15 +45,20 @@ def patient_row(change: SubjectChange, axis: Any) -> dict[str, Any]:
         "after": number(change.followup_area_mm2),
         "change": "" if change.area_change_percent is None else signed(change.area_change_percent),
         "interval": "" if interval is None else range_words(interval),
-        "smallest": ""
-        if change.smallest_detectable_change_percent is None
-        else f"{change.smallest_detectable_change_percent:.0f} %",
+        "smallest": _could_show(change),
         "verdict": verdict_words(change.verdict, detectable=change.detectable),
         "band": change.area_change_band or "",
         # What every indeterminate patient has in common is told once, below the table.
         "reason": change.reason.replace(UNSURE, "").strip(),
         "bar": make_bar(axis, change.area_change_percent, interval),
     }
+
+
+def _could_show(change: SubjectChange) -> str:
+    """Return the smallest change that the films could have shown; from or to zero, the area that they could."""
+    if change.smallest_detectable_change_percent is not None:
+        return f"{change.smallest_detectable_change_percent:.0f} %"
+    return "" if change.limit_of_detection_mm2 is None else f"{change.limit_of_detection_mm2:.3g} mm²"
 
 
 def mean_row(endpoint: Endpoint, axis: Any) -> dict[str, Any] | None:
@@ -106,6 +111,23 @@ def areas_over_time(
         )
         points.append((days[change.visit], change.visit, points[0][2] * math.exp(change.log_ratio)))
     return sorted(drawn.items())
+
+
+def limit_sentence(state: StudyState, pairs: Sequence[Mapping[str, Any]]) -> str:
+    """Return what a film of this study may have hidden, and whose figure that is."""
+    declared = state.settings.analysis.limit_of_detection_mm2
+    known = {mark["limit_of_detection_mm2"] for mark in pairs if mark.get("limit_of_detection_mm2") is not None}
+    if declared is None and not known:
+        return (
+            "What a film may have hidden is not known: its readers' limit of detection is not declared "
+            "(limit_of_detection_mm2 in study.toml)."
+        )
+    limit = declared if declared is not None else max(known)
+    whose = "as declared" if declared is not None else "the segmenter's, on simulated films"
+    return (
+        f"Limit of detection: {limit:.3g} mm² ({whose}). A deposit of that size is found 95 times in 100, a smaller "
+        "one less often: so much may be hidden where nothing was found."
+    )
 
 
 def repeats_of(pairs: Sequence[Mapping[str, Any]]) -> list[tuple[str, float, float]]:

@@ -13,10 +13,14 @@ import pytest
 from calcimeasure.comparison.intervals import CALIBRATION_NOTE
 from calcimeasure.comparison.records import Comparison, Verdict
 from calcimeasure.comparison.sentence import verdict_sentence
+from calcimeasure.deposits import Origin
+from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Spacing, SpacingBasis
 from calcimeasure.results.records import comparison_record
 from calcimeasure.results.report import words
-from calcimeasure.results.report.page import NOT_A_DEVICE, report_html
+from calcimeasure.results.report.page import NOT_A_DEVICE, _tiles, report_html
+from calcimeasure.results.report.told import limit_of_detection, why_areas_differ
+from calcimeasure.segmentation import get_segmenter
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -86,6 +90,52 @@ def test_says_the_numbers(pair: Comparison, page: str) -> None:
         "20 mm",
     ):
         assert value in text, value
+
+
+def test_two_areas_of_one_film_are_told_apart(pair: Comparison) -> None:
+    scaled = replace(pair, registration=replace(pair.registration, scale=1.034, scale_applied=True))
+    text = Page(page_of(scaled)).text
+    assert "Under each film stands all the calcinosis on it" in text
+    assert "only what both films show" in text
+    assert "whose bones are 1.034 times as large, to the baseline's size" in text
+    assert "in view on both films, at the baseline's size" in text
+
+
+def test_equal_areas_need_no_word(pair: Comparison) -> None:
+    alike = replace(
+        pair,
+        registration=replace(pair.registration, scale_applied=False),
+        baseline_common_area_px=pair.baseline.total_area_px,
+        followup_common_area_px=pair.followup.total_area_px,
+    )
+    assert why_areas_differ(alike) == ""
+    assert "differ from that" not in Page(page_of(alike)).text
+
+
+def test_what_a_film_may_have_hidden_is_told(pair: Comparison) -> None:
+    assert "Limit of detection" in Page(page_of(pair)).text
+    assert "not known of who or what read these films" in Page(page_of(pair)).text
+    text = Page(page_of(pair, settings={"limit_of_detection_mm2": 12.5})).text
+    assert "12.5 mm²: a deposit of this size is found 95 times in 100" in text
+    from_zero = replace(pair, total_area_change_percent=None, smallest_detectable_change_percent=None)
+    record = {"settings": {"limit_of_detection_mm2": 12.5}}
+    assert limit_of_detection(from_zero, record) == 12.5
+    tiles = {tile["term"]: tile["value"] for tile in _tiles(from_zero, 12.5)}
+    assert tiles["Could be missed up to"] == "12.5\u202fmm²"
+
+
+@pytest.mark.parametrize("method", ["network", "classical"])
+def test_the_limit_is_the_segmenters_where_it_alone_read(pair: Comparison, method: str) -> None:
+    def read_by(film: FilmMeasurement, origin: Origin) -> FilmMeasurement:
+        deposits = tuple(replace(deposit, origin=origin) for deposit in film.deposits)
+        return replace(film, deposits=deposits, labels=replace(film.labels, method=f"{method}/1"))
+
+    by_program, by_person = (
+        replace(pair, baseline=read_by(pair.baseline, origin), followup=read_by(pair.followup, origin))
+        for origin in (Origin.AUTO, Origin.CLICKED)
+    )
+    assert limit_of_detection(by_program, {}) == get_segmenter(method).limit_of_detection_mm2
+    assert limit_of_detection(by_person, {}) is None
 
 
 def test_is_well_formed(page: str) -> None:

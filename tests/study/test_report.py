@@ -18,9 +18,11 @@ from calcimeasure.study.export import export_study
 from calcimeasure.study.manifest import FilmRow, read_manifest, write_manifest
 from calcimeasure.study.report import report_html, write_report
 from calcimeasure.study.runner import run_study
+from calcimeasure.study.sections import limit_sentence, patient_row
 from calcimeasure.study.settings import Analysis, StudySettings, Visit, settings_text
 from calcimeasure.study.state import Study
 from calcimeasure.study.store import Store
+from calcimeasure.study.subjects import SubjectChange
 from calcimeasure.study.timelines import Exposure
 
 VISITS = tuple(Visit(name=name, day=day, window_days=30) for name, day in (("baseline", 0), ("month 3", 91)))
@@ -60,6 +62,24 @@ def test_the_page_says_what_was_found_and_what_is_missing(stub: Path) -> None:
     assert "1 repeat exposure: within" in page
     assert "not yet verified on patients" in page
     assert "declared before results were computed" in page
+
+
+def test_the_page_says_why_areas_differ_and_what_films_may_have_hidden(stub: Path) -> None:
+    page = page_of(stub)
+    assert "they count only what both films of a pair show" in page
+    assert "What a film may have hidden is not known" in page
+    state = Study(stub).state()
+    marks = [{"limit_of_detection_mm2": None}, {"limit_of_detection_mm2": 64.0}]
+    assert "64 mm² (the segmenter" in limit_sentence(state, marks)
+    declared = replace(state.settings, analysis=replace(state.settings.analysis, limit_of_detection_mm2=0.8))
+    assert "0.8 mm² (as declared)" in limit_sentence(replace(state, settings=declared), marks)
+
+
+def test_a_patient_from_zero_has_the_area_that_could_be_missed() -> None:
+    change = SubjectChange(subject="S1", arm="", visit="v", limbs=1, verdict="indeterminate", limit_of_detection_mm2=64)
+    settings = StudySettings(title="", visits=VISITS, analysis=Analysis(primary_visit="month 3"))
+    axis = study_axis(analyse((replace(change, visit="month 3"),), settings), settings.margin_ratio)
+    assert patient_row(change, axis)["smallest"] == "64 mm²"
 
 
 def test_nothing_is_fetched_and_text_is_escaped(stub: Path) -> None:

@@ -25,11 +25,14 @@ from calcimeasure.results.report import words
 from calcimeasure.results.report.bars import HEADLINE_WIDTH, Axis, Bar, make_axis, make_bar
 from calcimeasure.results.report.pictures import FilmPicture, film_pictures, overlay_on_baseline
 from calcimeasure.results.report.rows import link_rows, unlinked_words
+from calcimeasure.results.report.told import limit_of_detection, limit_words, why_areas_differ
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 NOT_A_DEVICE = "For research. Not a medical device; not for decisions about one patient's treatment."
+
+_SHOWN_ALREADY = ("Margin ratio", "Limit of detection mm2")
 
 Facts = list[tuple[str, str]]
 
@@ -56,12 +59,13 @@ def report_html(comparison: Comparison, record: Mapping[str, Any], *, shown: tup
         style=style,
         script=script,
         policy=_policy(style, script),
-        **_headline(comparison),
+        **_headline(comparison, record),
         films=_films(comparison, pictures, shown),
         linked=bool(comparison.links),
         overlay=overlay_on_baseline(comparison, *pictures, shown[0].anatomy),
         alignment=words.alignment_words(comparison.registration),
         basis_sentences=_basis_sentences(comparison),
+        why_areas_differ=why_areas_differ(comparison),
         **_table(comparison, pictures),
         check=_self_check(record["self_check"]),
         facts=_facts(comparison, record),
@@ -69,7 +73,7 @@ def report_html(comparison: Comparison, record: Mapping[str, Any], *, shown: tup
     )
 
 
-def _headline(comparison: Comparison) -> dict[str, Any]:
+def _headline(comparison: Comparison, record: Mapping[str, Any]) -> dict[str, Any]:
     """Return what stands at the top: the verdict in words, numbers and a bar, and what to keep in mind."""
     lead, particulars = _sentences(comparison)
     axis = make_axis(comparison, width=HEADLINE_WIDTH, links=False)
@@ -81,7 +85,7 @@ def _headline(comparison: Comparison) -> dict[str, Any]:
         "subject": _subject(comparison),
         "calibration_note": CALIBRATION_NOTE,
         "not_a_device": NOT_A_DEVICE,
-        "tiles": _tiles(comparison),
+        "tiles": _tiles(comparison, limit_of_detection(comparison, record)),
         "reasons": [words.typographic(reason) for reason in comparison.reasons],
         "warnings": [words.typographic(warning) for warning in _warnings(comparison)],
         "headline_axis": axis,
@@ -120,7 +124,7 @@ def _subject(comparison: Comparison) -> list[str]:
     return [part for part in (shown, words.time_between(baseline, followup)) if part]
 
 
-def _tiles(comparison: Comparison) -> list[dict[str, str]]:
+def _tiles(comparison: Comparison, limit_mm2: float | None) -> list[dict[str, str]]:
     """Return the headline numbers: areas, change, and what the pair could have shown."""
     c = comparison
     if c.verdict is Verdict.NOT_COMPARABLE:
@@ -130,6 +134,8 @@ def _tiles(comparison: Comparison) -> list[dict[str, str]]:
         {"term": "Follow-up area", "value": words.area(c.followup_common_area_mm2, c.followup_common_area_px)},
     ]
     tiles[0]["note"] = tiles[1]["note"] = "calcinosis, in view on both films"
+    if c.registration.scale_applied:
+        tiles[1]["note"] += ", at the baseline's size"
     if c.total_area_change_percent is not None:
         digits = words.percent_digits(c)
         note = words.typographic(f"95 % interval {words.interval_percent(c.ci95_percent, digits)}")
@@ -147,6 +153,9 @@ def _tiles(comparison: Comparison) -> list[dict[str, str]]:
                 f"{words.number(c.change_detected_with_80_percent_power_percent, 0)}\u202f%",
             }
         )
+    elif limit_mm2 is not None:
+        value = words.area(limit_mm2, None)
+        tiles.append({"term": "Could be missed up to", "value": value, "note": "found 95 times in 100 at that size"})
     return tiles
 
 
@@ -223,8 +232,11 @@ def _facts(comparison: Comparison, record: Mapping[str, Any]) -> list[tuple[str,
     ]
     settings = [(_term(name), _setting(value)) for name, value in record["settings"].items()]
     versions = [("calcimeasure", record["calcimeasure_version"]), *record["versions"].items()]
-    margin = ("Margin of no change", words.margin(comparison.margin_ratio))
-    groups.append(("Settings", [margin, *(item for item in settings if item[0] != "Margin ratio")]))
+    shown = [
+        ("Margin of no change", words.margin(comparison.margin_ratio)),
+        ("Limit of detection", limit_words(limit_of_detection(comparison, record))),
+    ]
+    groups.append(("Settings", [*shown, *(item for item in settings if item[0] not in _SHOWN_ALREADY)]))
     groups.append(("Versions", versions))
     return groups
 

@@ -1,0 +1,67 @@
+"""What a page says so that its numbers are not misread: why two areas differ, and what a film may have hidden."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from calcimeasure.comparison.records import Comparison, LinkStatus
+from calcimeasure.deposits import Origin
+from calcimeasure.errors import UsageError
+from calcimeasure.measurement.records import FilmMeasurement
+from calcimeasure.results.report.words import NARROW, number
+from calcimeasure.segmentation import get_segmenter
+
+# What a reader sees of it: below, both numbers look the same on the page.
+_SEEN = 0.002
+
+
+def why_areas_differ(comparison: Comparison) -> str:
+    """Return why the areas under the films are not those that are compared; empty where they are."""
+    c = comparison
+    compared = ((c.baseline, c.baseline_common_area_px), (c.followup, c.followup_common_area_px))
+    applied = bool(c.registration.scale_applied and c.registration.scale and c.registration.scale != 1.0)
+    if not any(_differs(film, area) for film, area in compared) and not applied:
+        return ""
+    parts = ["count only what both films show"]
+    if applied and c.registration.scale is not None:
+        times = number(c.registration.scale, 3)
+        parts.append(f"bring the follow-up, whose bones are {times} times as large, to the baseline's size")
+    if any(link.status is LinkStatus.MATCHED for link in c.links):
+        parts.append("judge the edge of a deposit on both films together")
+    done = f"{', '.join(parts[:-1])} and {parts[-1]}" if parts[1:] else parts[0]
+    return (
+        "Under each film stands all the calcinosis on it, as measured on that film alone. The areas compared, above "
+        f"and in the table, differ from that: they {done}."
+    )
+
+
+def limit_of_detection(comparison: Comparison, record: Mapping[str, Any]) -> float | None:
+    """Return the area of a deposit that would be found 95 times in 100, in mm²; None where nobody knows.
+
+    What was declared comes first; else it is the segmenter's, where it alone found the deposits of both films.
+    """
+    declared = (record.get("settings") or {}).get("limit_of_detection_mm2")
+    if declared is not None:
+        return float(declared)
+    films = (comparison.baseline, comparison.followup)
+    methods = {film.labels.method.partition("/")[0] for film in films}
+    if len(methods) > 1 or any(deposit.origin is not Origin.AUTO for film in films for deposit in film.deposits):
+        return None
+    try:
+        return get_segmenter(methods.pop()).limit_of_detection_mm2
+    except UsageError:
+        # Labels that were made elsewhere.
+        return None
+
+
+def limit_words(limit_mm2: float | None) -> str:
+    """Return the limit of detection with what it means."""
+    if limit_mm2 is None:
+        return "not known of who or what read these films"
+    return f"{number(limit_mm2)}{NARROW}mm²: a deposit of this size is found 95 times in 100, a smaller one less often"
+
+
+def _differs(film: FilmMeasurement, compared_px: float | None) -> bool:
+    return compared_px is not None and not math.isclose(film.total_area_px, compared_px, rel_tol=_SEEN)
