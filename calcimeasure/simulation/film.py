@@ -230,7 +230,7 @@ def render_film(sitting: Sitting, rng: np.random.Generator) -> SimulatedFilm:
     signal = expose(thickness, sitting.exposure, grid, rng)
     mark_detector(signal, sitting.hardware, grid, rng)
     signal = np.where(collimation, signal, signal * np.float32(SHUTTER_LEAK))
-    canonical = process(signal, collimation, sitting.processing, grid)
+    canonical = process(signal, collimation, sitting.processing, grid, ranged=part_named(sitting.part).ranged)
     highest = 2**sitting.processing.bits - 1
     burn_text(canonical, sitting.furniture, highest)
     labels, truth = _truth(sitting, on_film, peaks, rays.bone_depth > 0, collimation)

@@ -54,6 +54,8 @@ class Part:
         How much harder the beam and higher the dose is than for a hand.
     range_factor, darker
         How the grey scale differs: attenuation shown white, by factor, and shown black, added.
+    ranged
+        As for `process`.
     """
 
     make: LimbMaker
@@ -67,6 +69,7 @@ class Part:
     dose_factor: float = 1.0
     range_factor: float = 1.0
     darker: float = 0.0
+    ranged: bool = False
 
 
 PARTS: dict[str, Part] = {
@@ -90,7 +93,7 @@ PARTS: dict[str, Part] = {
     ),
     "knee": Part(
         make=make_knee, pose=draw_straight_pose, film_mm=(330.0, 250.0), origin_mm=(0.0, 0.0), view="AP",
-        harder_kv=13.0, dose_factor=12.0, range_factor=1.3, darker=0.9,
+        harder_kv=13.0, dose_factor=12.0, range_factor=1.3, darker=0.9, ranged=True,
     ),
 }  # fmt: skip
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LOWEST_SIGNAL = 2e-3
 BROAD_GRID_MM = 2.0
 CURVE_STEPS = 65536
+LIMB_FROM, METAL_FROM = 0.5, 4.4
+"""Attenuation between which a limb lies: less is air, more is metal, lead or what a shutter leaves."""
+LIMB_PERCENTILE, ROOM_ABOVE = 99.0, 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +98,12 @@ def draw_processing(
 
 
 def process(
-    signal: NDArray[np.float32], field: NDArray[np.bool_] | None, processing: Processing, grid: Grid
+    signal: NDArray[np.float32],
+    field: NDArray[np.bool_] | None,
+    processing: Processing,
+    grid: Grid,
+    *,
+    ranged: bool = False,
 ) -> NDArray[np.uint16]:
     """Return canonical values (more attenuation is larger) of the whole range of bits.
 
@@ -105,6 +113,10 @@ def process(
         Share of the open beam.
     field
         True inside the collimation; None without one.
+    ranged
+        Whether the bright end follows the film where `processing.white` would clip the limb, as machines find their
+        range from each film's histogram. A hand's attenuation varies little; that of a thick limb, with dose, scatter
+        and girth, by more than any one range.
     """
     spacing = grid[1]
     attenuation: NDArray[np.float32] = -np.log(np.maximum(signal, np.float32(LOWEST_SIGNAL)))
@@ -116,9 +128,8 @@ def process(
         if gain > 0:
             shown = shown + np.float32(gain) * (attenuation - gaussian_blur(attenuation, width_mm, spacing))
     highest = 2**processing.bits - 1
-    steps = (shown - np.float32(processing.black)) * np.float32(
-        (CURVE_STEPS - 1) / (processing.white - processing.black)
-    )
+    white = _white(shown, attenuation, field, processing.white) if ranged else processing.white
+    steps = (shown - np.float32(processing.black)) * np.float32((CURVE_STEPS - 1) / (white - processing.black))
     step = np.clip(steps, 0, CURVE_STEPS - 1).astype(np.uint16)
     table = np.rint(curve(np.linspace(0, 1, CURVE_STEPS), processing) * highest).astype(np.uint16)
     stored = table[step]
@@ -134,6 +145,16 @@ def curve(value: NDArray[np.float64], processing: Processing) -> NDArray[np.floa
     square = value * value
     cube = square * value
     return np.asarray((cube - 2 * square + value) * dark + (3 * square - 2 * cube) + (cube - square) * bright)
+
+
+def _white(
+    shown: NDArray[np.float32], attenuation: NDArray[np.float32], field: NDArray[np.bool_] | None, white: float
+) -> float:
+    """Return what becomes the highest value: as set, or so far out that the limb has room above it for calcium."""
+    limb = (attenuation > LIMB_FROM) & (attenuation < METAL_FROM)
+    if field is not None:
+        limb &= field
+    return max(white, float(np.percentile(shown[limb], LIMB_PERCENTILE)) + ROOM_ABOVE) if limb.any() else white
 
 
 def _broad(

@@ -117,3 +117,32 @@ def test_processing_orders_by_attenuation_and_blackens_outside_the_shutter():
     shown = process(signal, field, plain, GRID)
     assert np.all(np.diff(shown[100].astype(int)) >= 0)
     assert shown[:20].max() == 0
+
+
+def thick_limb(bone: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the signal behind a limb twice as thick as a hand, beside air, and the field that holds both."""
+    attenuation = np.zeros(GRID[0], np.float32)
+    attenuation[:, 100:] = 2.2
+    attenuation[:, 180:220] = bone
+    attenuation[:20, :20] = 6.0  # a lead marker, which no range follows
+    return np.exp(-attenuation), np.ones(GRID[0], bool)
+
+
+def test_a_ranged_film_keeps_a_thick_limb_below_white_and_the_order_of_its_values():
+    signal, field = thick_limb(3.9)
+    flat = {"compression": 0, "edge_gain": 0, "fine_gain": 0, "black": 0.7, "white": 2.6}
+    clipped = process(signal, field, Processing(**flat), GRID)
+    shown = process(signal, field, Processing(**flat), GRID, ranged=True)
+    assert clipped[100, 200] == 4095
+    assert shown[100, 10] < shown[100, 150] < shown[100, 200] < 4095
+    assert shown[5, 5] == 4095
+    # Calcium on the bone stands out from it still.
+    calcium = np.where(np.arange(300) == 200, np.float32(np.exp(-0.15)), np.float32(1))
+    brighter = process(signal * calcium, field, Processing(**flat), GRID, ranged=True)
+    assert shown[100, 200] < brighter[100, 200] < 4095
+
+
+def test_a_film_that_fits_its_range_is_left_as_it_was():
+    signal, field = thick_limb(2.3)
+    plain, ranged = (process(signal, field, Processing(white=3.0), GRID, ranged=one) for one in (False, True))
+    np.testing.assert_array_equal(plain, ranged)

@@ -106,3 +106,15 @@ def test_some_wear_hardware_and_the_cast_comes_off():
     later = [hardware_later(np.random.default_rng(seed), one) for seed, one in enumerate(drawn)]
     assert all(one.cast is None for one in later)
     assert all(after.wires == before.wires for before, after in zip(drawn, later, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_knee_is_white_over_the_limb(seed):
+    # A beam of 62 kV through much flesh with little scatter is what made them so.
+    rng = np.random.default_rng(seed)
+    sitting = draw_sitting(rng, part="knee", deposits=2, film_format=format_at(1.5, part="knee"))
+    hard = replace(sitting.exposure, voltage_kv=62.0, scatter_share=0.03)
+    film = render_film(replace(sitting, exposure=hard, hardware=Hardware()), rng).film
+    limb = film.pixels[60:-60, 50:-50]
+    assert float((limb >= film.grey.highest).mean()) < 0.01
+    assert float(np.percentile(limb, 90)) > 0.3 * film.grey.highest
