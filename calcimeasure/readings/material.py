@@ -16,7 +16,7 @@ from calcimeasure.radiograph import Radiograph
 from calcimeasure.readings.board import Which
 from calcimeasure.segmentation import segment
 
-FILM_WARNINGS = ("Baseline film: ", "Follow-up film: ")
+FILM_WARNINGS = ("Baseline film: ", "Follow-up film: ", "Both films: ")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,10 +12,25 @@ from typing import Any
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+FILM_OPTIONS = {
+    "spacing": "spacing_mm",
+    "frame": "frame",
+    "side": "side",
+    "view": "view",
+    "body_part": "body_part",
+    "date": "study_date",
+    "invert": "invert",
+}
+"""Options that concern one film, and what `read_film` calls them."""
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
-    made = argparse.ArgumentParser(prog="calcimeasure review", description="Correct the deposits by hand, and sign.")
+    made = argparse.ArgumentParser(
+        prog="calcimeasure review",
+        description="Correct the deposits by hand, and sign.",
+        epilog="What concerns one film of a pair takes --baseline- or --followup- before it: --followup-spacing 0.15",
+    )
     made.add_argument("paths", nargs="+", type=Path, help="one film, two films, a folder of results, or a study")
     made.add_argument("--out", type=Path, help="folder that the readings are kept in")
     made.add_argument("--reader", default="", help="your name or code, e.g. R1 (asked for where it is not given)")
@@ -28,13 +43,27 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--margin", type=float, nargs=2, metavar=("LOW", "HIGH"), help="margin of equivalence, as ratios")
     made.add_argument("--force", action="store_true", help="compare although the headers contradict one another")
     made.add_argument("--flip", action="store_true", help="mirror the follow-up first")
-    for start, whose in (("", "both films"), ("baseline-", "the baseline"), ("followup-", "the follow-up")):
-        made.add_argument(
-            f"--{start}spacing", metavar="MM", help=f"pixel spacing of {whose}: 0.15, or 0.15,0.14 for row and column"
-        )
-        made.add_argument(f"--{start}frame", type=int, help=f"frame of {whose}, counted from 1")
-        made.add_argument(f"--{start}invert", action="store_true", default=None, help=f"bone is dark on {whose}")
+    for prefix in ("", "baseline_", "followup_"):
+        _add_film_options(made, prefix)
     return made
+
+
+def _add_film_options(made: argparse.ArgumentParser, prefix: str) -> None:
+    """Add the options of one film; those of the baseline or the follow-up alone are told in the epilogue."""
+    options: dict[str, dict[str, Any]] = {
+        "spacing": {"metavar": "MM", "help": "pixel spacing: 0.15, or 0.15,0.14 for row and column"},
+        "frame": {"type": int, "metavar": "N", "help": "frame of a multi-frame file, counted from 1"},
+        "side": {"choices": ("L", "R", "B"), "help": "side of the limb; B for both on one film"},
+        "view": {"help": "view, e.g. PA"},
+        "body_part": {"metavar": "PART", "help": "body part, e.g. HAND"},
+        "date": {"metavar": "YYYY-MM-DD", "help": "date of the film, where the file has none"},
+        "invert": {"action": "store_const", "const": True, "help": "grey runs against what the file declares"},
+        "no_invert": {"action": "store_const", "const": False, "help": "grey runs as the file declares"},
+    }
+    for name, how in options.items():
+        told = how["help"] if not prefix else argparse.SUPPRESS
+        where = f"{prefix}invert" if name == "no_invert" else f"{prefix}{name}"
+        made.add_argument(f"--{prefix}{name}".replace("_", "-"), dest=where, **{**how, "help": told})
 
 
 def cases_from(options: argparse.Namespace) -> list[Any]:
@@ -55,11 +84,11 @@ def cases_from(options: argparse.Namespace) -> list[Any]:
 
 def _film_options(options: argparse.Namespace, prefix: str) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
-    for name in ("spacing", "frame", "invert"):
+    for name, argument in FILM_OPTIONS.items():
         own = getattr(options, f"{prefix}_{name}")
         value = own if own is not None else getattr(options, name)
         if value is not None:
-            chosen["spacing_mm" if name == "spacing" else name] = _spacing(value) if name == "spacing" else value
+            chosen[argument] = _spacing(value) if name == "spacing" else value
     return chosen
 
 
@@ -101,6 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
         read_only=options.read_only,
         blinded=options.blinded,
         seed=options.seed,
+        ours=True,
     )
     napari.run()
     del room

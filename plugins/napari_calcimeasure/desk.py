@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,16 +16,16 @@ from calcimeasure.readings import tools
 from calcimeasure.readings.board import Edit, Which, Window
 from calcimeasure.readings.rows import Row, centre, numbers_on, table_rows
 from calcimeasure.readings.session import Changed, Session
+from napari_calcimeasure.film_layers import POINTER_PX, FilmLook, makers
 from napari_calcimeasure.layers import (
     FILM_KEY,
-    LOOKS,
+    RADIOGRAPH_KEY,
     TEXT_COLOUR,
     TITLE_SIZE,
     TITLES,
     basis_text,
     colours,
     grey_window,
-    outline_quickly,
     place_of,
     place_on,
     units_of,
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Points
 
 LAYERS_A_FILM = 4
-POINTER_PX, LINE_PX = 18, 5
-POINTER_ON_SCREEN_PX = (5, 16)
+LINE_PX = 5
 NEAR = 3.0
 
 
@@ -55,6 +54,10 @@ class Desk:
         The films from left to right.
     titles
         What they are called, where they are blinded.
+    pixels
+        What is seen of the films, where that is not all of them.
+    by_steps
+        Leave it to the caller to go through `build`.
 
     Attributes
     ----------
@@ -77,11 +80,14 @@ class Desk:
         *,
         order: Iterable[Which] | None = None,
         titles: Mapping[Which, str] | None = None,
+        pixels: Mapping[Which, NDArray[np.float32]] | None = None,
+        by_steps: bool = False,
     ) -> None:
         self.viewer = viewer
         self.session = session
         self.order = tuple(order or session.material.films)
         self.titles = {which: (titles or TITLES)[which] for which in self.order}
+        self.pixels = {which: film.pixels for which, film in session.material.films.items()} | dict(pixels or {})
         self.rows: list[Row] = []
         self.chosen: dict[Which, tuple[int, ...]] = dict.fromkeys(self.order, ())
         self.film = self.order[0]
@@ -98,63 +104,58 @@ class Desk:
         self.outline_px = preferences().outline_px
         self._numbered: dict[Which, dict[int, int]] = {}
         self._following = True
+        self._layers: list[Any] = []
         self._back: Alignment | None = None
         self._next: tuple[Which, int] | None = None
-        for which in self.order:
-            self._add_film(which)
-        self._lay_out()
-        self.show()
-        session.changed.append(self._follow)
+        if not by_steps:
+            for _step in self.build():
+                pass
 
     # Layers --------------------------------------------------------------------------------------------------------
 
-    def _add_film(self, which: Which) -> None:
-        from napari.layers import Image, Labels, Points
-        from napari.utils.colormaps import DirectLabelColormap
+    def build(self) -> Iterator[None]:
+        """Put the session on the canvas layer by layer: whoever calls lets the window live between the steps."""
+        self.rows = table_rows(self.session)
+        for which in self.order:
+            look = self._look(which)
+            made: list[Any] = []
+            for make in makers():
+                layer = make(look)
+                yield
+                self.viewer.add_layer(layer)
+                made.append(layer)
+                self._layers.append(layer)
+                yield
+            self.images[which], self.labels[which], self.numbers[which], self.pointers[which] = made
+            self._listen(which)
+        self._lay_out()
+        yield
+        self.show()
+        self.session.changed.append(self._follow)
 
+    def _look(self, which: Which) -> FilmLook:
+        material = self.session.material
+        self._numbered[which] = numbers_on(self.rows, which)
+        return FilmLook(
+            pixels=self.pixels[which],
+            labels=self.session.board.images[which],
+            title=self.titles[which],
+            window=self.windows[which],
+            colours=colours(self._numbered[which]),
+            common={
+                "affine": self._affine(which, None),
+                "units": units_of(material.films[self.order[0]].spacing),
+                "axis_labels": ("row", "col"),
+                "metadata": {FILM_KEY: which.value, **self._known(which)},
+            },
+        )
+
+    def _known(self, which: Which) -> dict[str, Any]:
+        """Return what napari's File > Save needs to know of the film; nothing of one that is blinded."""
         film = self.session.material.films[which]
-        title = self.titles[which]
-        common: dict[str, Any] = {
-            "affine": self._affine(which, None),
-            "units": units_of(self.session.material.films[self.order[0]].spacing),
-            "axis_labels": ("row", "col"),
-            "metadata": {FILM_KEY: which.value},
-        }
-        self.images[which] = Image(
-            film.pixels,
-            name=title,
-            contrast_limits=self.windows[which],
-            colormap="gray",
-            interpolation2d="linear",
-            **common,
-        )
-        data = self.session.board.images[which].copy()
-        table = DirectLabelColormap(color_dict=colours({}))
-        self.labels[which] = Labels(data, name=f"{title}: deposits", colormap=table, **LOOKS.labels(), **common)
-        self.labels[which].contour = self.outline_px
-        self.labels[which].brush_size = preferences().brush_px
-        self.labels[which].preserve_labels = True
-        outline_quickly(self.labels[which])
-        self.numbers[which] = Points(
-            np.zeros((0, 2)),
-            name=f"{title}: numbers",
-            features={"text": np.zeros(0, object)},
-            text={"string": "{text}", "size": LOOKS.text_size, "color": TEXT_COLOUR, "anchor": "lower_left"},
-            **LOOKS.numbers(),
-            **common,
-        )
-        self.pointers[which] = Points(
-            np.zeros((0, 2)),
-            name=f"{title}: pointer",
-            symbol="cross",
-            size=POINTER_PX,
-            face_color="#ffffff",
-            border_color="#000000",
-            canvas_size_limits=POINTER_ON_SCREEN_PX,
-            **common,
-        )
-        for layer in (self.images[which], self.labels[which], self.numbers[which], self.pointers[which]):
-            self.viewer.add_layer(layer)
+        return {RADIOGRAPH_KEY: film} if self.pixels[which] is film.pixels else {}
+
+    def _listen(self, which: Which) -> None:
         layer = self.labels[which]
         layer.events.paint.connect(lambda event, which=which: self._painted(which, event.value))
         # napari announces a lasso before it writes the pixels; what comes after it is the update of the picture.
@@ -223,10 +224,9 @@ class Desk:
             self.session.changed.remove(self._follow)
         self.listeners.clear()
         self.viewer.canvas.overlays.text.visible = False
-        for which in self.order:
-            for layer in self.layers_of(which):
-                if layer in self.viewer.layers:
-                    self.viewer.layers.remove(layer)
+        for layer in self._layers:
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
 
     # Following edits -----------------------------------------------------------------------------------------------
 

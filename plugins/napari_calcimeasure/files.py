@@ -18,10 +18,7 @@ from calcimeasure.measurement import measure_film
 from calcimeasure.radiograph import Radiograph, Spacing
 from calcimeasure.results import write_measurement
 from calcimeasure.results.label_images import labels_tiff
-from napari_calcimeasure.layers import SPACING_KEY, basis_text, grey_window, scale_of, units_of
-
-RADIOGRAPH_KEY = "calcimeasure_radiograph"
-"""The `Radiograph` that an image layer shows; written by the reader, read by the writers and the review widget."""
+from napari_calcimeasure.layers import RADIOGRAPH_KEY, SPACING_KEY, basis_text, grey_window, scale_of, units_of
 
 LayerData = tuple[Any, dict[str, Any], str]
 

@@ -16,14 +16,18 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.comparison.alignment import map_points
+from calcimeasure.comparison.overlap import nominal_mm
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.radiograph import Radiograph, Spacing, SpacingBasis
 from calcimeasure.readings.board import Which
-from calcimeasure.results.display import display_window
+from calcimeasure.results.burned_in import text_boxes
+from calcimeasure.results.display import Viewport, display_window, limb_mask
 from calcimeasure.results.marks import PALETTE, UNLINKED
 
 FILM_KEY = "calcimeasure_film"
 """Which film of the session a layer shows; written here, read by whoever handles a layer."""
+RADIOGRAPH_KEY = "calcimeasure_radiograph"
+"""The `Radiograph` that a layer shows or lies over; read by the writers and the review widget."""
 SPACING_KEY = "calcimeasure_spacing"
 """The spacing's basis and note, in words; written by the reader."""
 
@@ -40,6 +44,7 @@ BASES = {
 }
 TEXT_COLOUR = "#fff7c2"
 TITLE_SIZE = 14
+SEEN_BESIDE_MM = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +84,24 @@ def grey_window(film: Radiograph, anatomy: Anatomy) -> tuple[float, float]:
     limbs = anatomy.limbs[: reduced.shape[0], : reduced.shape[1]] > 0
     inside = reduced[: limbs.shape[0], : limbs.shape[1]][limbs]
     return display_window(film, inside if inside.size else reduced.ravel())
+
+
+def nameless(film: Radiograph, anatomy: Anatomy, labels: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Return the film with everything blanked that could name a person: what lies off the limbs, and text over them.
+
+    A little beside the limbs and deposits at the skin stay. A film on which no limb was found stays as it is: nobody
+    could read it otherwise.
+    """
+    if anatomy.limb_count == 0:
+        return film.pixels
+    rows, cols = film.shape
+    whole = Viewport(row0=0, col0=0, rows=rows, cols=cols, height=rows, width=cols)
+    seen = (limb_mask(anatomy, whole) | (labels > 0)).astype(np.uint8)
+    around = round(SEEN_BESIDE_MM / min(nominal_mm(film)))
+    seen = np.asarray(cv2.dilate(seen, np.ones((2 * around + 1, 2 * around + 1), np.uint8)))
+    for box in text_boxes(film, anatomy):
+        seen[box.row0 : box.row1, box.col0 : box.col1] = 0
+    return np.where(seen > 0, film.pixels, np.float32(film.pixels.min()))
 
 
 def place_of(film: Radiograph) -> NDArray[np.float64]:

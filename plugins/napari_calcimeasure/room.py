@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -18,10 +23,11 @@ from calcimeasure.readings.session import Session, unfinished, with_signed
 from calcimeasure.readings.store import Place
 from calcimeasure.segmentation import segment_points
 from napari_calcimeasure.asking import CANCEL, GO_ON, LOOK, OTHER, SAVE, Asker, Dialogs
-from napari_calcimeasure.background import AtOnce, InThread
+from napari_calcimeasure.background import AtOnce, InThread, Memory
 from napari_calcimeasure.commands import Commands
 from napari_calcimeasure.desk import Desk
-from napari_calcimeasure.layers import length_px, spacing_of_ruler
+from napari_calcimeasure.film_layers import warm
+from napari_calcimeasure.layers import length_px, nameless, spacing_of_ruler
 from napari_calcimeasure.mouse import Hand
 from napari_calcimeasure.panel import Panel
 from napari_calcimeasure.settings import preferences
@@ -32,6 +38,9 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 SHORTEST_RULER_PX = 20.0
+DONE = object()
+BREATH_MS = 10
+"""Between two steps of building the window, for whatever else it has to do."""
 STATES = {"unread": "○ unread", "draft": "◐ draft", "signed": "● signed"}
 
 
@@ -54,6 +63,8 @@ class Room(QObject):
         Hide who, when and which came first; `seed` makes the order of the films and is kept with the reading.
     at_once
         Do slow work in the window's own thread: for tests and pictures.
+    ours
+        Whether the program is ours alone, and not a napari that was open before.
     """
 
     def __init__(
@@ -67,6 +78,7 @@ class Room(QObject):
         blinded: bool = False,
         seed: int = 0,
         at_once: bool = False,
+        ours: bool = False,
     ) -> None:
         super().__init__()
         self.viewer = viewer
@@ -81,6 +93,10 @@ class Room(QObject):
         self.number = 0
         self._going_on = False
         self._gone = False
+        self._turn = 0
+        self._pixels: dict[Which, NDArray[np.float32]] = {}
+        self._memory = Memory(ours=ours)
+        self._building: tuple[Desk, Session] | None = None
         self.session: Session | None = None
         self.desk: Desk | None = None
         self.panel: Panel | None = None
@@ -163,14 +179,29 @@ class Room(QObject):
 
     def open(self, number: int = 0) -> None:
         """Open a case: the films in the background, then the reading."""
+        self._memory.clean()
+        self._turn += 1
         self.number = number
         self.opening.setText("Opening the films and finding the deposits …")
         self.opening.setVisible(True)
         self._show_case()
         if not self.reader:
             self.reader = preferences().reader or self.ask.reader("R1")
-        case = self.case
-        self.background.run("Opening the films", case.open, self._opened, self._failed)
+        if isinstance(self.background, InThread):
+            threading.Thread(target=warm, name="calcimeasure warming", daemon=True).start()
+        self.background.run("Opening the films", self.case.open, self._still(self._opened), self._still(self._failed))
+
+    def _still(self, told: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Return what hears of the case that is being opened now, and of no other that is opened meanwhile."""
+        turn = self._turn
+
+        def hear(value: Any) -> None:
+            if turn == self._turn and not self._gone:
+                told(value)
+            elif isinstance(value, Session):
+                value.close()
+
+        return hear
 
     def _opened(self, material: Material) -> None:
         going_on, self._going_on = self._going_on, False
@@ -214,6 +245,7 @@ class Room(QObject):
 
         def make() -> Session:
             start = material if place is None or (draft is not None and not look_only) else with_signed(material, place)
+            self._pixels = self._nameless(material) if self.blinded else {}
             return Session(start, place=place, read_only=look_only, draft=draft, about=about)
 
         def failed(error: Exception) -> None:
@@ -222,7 +254,14 @@ class Room(QObject):
             else:
                 self._failed(error)
 
-        self.background.run("Measuring the deposits", make, self._show_session, failed)
+        self.background.run("Measuring the deposits", make, self._still(self._show_session), self._still(failed))
+
+    def _nameless(self, material: Material) -> dict[Which, NDArray[np.float32]]:
+        """Return what is seen of blinded films: no text that was burned in beside the limb, or over it."""
+        return {
+            which: nameless(film, material.anatomies[which], material.labels[which].image)
+            for which, film in material.films.items()
+        }
 
     def _locked(self, material: Material, error: LockedError) -> None:
         """Ask what to do about a reading that somebody else has open."""
@@ -246,35 +285,51 @@ class Room(QObject):
         return films if chance.random() < 0.5 else films[::-1]
 
     def _show_session(self, session: Session) -> None:
-        if self._gone:  # the window was closed meanwhile
-            session.close()
-            return
-        self.opening.setVisible(False)
-        self.session = session
+        """Build the reading's layers and panel step by step: the window lives on between the steps."""
+        self.opening.setText("Showing the films …")
         order = self._order(session.material)
         titles = {which: f"Film {letter}" for which, letter in zip(order, "AB", strict=False)} if self.blinded else None
-        self.desk = Desk(self.viewer, session, order=order, titles=titles)
-        self.view = View(self.desk)
-        self.commands = Commands(self.desk, background=self.background)
-        self.hand = Hand(self.desk, self.commands, self.view, measure=self.calibrate)
+        desk = Desk(self.viewer, session, order=order, titles=titles, pixels=self._pixels, by_steps=True)
+        self._building = (desk, session)
+        self._memory.hold()
+        self._step(chain(desk.build(), self._furnish(desk, session)))
+
+    def _step(self, steps: Iterator[None]) -> None:
+        if isinstance(self.background, InThread):
+            if next(steps, DONE) is not DONE:
+                QTimer.singleShot(BREATH_MS, partial(self._still(self._step), steps))
+            return
+        for _step in steps:
+            pass
+
+    def _furnish(self, desk: Desk, session: Session) -> Iterator[None]:
+        """Put what the reader works with around the films; the reading is open with the last step."""
+        view = View(desk)
+        commands = Commands(desk, background=self.background)
+        hand = Hand(desk, commands, view, measure=self.calibrate)
         hidden = self.blinded or self.case.read_first
-        self.panel = Panel(self.desk, self.commands, self.hand, self.view, sign=self.sign, hidden=hidden,
-                           search=not self.case.read_first)  # fmt: skip
+        panel = Panel(desk, commands, hand, view, sign=self.sign, hidden=hidden, search=not self.case.read_first)
         session.trouble = self._trouble
         session.changed.append(self._edited)
-        self.body.addWidget(self.panel, stretch=1)
+        self._building = None
+        self.session, self.desk, self.view, self.commands, self.hand, self.panel = (
+            session, desk, view, commands, hand, panel)  # fmt: skip
+        self._memory.go_on()
+        self.opening.setVisible(False)
+        self.body.addWidget(panel, stretch=1)
         self._warm(session.material)
         QTimer.singleShot(0, self._fit)  # once the panel has its room
         self._saving()
         self._show_case()
+        yield
 
     def _warm(self, material: Material) -> None:
         """Load in the background what a first click needs, so that it does not wait for it."""
-        film, anatomy = material.films[Which.BASELINE], material.anatomies[Which.BASELINE]
-        middle = (film.shape[0] // 2, film.shape[1] // 2)
 
         def click() -> None:
-            segment_points(film, [middle], anatomy=anatomy)
+            for which, film in material.films.items():
+                middle = (film.shape[0] // 2, film.shape[1] // 2)
+                segment_points(film, [middle], anatomy=material.anatomies[which])
 
         if isinstance(self.background, InThread):
             self.background.run("", click, lambda _nothing: None, lambda _error: None)
@@ -385,6 +440,7 @@ class Room(QObject):
 
     def leave(self) -> bool:
         """Close this reading; return False where the reader would rather stay."""
+        self._stop_building()
         session = self.session
         if session is None:
             return True
@@ -404,6 +460,17 @@ class Room(QObject):
             return False
         self._clear()
         return True
+
+    def _stop_building(self) -> None:
+        """Take away what is being shown of a reading that is not open yet."""
+        if self._building is None:
+            return
+        desk, session = self._building
+        self._building = None
+        self._turn += 1
+        self._memory.go_on()
+        desk.close()
+        session.close()
 
     def _clear(self) -> None:
         if self.hand is not None:

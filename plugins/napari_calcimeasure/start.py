@@ -11,7 +11,7 @@ from calcimeasure.errors import CalciMeasureError
 from calcimeasure.radiograph import Radiograph, SpacingBasis
 from calcimeasure.readings.board import Which
 from calcimeasure.readings.store import checked_reader
-from napari_calcimeasure.files import RADIOGRAPH_KEY
+from napari_calcimeasure.layers import RADIOGRAPH_KEY
 from napari_calcimeasure.room import Room, open_room
 from napari_calcimeasure.settings import preferences
 from napari_calcimeasure.worklist import DEFAULT_ROOT, Case
@@ -56,7 +56,10 @@ class StartReview(QWidget):
 
     def films(self) -> dict[str, Radiograph]:
         """Return the films among the layers, by the layer's name."""
-        known = {layer.name: layer.metadata.get(RADIOGRAPH_KEY) for layer in self.viewer.layers}
+        from napari.layers import Image
+
+        images = [layer for layer in self.viewer.layers if isinstance(layer, Image)]
+        known = {layer.name: layer.metadata.get(RADIOGRAPH_KEY) for layer in images}
         return {name: film for name, film in known.items() if isinstance(film, Radiograph) and film.path is not None}
 
     def refresh(self, _event: Any = None) -> None:

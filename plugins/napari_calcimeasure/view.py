@@ -121,7 +121,7 @@ class View:
         if self.side_by_side:
             films = desk.session.material.films
             left, right = desk.order
-            warped = warp_to_baseline(films[right].pixels, desk.mapping(left), films[left].shape)
+            warped = warp_to_baseline(desk.pixels[right], desk.mapping(left), films[left].shape)
             model = desk.images[right]
             self._overlay = Image(
                 warped,

@@ -149,3 +149,59 @@ def test_outlines_are_napari_s_own(desk: Any, width: int) -> None:
     np.testing.assert_array_equal(layer._calculate_contour(layer.data, whole), get_contours(layer.data, width, 0))
     part = (slice(30, 50), slice(28, 80))
     np.testing.assert_array_equal(layer._calculate_contour(layer.data, part), get_contours(layer.data, width, 0)[part])
+
+
+def test_what_the_layers_show_after_edits_is_what_a_new_layer_would_show(desk: Any) -> None:
+    board = desk.session.board
+    for edit in (
+        tools.resize(board, F, 1, pixels=3),
+        tools.delete(board, F, 2),
+        tools.erase(board, F, np.hypot(*np.ogrid[-100:50, -50:80]) < 5),
+    ):
+        desk.do(edit)
+    layer = desk.labels[F]
+    shown = np.array(layer._slice.image.view)
+    assert np.array_equal(layer.data, desk.session.board.images[F])
+    layer.refresh()
+    assert np.array_equal(shown, layer._slice.image.view)
+    desk.session.undo()
+    desk.session.undo()
+    shown = np.array(layer._slice.image.view)
+    layer.refresh()
+    assert np.array_equal(shown, layer._slice.image.view)
+
+
+def test_a_stroke_s_window_is_read_from_what_napari_tells(desk: Any) -> None:
+    from napari_calcimeasure.desk import painted_window
+
+    told: list[Any] = []
+    layer = desk.labels[F]
+    layer.events.paint.connect(lambda event: told.append(event.value))
+    layer.mode, layer.brush_size = "paint", 5
+    with layer.block_history():
+        layer.paint((20, 100), 1, refresh=False)
+        layer.paint((26, 108), 1, refresh=False)
+    assert painted_window(told[0], layer.data.shape) == (slice(18, 29), slice(98, 111))
+    layer.data_setitem((np.array([90, 94]), np.array([3, 1])), 1)
+    assert painted_window(told[1], layer.data.shape) == (slice(90, 95), slice(1, 4))
+    assert painted_window([("odd",)], layer.data.shape) is None
+    assert painted_window(None, layer.data.shape) is None
+
+
+def test_a_nameless_film_shows_the_limb_and_nothing_beside_it(material: Any) -> None:
+    from dataclasses import replace
+
+    from napari_calcimeasure.layers import nameless
+
+    film = material.films[F]
+    anatomy = material.anatomies[F]
+    limbs = np.zeros_like(anatomy.limbs)
+    limbs[: limbs.shape[0] // 2] = 1
+    half = replace(anatomy, limbs=limbs)
+    image = material.labels[F].image
+    shown = nameless(film, half, image)
+    blank = shown == film.pixels.min()
+    assert np.array_equal(shown[:75], film.pixels[:75])
+    assert blank[90:][image[90:] == 0].mean() > 0.5
+    assert not blank[image > 0].any(), "a deposit at the skin stays"
+    assert np.array_equal(nameless(film, replace(anatomy, limbs=np.zeros_like(limbs)), image), film.pixels)

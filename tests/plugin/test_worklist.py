@@ -104,3 +104,21 @@ def test_a_spacing_that_is_none_is_told(sample_images: Path, capsys: pytest.Capt
 
     assert main([str(sample_images / "grown" / "baseline.dcm"), "--spacing", "wide"]) == 2
     assert "'wide' is no spacing" in capsys.readouterr().err
+
+
+def test_options_of_one_film_and_of_both(tmp_path: Path) -> None:
+    from calcimeasure.readings.board import Which
+    from napari_calcimeasure.__main__ import cases_from, parser
+
+    films = [tmp_path / "a.dcm", tmp_path / "b.dcm"]
+    for film in films:
+        film.write_bytes(b"")
+    said = ["--view", "PA", "--followup-view", "AP", "--side", "L", "--baseline-invert", "--no-invert"]
+    (case,) = cases_from(parser().parse_args([*said, *map(str, films), "--followup-date", "2025-03-01"]))
+    assert case.film_options[Which.BASELINE] == {"view": "PA", "side": "L", "invert": True}
+    assert case.film_options[Which.FOLLOWUP] == {
+        "view": "AP",
+        "side": "L",
+        "study_date": "2025-03-01",
+        "invert": False,
+    }
