@@ -84,7 +84,7 @@ def _summarise(measurement: Any, out: Path) -> None:
     if measurement.total_area_mm2 is not None:
         area = f"{measurement.total_area_mm2:.1f} mm² (SE {measurement.total_area_se_mm2:.1f})"
     else:
-        area = f"{measurement.total_area_px:.0f} px² (no spacing)"
+        area = f"{measurement.total_area_px:.0f} px² (no spacing: give --spacing MM to have mm²)"
     click.echo(f"{count} deposit{'' if count == 1 else 's'}, total area {area}")
     for warning in measurement.warnings:
         click.echo(f"Warning: {warning}", err=True)

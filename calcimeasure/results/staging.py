@@ -38,8 +38,18 @@ _OUR_FILES = frozenset(
 _OUR_FOLDERS = frozenset({"baseline", "followup"})
 _CLUTTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _RECORDS = ("comparison.json", "measurement.json")
-# Messages name a folder by its last part alone: what is above it may carry names of people.
 _FREE_SPACE = "Check that the folder can be written to and that the disk has space, or choose another with --out."
+
+
+@contextmanager
+def _named_as_given(given: Path, target: Path) -> Iterator[None]:
+    """Name a folder in what is raised as the person did."""
+    try:
+        yield
+    except CalciMeasureError as error:
+        if error.where == str(target):
+            error.where = str(given)
+        raise
 
 
 @contextmanager
@@ -66,27 +76,28 @@ def whole_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Pat
         When something cannot be written.
     """
     # A link is followed: the folder it names is replaced, the link stays.
-    target = Path(target).resolve()
-    _refuse_unless_free(target, overwrite=overwrite)
+    given, target = Path(target), Path(target).resolve()
     made: list[Path] = []
     stage: Path | None = None
     done = False
-    try:
-        made = _make_parents(target)
-        stage = _make_stage(target)
-        yield stage
-        _sync_tree(stage)
-        _move_into_place(stage, target)
-        done = True
-    except CalciMeasureError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"the results could not be written ({error.strerror or error})", where=str(target), remedy=_FREE_SPACE
-        ) from error
-    finally:
-        if not done:
-            _remove(stage, made)
+    with _named_as_given(given, target):
+        _refuse_unless_free(target, overwrite=overwrite)
+        try:
+            made = _make_parents(target)
+            stage = _make_stage(target)
+            yield stage
+            _sync_tree(stage)
+            _move_into_place(stage, target)
+            done = True
+        except CalciMeasureError:
+            raise
+        except OSError as error:
+            raise OutputError(
+                f"the results could not be written ({error.strerror or error})", where=str(target), remedy=_FREE_SPACE
+            ) from error
+        finally:
+            if not done:
+                _remove(stage, made)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -111,13 +122,14 @@ def check_output_folder(target: str | Path, *, overwrite: bool = False) -> None:
     OutputError
         When the folder cannot be written to.
     """
-    target = Path(target).resolve()
-    _refuse_unless_free(target, overwrite=overwrite)
-    nearest = target  # what is above it can be asked for, since the target itself could be
-    while not nearest.exists():
-        nearest = nearest.parent
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise OutputError(f"nothing can be written in '{nearest.name}'", where=str(target), remedy=_FREE_SPACE)
+    given, target = Path(target), Path(target).resolve()
+    with _named_as_given(given, target):
+        _refuse_unless_free(target, overwrite=overwrite)
+        nearest = target  # what is above it can be asked for, since the target itself could be
+        while not nearest.exists():
+            nearest = nearest.parent
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+            raise OutputError(f"nothing can be written in '{nearest.name}'", where=str(target), remedy=_FREE_SPACE)
 
 
 def _refuse_unless_free(target: Path, *, overwrite: bool) -> None:

@@ -188,6 +188,15 @@ def enter(target: Path) -> None:
         pytest.fail("the block must not be reached")
 
 
+@pytest.mark.parametrize("work", [check_output_folder, enter])
+def test_a_folder_is_named_as_it_was_given(tmp_path: Path, monkeypatch, work: Callable[[Path], None]) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "mine.txt").write_text("precious")
+    with pytest.raises(UsageError, match=r"^results: the folder is not empty\."):
+        work(Path("results"))
+
+
 # Permissions do not bind the superuser; these hold for everybody.
 @pytest.mark.parametrize(
     "name", ["file/out", "file/deep/out", "n" * 300], ids=["in a file", "deep in a file", "too long"]

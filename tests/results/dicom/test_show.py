@@ -109,6 +109,16 @@ def test_the_command_prints_several_files(folder: Path) -> None:
     assert f"\n\n{files[1]}:\nDICOM structured report" in result.output
 
 
+def test_one_file_that_is_no_result_does_not_hide_the_others(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Dear colleague")
+    files = [str(tmp_path / "notes.txt"), str(folder / "segmentation.dcm")]
+    result = CliRunner().invoke(show, files, catch_exceptions=False, standalone_mode=False)
+
+    assert result.return_value == 3
+    assert "notes.txt: it is no DICOM file" in result.stderr
+    assert f"{files[1]}:\nDICOM Segmentation" in result.stdout
+
+
 def test_another_programs_label_map_is_told(kit, tmp_path: Path) -> None:
     film = kit.film("cr_calibrated", tmp_path)
     image = np.zeros(film.shape, np.uint8)
