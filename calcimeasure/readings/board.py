@@ -152,6 +152,14 @@ class Board:
         if edit.links is not None:
             self.links = edit.links[1]
 
+    def fits(self, edit: Edit) -> bool:
+        """Return whether an edit was made for the board as it is now."""
+        try:
+            self._check(edit)
+        except ReadingError:
+            return False
+        return True
+
     def _check(self, edit: Edit) -> None:
         for patch in edit.patches:
             if not np.array_equal(self.images[patch.film][patch.window], patch.before):
@@ -161,6 +169,14 @@ class Board:
                 raise ReadingError(f"'{edit.name}' does not fit deposit {entry.label}", where=entry.film)
         if edit.links is not None and self.links != edit.links[0]:
             raise ReadingError(f"'{edit.name}' does not fit the links as they are now")
+
+    def copied(self) -> Board:
+        """Return a board of its own, for whoever looks at it while this one changes."""
+        return Board(
+            images={which: image.copy() for which, image in self.images.items()},
+            deposits={which: dict(known) for which, known in self.deposits.items()},
+            links=self.links,
+        )
 
     def box(self, film: Which, label: int) -> Window | None:
         """Return a window that holds all of a deposit's pixels, or None where it has none; it may be larger."""

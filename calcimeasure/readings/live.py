@@ -73,6 +73,10 @@ class LiveFilm:
         self._image: NDArray[np.uint16] = np.zeros(film.shape, np.uint16)
         self._reach = influence_px(film)
 
+    def anew(self) -> LiveFilm:
+        """Return another one of the same film, which has measured nothing yet."""
+        return LiveFilm(self.film, self.anatomy, self.which, precision=self.precision, warnings=self.warnings)
+
     @property
     def numbers(self) -> tuple[int, ...]:
         """The board's number of each measured deposit, in order: entry k is deposit k + 1 of the measurement."""
@@ -119,10 +123,19 @@ class LiveFilm:
         self.measurement = self._whole(self._labels(board))
         return True
 
-    def update(self, board: Board, edit: Edit) -> bool:
-        """Follow an edit that was applied to the board; return whether it concerned this film."""
+    def update(self, board: Board, edit: Edit, foreseen: FilmMeasurement | None = None) -> bool:
+        """Follow an edit that was applied to the board; return whether it concerned this film.
+
+        Parameters
+        ----------
+        foreseen
+            The film as somebody has measured it after this edit, perhaps: it is taken over if it fits.
+        """
         if not self.concerns(edit):
             return False
+        if foreseen is not None:
+            self.start(board, foreseen)
+            return True
         if all(patch.film is not self.which for patch in edit.patches) and not self._measured_otherwise(edit):
             self._rename(board, edit)
             return True

@@ -94,6 +94,7 @@ class Session:
         self._now = now
         self._guard = threading.RLock()
         self._step = Step.DO
+        self._foreseen: Mapping[Which, FilmMeasurement] = {}
         self._unsaved = False
         self._locks: list[ReadingLock] = []
         self._autosave: Autosave | None = None
@@ -149,10 +150,36 @@ class Session:
 
     # Editing -------------------------------------------------------------------------------------------------------
 
-    def do(self, edit: Edit) -> bool:
-        """Apply an edit, remember it, log it, and measure what it touched. Return whether anything changed."""
+    def do(self, edit: Edit, foreseen: Mapping[Which, FilmMeasurement] | None = None) -> bool:
+        """Apply an edit, remember it, log it, and measure what it touched. Return whether anything changed.
+
+        Parameters
+        ----------
+        foreseen
+            From `foresee`, for an edit that touches so much that nobody would wait for it to be measured.
+        """
         self._refuse_unless_open()
-        return self._act(Step.DO, lambda: self.history.do(edit))
+        self._foreseen = foreseen or {}
+        try:
+            return self._act(Step.DO, lambda: self.history.do(edit))
+        finally:
+            self._foreseen = {}
+
+    def snapshot(self) -> Board:
+        """Return the board as it stands, for work beside the window."""
+        with self._guard:
+            return self.board.copied()
+
+    def foresee(self, board: Board, edit: Edit) -> dict[Which, FilmMeasurement]:
+        """Return the films as they will be measured after an edit of a board from `snapshot`, which is changed."""
+        board.apply(edit)
+        foreseen = {}
+        for which, live in self.live.items():
+            if live.concerns(edit):
+                ahead = live.anew()
+                ahead.start(board)
+                foreseen[which] = ahead.measurement
+        return foreseen
 
     def undo(self) -> Edit:
         """Take the last edit back and return it."""
@@ -192,7 +219,7 @@ class Session:
         areas = {which: live.measurement.total_area_px for which, live in self.live.items()}
         before = self._areas_of(edit)
         for live in self.live.values():
-            live.update(self.board, edit)
+            live.update(self.board, edit, self._foreseen.get(live.which))
         if self._links is not None:
             self._links.update(self.live, {which: live.touched(edit) for which, live in self.live.items()})
         self.comparison = self._judged()
@@ -309,11 +336,7 @@ class Session:
             return
         with self._guard:
             draft = Draft(
-                board=Board(
-                    images={which: image.copy() for which, image in self.board.images.items()},
-                    deposits={which: dict(known) for which, known in self.board.deposits.items()},
-                    links=self.board.links,
-                ),
+                board=self.board.copied(),
                 films={which: film.sha256 for which, film in self.material.films.items()},
                 actions=tuple(self.actions),
                 about={**self.about, "reader": self.place.reader, "paths": dict(self.material.paths)},

@@ -12,8 +12,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from calcimeasure.deposits import DepositLabels, Finding, Origin
+from calcimeasure.deposits import LARGEST_LABEL, DepositLabels, Finding, Origin
 from calcimeasure.errors import ReadingError
 from calcimeasure.readings.board import Board, Edit, Entry, HandLink, Which, Window, widened
 from calcimeasure.readings.reshape import Mask, around, check_shape, entry_of, mask_window, reshape, whole
@@ -240,17 +241,18 @@ def adopt(board: Board, film: Which, found: DepositLabels, *, first: DepositLabe
         for label, entry in known.items()
         if entry.origin is Origin.AUTO and entry.finding is Finding.CALCINOSIS and entry.confidence < 1.0
     ]
-    kept = np.where(np.isin(image, untouched), np.uint16(0), image)
-    removed = (first.image > 0) & (image == 0)
-    taken = (kept > 0) | removed
-    after, label = kept, max(known, default=0)
+    stays = np.ones(LARGEST_LABEL + 1, np.uint16)
+    stays[untouched] = 0
+    after = image * stays[image]
+    taken = (after > 0) | ((first.image > 0) & (image == 0))
+    label = max(known, default=0)
     confidences = {}
-    for deposit in found.deposits:
-        mask = found.mask(deposit.label)
-        if (mask & taken).sum() * 2 > mask.sum():
+    for deposit, box in zip(found.deposits, ndimage.find_objects(found.image), strict=True):
+        mask = found.image[box] == deposit.label
+        if (mask & taken[box]).sum() * 2 > mask.sum():
             continue
         label += 1
-        after = np.where(mask & ~taken, np.uint16(label), after)
+        after[box][mask & ~taken[box]] = label
         confidences[label] = deposit.confidence
     return _adopted(board, film, after, confidences)
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from calcimeasure.deposits import DepositLabels, Finding, Origin
 from calcimeasure.errors import CalciMeasureError, ReadingError
+from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.readings import tools
-from calcimeasure.readings.board import Edit, HandLink, Which
+from calcimeasure.readings.board import Board, Edit, HandLink, Which
 from calcimeasure.segmentation import segment, segment_points
 from napari_calcimeasure.background import AtOnce, Background
 from napari_calcimeasure.desk import Desk
@@ -257,18 +258,27 @@ class Commands:
 
     def search_again(self) -> None:
         """Search the films anew; what a person did stays."""
-        material = self.desk.session.material
+        session = self.desk.session
+        material = session.material
 
-        def search() -> dict[Which, DepositLabels]:
-            return {
+        def edit_of(board: Board, found: dict[Which, DepositLabels]) -> Edit:
+            edits = [tools.adopt(board, w, labels, first=material.labels[w]) for w, labels in found.items()]
+            return tools.together(edits, "Search again")
+
+        def search() -> tuple[dict[Which, DepositLabels], Edit, dict[Which, FilmMeasurement]]:
+            found = {
                 which: segment(film, method=material.method, anatomy=material.anatomies[which])
                 for which, film in material.films.items()
             }
+            board = session.snapshot()
+            edit = edit_of(board, found)
+            return found, edit, session.foresee(board, edit)
 
-        def take(found: dict[Which, DepositLabels]) -> None:
-            board = self.desk.session.board
-            edits = [tools.adopt(board, w, labels, first=material.labels[w]) for w, labels in found.items()]
-            changed = self.desk.do(tools.together(edits, "Search again"))
+        def take(result: tuple[dict[Which, DepositLabels], Edit, dict[Which, FilmMeasurement]]) -> None:
+            found, edit, foreseen = result
+            if not session.board.fits(edit):  # the reader has gone on working meanwhile
+                edit, foreseen = edit_of(session.board, found), {}
+            changed = self.desk.do(edit, foreseen=foreseen)
             self.tell("Searched again: what you did is as it was." if changed else "The search found nothing else.")
 
         self.background.run("Searching the films again", search, take, self.complain)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from calcimeasure.comparison.alignment import inverse, map_points
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.deposits import Finding
+from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.readings import tools
 from calcimeasure.readings.board import Edit, Which, Window
 from calcimeasure.readings.rows import Row, centre, numbers_on, table_rows
@@ -443,11 +444,17 @@ class Desk:
             return 0
         return int(image[row, col])
 
-    def do(self, edit: Edit, *, then: tuple[Which, int] | None = None) -> bool:
+    def do(
+        self,
+        edit: Edit,
+        *,
+        then: tuple[Which, int] | None = None,
+        foreseen: Mapping[Which, FilmMeasurement] | None = None,
+    ) -> bool:
         """Do an edit through the session; `then` is the deposit that is chosen after it."""
         self._next = then
         try:
-            return self.session.do(edit)
+            return self.session.do(edit, foreseen)
         finally:
             self._next = None
 

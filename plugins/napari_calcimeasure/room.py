@@ -108,6 +108,7 @@ class Room(QObject):
         )
         self.window.installEventFilter(self)
         self._tidy_window()
+        self._memory.clean()
 
     # The window ----------------------------------------------------------------------------------------------------
 
@@ -179,7 +180,6 @@ class Room(QObject):
 
     def open(self, number: int = 0) -> None:
         """Open a case: the films in the background, then the reading."""
-        self._memory.clean()
         self._turn += 1
         self.number = number
         self.opening.setText("Opening the films and finding the deposits …")
@@ -484,6 +484,7 @@ class Room(QObject):
         if self.desk is not None:
             self.desk.close()
         self.session = self.desk = self.panel = self.commands = self.hand = self.view = None
+        self._memory.clean()
 
 
 def commands_locked(commands: Commands | None) -> bool:

@@ -183,6 +183,24 @@ def test_what_compare_measured_is_taken_over_and_equals_a_fresh_measurement(mate
     assert shown(session) == afresh(session)
 
 
+def test_a_search_measured_beforehand_equals_one_measured_then(material: Material) -> None:
+    found = replace(material.labels[F], image=np.roll(material.labels[F].image, 2, axis=0))
+    session, other = Session(material), Session(material)
+    board = session.snapshot()
+    edit = tools.adopt(board, F, found, first=material.labels[F])
+    foreseen = session.foresee(board, edit)
+    assert session.board.fits(edit)
+    assert not session.actions, "looking ahead changes nothing"
+    session.do(edit, foreseen)
+    other.do(tools.adopt(other.board, F, found, first=material.labels[F]))
+    assert shown(session) == shown(other) == afresh(session)
+    late = Session(material)
+    late.do(tools.erase(late.board, F, disc(late, F, 42, 70, 3)))
+    assert not late.board.fits(edit)
+    late.do(tools.adopt(late.board, F, found, first=material.labels[F]), foreseen)
+    assert shown(late) == afresh(late), "what was foreseen of other labels is not taken over"
+
+
 def test_two_hundred_steps_can_be_taken_back(material: Material) -> None:
     session = Session(material)
     first = state(session)
