@@ -113,6 +113,8 @@ def test_a_wrong_pair_is_refused_with_a_record(program, sample_images, tmp_path:
     assert record["verdict"] == "not_comparable"
     assert record["total_area_change_percent"] is None
     assert word in " ".join(record["reasons"])
+    # To compare two patients all the same is no cure.
+    assert ("--force" in " ".join(record["reasons"])) is (word != "patient")
     assert "ANOTHER" not in ran.out + ran.err + json.dumps(record)
 
 
