@@ -251,7 +251,9 @@ def test_a_study_starts_from_the_archive_and_takes_no_result_for_a_film(
     result = CliRunner().invoke(study, list(map(str, ("init", tmp_path / "study", *query))), standalone_mode=False)
 
     assert (result.exception, result.return_value) == (None, 0)
-    assert result.output.startswith("5 fetched\n2 films of 1 subject; visits: baseline, month 3.\n3 files that are no films:\n")
+    assert result.output.startswith(
+        "5 fetched\n2 films of 1 subject; visits: baseline, month 3.\n3 files that are no films:\n"
+    )
     assert "is a segmentation, not a film" in result.output
     assert "is a picture of results, not a film" in result.output
 

@@ -40,6 +40,8 @@ def open_page(page: Path, folder: Path, *, fragment: str = "", screenshot: Path 
         str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
         "--v=0", f"--user-data-dir={folder / 'profile'}", f"--log-net-log={log}", "--virtual-time-budget=5000",
+        # A picture that is still being decoded on a busy machine is waited for.
+        "--run-all-compositor-stages-before-draw",
         f"--window-size={WIDTH},{HEIGHT}", what, page.as_uri() + fragment,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
