@@ -163,7 +163,7 @@ def read_settings(path: Path) -> StudySettings:
             "there is no study here", where=str(path), remedy="Make one with `calcimeasure study init FOLDER`."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StudyError(f"is not TOML ({error})", where=str(path), remedy="Mend the line that it names.") from error
+        raise StudyError(f"is not TOML ({error})", where=path.name, remedy="Mend the line that it names.") from error
     return settings_of(table, path.name)
 
 
