@@ -105,7 +105,7 @@ def reading(viewer: Any, folder: Path, root: Path) -> None:
     from napari_calcimeasure.worklist import cases_of
 
     films = [REPOSITORY / "sample_images" / "grown" / f"{which.value}.dcm" for which in Which]
-    room = open_room(viewer, cases_of(films, out=root), ask=Answers(), reader="R1", at_once=True)
+    room = open_room(viewer, cases_of(films, out=root / "reading"), ask=Answers(), reader="R1", at_once=True)
     if room.session is None or room.desk is None or room.commands is None or room.view is None:
         raise SystemExit(room.opening.text())
     desk, commands = room.desk, room.commands

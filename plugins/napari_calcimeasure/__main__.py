@@ -104,6 +104,13 @@ def _spacing(text: str) -> tuple[float, ...] | float:
     return numbers if len(numbers) == 2 else numbers[0]
 
 
+def fill_the_screen(viewer: Any) -> None:
+    """Give the films and the panel the room that the screen has."""
+    window = viewer.window._qt_window  # noqa: SLF001 - napari offers no other way to its window
+    free = window.screen().availableGeometry()
+    window.setGeometry(free.adjusted(0, free.height() // 20, -free.width() // 50, -free.height() // 50))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Open the reading room and stay until it is closed."""
     options = parser().parse_args(arguments)
@@ -123,6 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     from napari_calcimeasure.room import open_room
 
     viewer = napari.Viewer(title="CalciMeasure")
+    fill_the_screen(viewer)
     room = open_room(
         viewer,
         cases,

@@ -204,7 +204,7 @@ class Desk:
         bar.font_size = 14
         basis = self.viewer.canvas.overlays.text
         basis.text, basis.visible, basis.gridded = self._basis(), True, True
-        basis.position, basis.font_size, basis.color = "bottom_left", 11, TEXT_COLOUR
+        basis.position, basis.font_size, basis.color = "bottom_right", 11, TEXT_COLOUR  # napari stacks them
         if len(self.order) > 1:
             for which in self.order:
                 title = self.images[which].name_overlay

@@ -72,6 +72,7 @@ class Hand:
         viewer.mouse_move_callbacks.append(self._moved)
         viewer.mouse_drag_callbacks.append(self._pressed)
         for which in desk.order:
+            desk.labels[which].help = TITLES[self.tool][2]
             for layer in desk.layers_of(which):
                 self._bind(layer)
 
@@ -95,6 +96,7 @@ class Hand:
         for which in self.desk.order:
             layer = self.desk.labels[which]
             layer.mode = _MODES.get(tool, "pan_zoom")
+            layer.help = TITLES[tool][2]  # napari's own line there names keys of its own
             if tool is Tool.DRAW:
                 layer.selected_label = self.desk.session.board.free_label(which)
             elif self.desk.chosen[which]:

@@ -42,6 +42,7 @@ FINDING_WORDS = {
 }
 _TOOL_COLUMNS = 4
 PATIENCE_MS = 400
+TABLE_FONT_PX = 11
 
 
 def key_text(key: str) -> str:
@@ -166,6 +167,7 @@ class Panel(QWidget):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setWordWrap(False)
+        self.table.setMinimumHeight(150)
         self.table.verticalHeader().setVisible(False)
         self.table.verticalHeader().setDefaultSectionSize(24)
         header = self.table.horizontalHeader()
@@ -173,14 +175,16 @@ class Panel(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
         header.setMinimumSectionSize(34)
+        header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
         self.table.setStyleSheet(
-            "QTableView, QHeaderView::section { font-size: 11px; } QHeaderView::section { padding: 2px; }"
+            f"QTableView, QHeaderView::section {{ font-size: {TABLE_FONT_PX}px; }}"
+            "QHeaderView::section { padding: 2px; } QTableView::item { padding: 0px; }"
         )
         self._fitting = QTimer(self)
         self._fitting.setSingleShot(True)
         self._fitting.setInterval(0)
-        self._fitting.timeout.connect(self.table.resizeColumnsToContents)
+        self._fitting.timeout.connect(self._fit_columns)
         self._show_columns()
         self.table.selectionModel().selectionChanged.connect(self._row_chosen)
         self.table.clicked.connect(self._row_clicked)
@@ -207,7 +211,7 @@ class Panel(QWidget):
         self.verdict = QLabel()
         self.verdict.setWordWrap(True)
         self.verdict.setTextFormat(Qt.TextFormat.RichText)
-        self.verdict.setMinimumHeight(64)
+        self.verdict.setMinimumHeight(96)
         self.verdict.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.verdict.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         return self.verdict
@@ -233,6 +237,7 @@ class Panel(QWidget):
         self._patience.setSingleShot(True)
         self._patience.setInterval(PATIENCE_MS)
         self._patience.timeout.connect(self._show_waiting)
+        self._said = ""
         self._show_busy("")
         return bar
 
@@ -288,6 +293,11 @@ class Panel(QWidget):
         """Show what stayed hidden until the signature."""
         self._hidden = False
         self._show_columns()
+
+    def _fit_columns(self) -> None:
+        """Make each column as wide as its longest text, so that all stand side by side."""
+        for column, width in enumerate(self.model.widths(TABLE_FONT_PX)):
+            self.table.setColumnWidth(column, width)
 
     def _show_columns(self) -> None:
         single = len(self.desk.order) < 2
@@ -347,7 +357,10 @@ class Panel(QWidget):
         self.progress.setVisible(waiting)
         self.cancel.setVisible(waiting)
         if waiting:
-            self.message.setText(f"{self._busy} …")
+            self._said = f"{self._busy} …"
+            self.message.setText(self._said)
+        elif self.message.text() == self._said:
+            self.message.setText("")  # it is done, and nobody has said anything since
 
     # Calling -------------------------------------------------------------------------------------------------------
 

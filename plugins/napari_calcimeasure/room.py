@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from calcimeasure.errors import CalciMeasureError, ReadingError
 from calcimeasure.readings.board import Which
@@ -134,7 +134,14 @@ class Room(QObject):
         self.opening.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.opening.setWordWrap(True)
         self.body.addWidget(self.opening, stretch=1)
-        frame.setMinimumWidth(600)
+        # On a small screen the panel is scrolled, and nothing in it is squeezed until it cannot be read.
+        self.scroll = QScrollArea()
+        self.scroll.setWidgetResizable(True)
+        self.scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll.setVisible(False)
+        self.body.addWidget(self.scroll, stretch=1)
+        frame.setMinimumWidth(620)
         return frame
 
     def _tidy_window(self) -> None:
@@ -316,7 +323,8 @@ class Room(QObject):
             session, desk, view, commands, hand, panel)  # fmt: skip
         self._memory.go_on()
         self.opening.setVisible(False)
-        self.body.addWidget(panel, stretch=1)
+        self.scroll.setWidget(panel)
+        self.scroll.setVisible(True)
         self._warm(session.material)
         QTimer.singleShot(0, self._fit)  # once the panel has its room
         self._saving()
@@ -476,7 +484,8 @@ class Room(QObject):
         if self.hand is not None:
             self.hand.close()
         if self.panel is not None:
-            self.body.removeWidget(self.panel)
+            self.scroll.takeWidget()
+            self.scroll.setVisible(False)
             self.panel.hide()
             self.panel.deleteLater()
         if self.view is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterProxyModel, Qt
-from qtpy.QtGui import QBrush, QColor, QFont
+from qtpy.QtGui import QBrush, QColor, QFont, QFontMetrics, QIcon, QPixmap
 
 from calcimeasure.readings.board import Which
 from calcimeasure.readings.rows import Row
@@ -24,6 +25,8 @@ STATUS_WORDS = {
     "": "",
 }
 NUMBER, STATUS, BEFORE, AFTER, CHANGE, FINDING, ORIGIN, CONFIDENCE = range(8)
+HEAD_PX, CELL_PX, SWATCH_PX = 10, 9, 20
+"""What stands beside a text: the head's margin and sorting arrow, a cell's margin, the patch of colour."""
 _HEADS = ("No.", "Status", "Baseline", "Follow-up", "Change\n(95 % interval)", "Finding", "Origin", "Sure")
 _TIPS = (
     "The number beside the deposit on both films",
@@ -70,6 +73,25 @@ class LinkTable(QAbstractTableModel):
         narrow = any(new > old for new, old in zip(longest, self._longest, strict=True))
         self._longest = [max(sizes) for sizes in zip(longest, self._longest, strict=True)]
         return narrow
+
+    def widths(self, font_px: int) -> list[int]:
+        """Return how many pixels each column needs for its head and its longest text."""
+        plain, bold = QFont(), QFont()
+        bold.setBold(True)
+        for font in (plain, bold):
+            font.setPixelSize(font_px)
+        measure, strong = QFontMetrics(plain), QFontMetrics(bold)
+        needed = []
+        for column in range(len(_HEADS)):
+            head = str(self.headerData(column, Qt.Orientation.Horizontal) or "")
+            shown = self._shown(column)
+            texts = [strong.horizontalAdvance(line) + HEAD_PX for line in head.split("\n")]
+            texts += [
+                (strong if _font(row, shown) else measure).horizontalAdvance(cell_text(row, shown)) + CELL_PX
+                for row in self.rows
+            ]
+            needed.append(max(texts) + (SWATCH_PX if shown == NUMBER else 0))
+        return needed
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802 - Qt's name
         """Return how many rows there are."""
@@ -165,8 +187,19 @@ def _font(row: Row, column: int) -> QFont | None:
     return font
 
 
-def _swatch(row: Row, column: int) -> QColor | None:
-    return QColor(PALETTE[(row.number - 1) % len(PALETTE)]) if column == NUMBER else None
+def _swatch(row: Row, column: int) -> QIcon | None:
+    return swatch(PALETTE[(row.number - 1) % len(PALETTE)]) if column == NUMBER else None
+
+
+@cache
+def swatch(colour: str) -> QIcon:
+    """Return a patch of a colour that stays the same when its row is chosen: it is the deposit's on the films."""
+    patch = QPixmap(14, 14)
+    patch.fill(QColor(colour))
+    icon = QIcon()
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected, QIcon.Mode.Active):
+        icon.addPixmap(patch, mode)
+    return icon
 
 
 def _ink(row: Row, _column: int) -> QBrush | None:
