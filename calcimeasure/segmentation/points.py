@@ -164,7 +164,8 @@ def _draw(film: Radiograph, image: NDArray[np.uint16], region: Region, *, label:
 
 def _deposit_image(film: Radiograph, anatomy: Anatomy, pieces: _Pieces) -> tuple[NDArray[np.uint16], int]:
     """Return the label image of deposits, and how many there are."""
-    present = set(np.unique(pieces.image).tolist()) - {0}
+    drawn = pieces.image.reshape(-1)[np.flatnonzero(pieces.image != 0)]  # looking at all the rest takes 20 ms
+    present = set(np.flatnonzero(np.bincount(drawn)).tolist())
     named = sorted({number for number in pieces.numbers if number is not None})
     label_of = np.zeros(len(pieces.numbers) + 1, dtype=np.uint16)
     unnamed = [piece for piece, number in enumerate(pieces.numbers, start=1) if number is None and piece in present]
