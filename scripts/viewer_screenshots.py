@@ -156,7 +156,9 @@ def start(viewer: Any, folder: Path, _root: Path) -> None:
 
     for pixels, attributes, _kind in sample_grown():
         viewer.add_image(pixels, **attributes)
-    viewer.window.add_dock_widget(StartReview(viewer), name="CalciMeasure: review", area="right")
+    review = StartReview(viewer)
+    review.folder.setText("calcimeasure-readings")
+    viewer.window.add_dock_widget(review, name="CalciMeasure: review", area="right")
     take(viewer, folder, "start")
 
 
