@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--insertions", type=int, default=260, help="films made from the real ones")
     parser.add_argument("--real", type=Path, help="folder of real films (see the model card)")
     parser.add_argument("--judged", type=int, default=150, help="further films that the second look is fitted to")
-    parser.add_argument("--most-false", type=float, default=0.35, help="false regions a film that set the threshold")
+    parser.add_argument("--most-false", type=float, default=0.45, help="false regions a film that set the threshold")
     parser.add_argument("--steps", type=int, default=22_000, help="training steps in all")
     parser.add_argument("--workers", type=int, default=2, help="processes that make films")
     parser.add_argument("--threads", type=int, default=2)

@@ -7,7 +7,7 @@ say where it ends, beside bone and over it too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -26,7 +26,6 @@ _WINDOW = 192
 _MARK_SD = 2.0
 _CUTS = (0.5, 0.2)
 _MISS_CELLS = 2
-_LEAST_KEPT = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,19 +57,6 @@ def region_clicked(film: Radiograph, anatomy: Anatomy, click: Click, foreign: It
     return piece_at(seen, _cell(click, seen.factor), [_cell(other, seen.factor) for other in foreign])
 
 
-def outlined(seen: Prepared, region: Region) -> Region:
-    """Return a region that was found automatically, its outline drawn anew as if a reader had clicked on its middle.
-
-    What the answer leaves out of the region, or where there is none, the region was not one piece: it stays as it is.
-    """
-    inside = cv2.distanceTransform(np.pad(region.mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    row, col = np.unravel_index(int(inside[1:-1, 1:-1].argmax()), region.mask.shape)
-    found = piece_at(seen, (region.corner[0] + int(row), region.corner[1] + int(col)), [])
-    if found is None or _shared(found, region) < _LEAST_KEPT * float(region.mask.sum()):
-        return region
-    return replace(found, probability=region.probability)
-
-
 def piece_at(seen: Prepared, at: tuple[int, int], others: Sequence[tuple[int, int]]) -> Region | None:
     """Return the piece at a cell, those at other cells left out; None where the network sees nothing.
 
@@ -89,17 +75,6 @@ def piece_at(seen: Prepared, at: tuple[int, int], others: Sequence[tuple[int, in
         if number:
             return _region(labels == number, probability, first, seen.limb.shape, seen.factor)
     return None
-
-
-def _shared(first: Region, second: Region) -> float:
-    """Return how many cells two regions of one grid share."""
-    top, left = (max(a, b) for a, b in zip(first.corner, second.corner, strict=True))
-    parts = []
-    for region in (first, second):
-        row, col = top - region.corner[0], left - region.corner[1]
-        parts.append(region.mask[row:, col:])
-    rows, cols = (min(size) for size in zip(parts[0].shape, parts[1].shape, strict=True))
-    return float((parts[0][:rows, :cols] & parts[1][:rows, :cols]).sum())
 
 
 def _cell(click: Click, factor: tuple[float, float]) -> tuple[int, int]:

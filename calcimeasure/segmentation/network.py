@@ -51,10 +51,11 @@ class NetworkSegmenter:
         evidence = gather(film, anatomy)
         regions, cells = candidates(evidence, map_of_film(film, anatomy))
         judged = judge(np.array([describe(region, cells) for region in regions])) if regions else np.zeros(0)
+        regions = [replace(region, probability=float(value)) for region, value in zip(regions, judged, strict=True)]
         return proposals_from_regions(
             film,
             anatomy,
-            [replace(region, probability=float(value)) for region, value in zip(regions, judged, strict=True)],
+            regions,
             method=METHOD,
             threshold=judge.threshold,
             outline_from=_OUTLINE_FROM,

@@ -1,0 +1,105 @@
+"""The network that outlines what a reader clicked on: what it is shown, what it draws, and where it stays away."""
+
+import cv2
+import numpy as np
+import pytest
+
+from calcimeasure.anatomy import find_anatomy
+from calcimeasure.radiograph import GreyScale, Radiograph
+from calcimeasure.segmentation import click_network
+from calcimeasure.segmentation.click_network import Click, marks, piece_at, region_clicked
+from calcimeasure.segmentation.network_input import prepared
+from calcimeasure.simulation import simulate_film
+
+
+@pytest.fixture(scope="module")
+def made():
+    return simulate_film(np.random.default_rng([53, 4]), deposits=14, spacing_mm=0.2)
+
+
+@pytest.fixture(scope="module")
+def anatomy(made):
+    return find_anatomy(made.film)
+
+
+def middle_of(mask):
+    rows, cols = np.nonzero(mask)
+    nearest = np.argmin(np.hypot(rows - rows.mean(), cols - cols.mean()))
+    return int(rows[nearest]), int(cols[nearest])
+
+
+def on_film(region, shape):
+    """Return a region of a film of 0.2 mm a pixel, which is the network's own grid, on that film."""
+    mask = np.zeros(shape, bool)
+    rows, cols = region.mask.shape
+    mask[region.corner[0] : region.corner[0] + rows, region.corner[1] : region.corner[1] + cols] = region.mask
+    return mask
+
+
+def dice(first, second):
+    return 2 * (first & second).sum() / (first.sum() + second.sum())
+
+
+def test_it_ships():
+    assert click_network.clicks_installed()
+
+
+def test_marks_are_one_at_a_click_and_nothing_far_from_it():
+    own, others = marks((40, 50), [(5, 7)], [(30, 49), (-20, 3), (39, 0)])
+    assert own.shape == others.shape == (40, 50)
+    assert own.dtype == others.dtype == np.float32
+    assert own[5, 7] == 1.0
+    assert own[5, 9] == pytest.approx(np.exp(-0.5))
+    assert not own[20:].any()
+    assert others[30, 49] == others[39, 0] == 1.0
+    assert (others == 1.0).sum() == 2
+
+
+def test_what_is_clicked_is_outlined_on_every_background(made, anatomy):
+    agreement = []
+    for number in range(1, int(made.labels.image.max()) + 1):
+        mask = made.labels.image == number
+        if mask.sum() < 50 or made.truth.deposits[number - 1].kind in ("stipple", "cluster"):
+            continue
+        region = region_clicked(made.film, anatomy, Click(row=middle_of(mask)[0], col=middle_of(mask)[1]), [])
+        agreement.append(0.0 if region is None else dice(on_film(region, made.film.shape), mask))
+    assert len(agreement) >= 4
+    assert np.median(agreement) > 0.85
+    assert np.mean(np.array(agreement) > 0.6) > 0.7
+
+
+def test_soft_tissue_without_a_deposit_gives_next_to_nothing(made, anatomy):
+    seen = prepared(made.film, anatomy)
+    truth = np.zeros(seen.limb.shape, bool)
+    truth[: made.film.shape[0], : made.film.shape[1]] = made.labels.image > 0
+    clear = seen.limb & ~seen.bone & (cv2.dilate(truth.astype(np.uint8), np.ones((17, 17), np.uint8)) == 0)
+    rows, cols = np.nonzero(clear)
+    picked = np.random.default_rng(3).choice(len(rows), 12, replace=False)
+    drawn = [piece_at(seen, (int(rows[n]), int(cols[n])), []) for n in picked]
+    # A click says that something is there: a speck may be drawn, no structure.
+    assert sum(piece is not None and piece.mask.sum() >= 25 for piece in drawn) <= 2
+
+
+def test_a_click_at_the_border_of_the_film_is_answered(made, anatomy):
+    seen = prepared(made.film, anatomy)
+    rows, cols = seen.limb.shape
+    for at in ((0, 0), (rows - 1, cols - 1), (0, cols - 1)):
+        found = piece_at(seen, at, [])
+        if found is not None:
+            assert found.corner[0] >= 0
+            assert found.corner[1] >= 0
+            assert found.corner[0] + found.mask.shape[0] <= rows
+            assert found.corner[1] + found.mask.shape[1] <= cols
+
+
+def test_the_same_click_gives_the_same_region(made, anatomy):
+    place = Click(row=200.0, col=180.0)
+    first, second = (region_clicked(made.film, anatomy, place, []) for _ in range(2))
+    assert (first is None) == (second is None)
+    if first is not None:
+        np.testing.assert_array_equal(first.mask, second.mask)
+
+
+def test_a_film_without_a_limb_can_be_clicked_on():
+    blank = Radiograph(pixels=np.full((90, 300), 5, np.float32), grey=GreyScale(lowest=0, highest=10))
+    assert region_clicked(blank, find_anatomy(blank), Click(row=3, col=4), [Click(row=50, col=50)]) is None
