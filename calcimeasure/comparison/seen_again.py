@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.anatomy.filters import blur, distance_to
@@ -209,13 +210,20 @@ def _missing(
     wanted = np.flatnonzero(proposals.probabilities >= proposals.threshold) + 1
     if not wanted.size:
         return []
-    accepted = np.isin(other.image, np.flatnonzero(other.probabilities >= other.threshold) + 1)
+    accepted = np.concatenate([[False], other.probabilities >= other.threshold])[other.image]
     cells = sight.on_cells(proposals.image)
     deposits = np.isin(cells, wanted)
     pieces: list[Piece] = []
+    boxes: list[tuple[slice, ...] | None] = list(
+        ndimage.find_objects(proposals.image, max_label=len(proposals.probabilities))
+    )
     for number in wanted:
-        row, col = np.nonzero(proposals.image == number)
-        if not len(row) or shown[row // step, col // step].mean() < _SHOWN:
+        box = boxes[number - 1]
+        if box is None:
+            continue
+        row, col = np.nonzero(proposals.image[box] == number)
+        row, col = row + box[0].start, col + box[1].start
+        if shown[row // step, col // step].mean() < _SHOWN:
             continue
         mapped = np.rint(map_points(there, np.stack([row, col], axis=-1))).astype(np.intp)
         on_film = ((mapped >= 0) & (mapped < np.array(other.image.shape))).all(axis=1)

@@ -39,5 +39,7 @@ def open_session(model: str) -> Any:
     options.inter_op_num_threads = 1
     # Films differ in size, so that a plan of the memory made for one does not serve the next: it only doubles the peak.
     options.enable_mem_pattern = False
+    # Threads that wait for the next film are not to keep a core busy.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
