@@ -81,7 +81,7 @@ def test_a_fetch_is_resumed_by_the_same_command(run, archive, make_film, tmp_pat
 def test_an_absent_file_is_refused_before_anything_is_sent(run, archive, make_film, tmp_path: Path) -> None:
     result = run("send", make_film(1), tmp_path / "absent.dcm")
 
-    assert str(result.exception) == "absent.dcm: no such file or folder"
+    assert str(result.exception) == f"{tmp_path / 'absent.dcm'}: no such file or folder"
     assert archive.stored == []
 
 
