@@ -35,7 +35,7 @@ def read_points(path: Path | str, film: Radiograph) -> tuple[NDArray[np.float64]
     UsageError
         Naming row and column of the file, when a value is missing, is no number or lies outside the film.
     """
-    name = Path(path).name
+    name = str(path)
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,5 +1,7 @@
 """Clicks from a CSV file: what is read, and which cell a complaint names."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -54,7 +56,7 @@ def test_what_is_read(tmp_path, text, points, deposits):
 def test_a_complaint_names_the_cell(tmp_path, text, where):
     with pytest.raises(UsageError) as caught:
         read_points(written(tmp_path, text), FILM)
-    assert caught.value.where == where
+    assert caught.value.where == f"{tmp_path}{os.sep}{where}"
     assert caught.value.remedy
 
 
