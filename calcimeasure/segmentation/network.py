@@ -26,8 +26,8 @@ METHOD = "network/1"
 CUT, WEAK_CUT = 0.3, 0.1
 LEASH_CELLS = 2.5
 """Half a millimetre: the most by which an outline may pass the region that the network told apart from bone."""
-# All shapes and backgrounds, deposits over bone among them: 100 simulated pairs, see the model card.
-LIMIT_OF_DETECTION_MM2: float | None = 72.0
+# All shapes and backgrounds, deposits over bone among them: 300 simulated pairs, see the model card.
+LIMIT_OF_DETECTION_MM2: float | None = 69.0
 # A classical candidate stands for itself where the network's regions cover less of it than this, and it holds none of
 # those that are clear.
 _ALREADY_THERE = 0.2
