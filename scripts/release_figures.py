@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from calcimeasure.validation.report import release_key, shown
+
 HERE = Path(__file__).resolve().parents[1]
 PAGE = HERE / "docs" / "method.md"
 RECORD = HERE / "calcimeasure" / "validation" / "last_release.json"
@@ -54,11 +56,8 @@ def main(folders: Sequence[str]) -> None:
     records = [json.loads((Path(folder) / "validation.json").read_text(encoding="utf-8")) for folder in folders]
     kept = json.loads(RECORD.read_text(encoding="utf-8"))
     for record in records:
-        settings = record["settings"]
-        kept[f"{settings['source']} {settings['mode']}"] = {
-            "calcimeasure_version": record["calcimeasure_version"],
-            "settings": settings,
-            "figures": record["figures"],
+        kept[release_key(record["settings"])] = {
+            name: record[name] for name in ("calcimeasure_version", "settings", "figures")
         }
     RECORD.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     page = PAGE.read_text(encoding="utf-8")
@@ -76,7 +75,7 @@ def tables(records: Sequence[Mapping[str, Any]]) -> str:
         [
             table(
                 ["figure", *names, "asked for"],
-                [[words, *(shown(r["figures"][key]) for r in records), asked] for key, words, asked in FIGURES],
+                [[words, *(cell(r["figures"][key]) for r in records), asked] for key, words, asked in FIGURES],
             ),
             f"{names[0].capitalize()}, by size and by what the deposit lies on:",
             table(
@@ -87,12 +86,12 @@ def tables(records: Sequence[Mapping[str, Any]]) -> str:
             "merged too):",
             table(
                 ["true change", *(key.replace("_", " ") for key in list(first["verdicts"][0])[1:])],
-                [[shown(value) for value in row.values()] for row in first["verdicts"]],
+                [[cell(value) for value in row.values()] for row in first["verdicts"]],
             ),
             "95 % intervals of links:",
             table(
                 ["stratum", "links", "holds the truth", "truth below", "truth above", "half width %"],
-                [[shown(value) for value in row.values()] for row in first["intervals"]],
+                [[cell(value) for value in row.values()] for row in first["intervals"]],
             ),
         ]
     )
@@ -103,7 +102,7 @@ def stratum_row(row: Mapping[str, Any]) -> list[str]:
     name = row.get("size_mm2") or row.get("background")
     label = STRATUM.get(name, f"{name} mm²")
     keys = ("deposits", "sensitivity", "dice", "area_ratio", "links", "change_rms_percent")
-    return [label, *(shown(row[key]) for key in keys)]
+    return [label, *(cell(row[key]) for key in keys)]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -112,13 +111,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def shown(value: Any) -> str:
-    """Return a figure as it is read."""
-    if value is None:
-        return "-"
+def cell(value: Any) -> str:
+    """Return a figure of the page; a share with its interval."""
     if isinstance(value, Mapping):
         return f"{value['share']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
-    return f"{value:.3g}" if isinstance(value, float) else str(value).replace("_", " ")
+    return shown(value).replace("_", " ")
 
 
 if __name__ == "__main__":

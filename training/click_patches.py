@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from patches import load_films, part_at, places, random_view, rewindowed, seen_through, shares_of
+from patches import DrawnPieces, part_at, places, random_view, rewindowed, seen_through
 
 from calcimeasure.segmentation.click_network import marks
 
@@ -26,25 +26,11 @@ class Clicked:
     piece: int
 
 
-class ClickPatches:
+class ClickPatches(DrawnPieces):
     """Patches with a click in the middle, those pieces more often that were outlined badly."""
 
     def __init__(self, paths: list[Path]) -> None:
-        self.films = load_films(paths)
-        self.pieces = np.array(
-            [(number, *place) for number, (_, truth, _) in enumerate(self.films) for place in places(truth > 127)]
-        )
-        self.shares = shares_of(self.pieces)
-        self.weights = np.ones(len(self.pieces))
-
-    def batch(
-        self, rng: np.random.Generator, size: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[Clicked]]:
-        """Return inputs (size, 4, rows, cols), targets (size, 1, rows, cols), and which piece each shows."""
-        reached = np.cumsum(self.shares * self.weights)
-        patches = [self._patch(rng, reached) for _ in range(size)]
-        inputs, targets, shown = zip(*patches, strict=True)
-        return np.stack(inputs), np.stack(targets)[:, None], list(shown)
+        super().__init__(paths, 127)
 
     def learn(self, shown: list[Clicked], targets: NDArray[np.float32], probability: NDArray[np.float32]) -> None:
         """Remember how well each piece was outlined."""
@@ -53,19 +39,10 @@ class ClickPatches:
                 dice = 2 * float((target * found).sum()) / float(target.sum() + found.sum() + 1e-6)
                 self.weights[patch.piece] = LEAST_WEIGHT + (1 - LEAST_WEIGHT) * min(1.0, 2 * (1 - dice))
 
-    def state(self) -> dict[str, NDArray[np.generic]]:
-        """Return what was remembered."""
-        return {"weights": self.weights}
-
-    def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
-        """Go on from what was remembered of the same films."""
-        if len(state["weights"]) == len(self.weights):
-            self.weights = state["weights"].astype(np.float64)
-
     def _patch(
         self, rng: np.random.Generator, reached: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], Clicked]:
-        piece = -1 if rng.random() < ON_NOTHING else int(np.searchsorted(reached, rng.random() * reached[-1], "right"))
+        piece = -1 if rng.random() < ON_NOTHING else self._drawn(rng, reached)
         number, row, col = self._nothing(rng) if piece < 0 else self._click_on(piece, rng)
         matrix, mirrored = random_view(rng, (row, col), size=PATCH, jitter=0)
         x, truth = seen_through(self.films[number], matrix, mirrored=mirrored, size=PATCH)
@@ -104,9 +81,7 @@ class ClickPatches:
     def _nothing(self, rng: np.random.Generator) -> tuple[int, int, int]:
         """Return film, row and column of a place on a limb with no deposit near it."""
         while True:
-            number = int(rng.integers(len(self.films)))
-            _, truth, limb = self.films[number]
-            flat = np.flatnonzero(limb)
-            row, col = divmod(int(flat[rng.integers(flat.size)]), limb.shape[1])
+            number, row, col = self._on_limb(rng)
+            truth = self.films[number][1]
             if not (truth[max(row - 6, 0) : row + 7, max(col - 6, 0) : col + 7] > 0).any():
                 return number, row, col

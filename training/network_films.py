@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -26,6 +27,35 @@ Film = tuple[cm.Radiograph, NDArray[np.uint16]]
 Sample = dict[str, NDArray[np.generic]]
 MakeFilm = Callable[[np.random.Generator], Film]
 MakeSample = Callable[[cm.Radiograph, NDArray[np.uint16]], Sample | None]
+
+
+FIRST_SIMULATED_SEED = 0
+FIRST_INSERTED_SEED = 50_000
+
+
+def arguments(about: str, *, films: int, insertions: int, steps: int, model: str) -> argparse.ArgumentParser:
+    """Return what both networks' scripts are told, with each one's defaults."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--work", type=Path, required=True, help="folder for films and checkpoints")
+    parser.add_argument("--films", type=int, default=films, help="simulated films")
+    parser.add_argument("--insertions", type=int, default=insertions, help="films made from the real ones")
+    parser.add_argument("--real", type=Path, help="folder of real films (see the model card)")
+    parser.add_argument("--steps", type=int, default=steps, help="training steps in all")
+    parser.add_argument("--workers", type=int, default=2, help="processes that make films")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("calcimeasure/segmentation/models") / model)
+    return parser
+
+
+def training_films(options: argparse.Namespace) -> list[Path]:
+    """Return the films that a network is trained on, made where they are missing."""
+    work, real, workers = options.work, usable_films(options.real), options.workers
+    seeds = range(FIRST_SIMULATED_SEED, FIRST_SIMULATED_SEED + options.films)
+    paths = make_films(work / "simulated", seeds, simulated, training_sample, workers)
+    if real:
+        seeds = range(FIRST_INSERTED_SEED, FIRST_INSERTED_SEED + options.insertions)
+        paths += make_films(work / "inserted", seeds, partial(inserted, real=real), training_sample, workers)
+    return paths
 
 
 def make_films(folder: Path, seeds: range, make: MakeFilm, sample_of: MakeSample, workers: int) -> list[Path]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,26 +36,60 @@ class Shown:
     mirrored: bool
 
 
-class Patches:
-    """Random patches of the films, half of them around a deposit, with every change that keeps the truth true."""
+class DrawnPieces:
+    """Films, and the pieces of deposits on them, those more often that the network did badly on.
 
-    def __init__(self, paths: list[Path]) -> None:
+    Whoever inherits says how a patch is made (`_patch`) and what is learnt from how it was answered (`learn`).
+    """
+
+    def __init__(self, paths: list[Path], least_share: int) -> None:
         self.films = load_films(paths)
-        self.deposits = np.array(
-            [(number, *place) for number, (_, truth, _) in enumerate(self.films) for place in places(truth > 64)]
+        self.pieces = np.array(
+            [(n, *place) for n, (_, truth, _) in enumerate(self.films) for place in places(truth > least_share)]
         )
-        self.shares = shares_of(self.deposits)
-        self.weights = np.ones(len(self.deposits))
-        self.hard = np.zeros((0, 3), dtype=np.int64)
+        self.shares = shares_of(self.pieces)
+        self.weights = np.ones(len(self.pieces))
 
-    def batch(
-        self, rng: np.random.Generator, size: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[Shown]]:
-        """Return inputs (size, 2, rows, cols), targets (size, 1, rows, cols), and where each came from."""
+    def batch(self, rng: np.random.Generator, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32], list[Any]]:
+        """Return inputs (size, channels, rows, cols), targets (size, 1, rows, cols), and where each came from."""
         reached = np.cumsum(self.shares * self.weights)
         patches = [self._patch(rng, reached) for _ in range(size)]
         inputs, targets, shown = zip(*patches, strict=True)
         return np.stack(inputs), np.stack(targets)[:, None], list(shown)
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return what was remembered."""
+        return {"weights": self.weights}
+
+    def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """Go on from what was remembered of the same films."""
+        if len(state["weights"]) == len(self.weights):
+            self.weights = state["weights"].astype(np.float64)
+
+    def _patch(
+        self, rng: np.random.Generator, reached: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], Any]:
+        raise NotImplementedError
+
+    def _drawn(self, rng: np.random.Generator, reached: NDArray[np.float64]) -> int:
+        """Return the number of a piece, drawn by its weight."""
+        return int(np.searchsorted(reached, rng.random() * reached[-1], side="right"))
+
+    def _on_limb(self, rng: np.random.Generator) -> tuple[int, int, int]:
+        """Return film, row and column of any place on a limb."""
+        number = int(rng.integers(len(self.films)))
+        limb = self.films[number][2]
+        flat = np.flatnonzero(limb)
+        row, col = divmod(int(flat[rng.integers(flat.size)]), limb.shape[1])
+        return number, row, col
+
+
+class Patches(DrawnPieces):
+    """Random patches of the films, half of them around a deposit, with every change that keeps the truth true."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        super().__init__(paths, 64)
+        self.hard = np.zeros((0, 3), dtype=np.int64)
 
     def learn(self, shown: list[Shown], targets: NDArray[np.float32], probability: NDArray[np.float32]) -> None:
         """Remember how sure the network was of what it was shown.
@@ -69,7 +104,7 @@ class Patches:
         new = []
         for patch, target, found in zip(shown, targets[:, 0], probability[:, 0], strict=True):
             if patch.deposit >= 0:
-                middle = _middle(patch, self.deposits[patch.deposit, 1:])
+                middle = _middle(patch, self.pieces[patch.deposit, 1:])
                 there = part_at(target > 0.5, middle)
                 if there is not None:
                     sure = float(found[there].mean())
@@ -84,12 +119,13 @@ class Patches:
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return what was remembered."""
-        return {"weights": self.weights, "hard": self.hard}
+        return {**super().state(), "hard": self.hard}
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Go on from what was remembered of the same films."""
+        super().restore(state)
         if len(state["weights"]) == len(self.weights):
-            self.weights, self.hard = state["weights"].astype(np.float64), state["hard"].astype(np.int64)
+            self.hard = state["hard"].astype(np.int64)
 
     def _patch(
         self, rng: np.random.Generator, reached: NDArray[np.float64]
@@ -104,17 +140,13 @@ class Patches:
         """Return film, row, column and deposit (-1: none) of the middle of a patch."""
         draw = rng.random()
         if draw < DEPOSIT_SHARE and len(reached):
-            deposit = int(np.searchsorted(reached, rng.random() * reached[-1], side="right"))
-            number, row, col = (int(value) for value in self.deposits[deposit])
+            deposit = self._drawn(rng, reached)
+            number, row, col = (int(value) for value in self.pieces[deposit])
             return number, row, col, deposit
         if draw < DEPOSIT_SHARE + HARD_SHARE and len(self.hard):
             number, row, col = (int(value) for value in self.hard[rng.integers(len(self.hard))])
             return number, row, col, -1
-        number = int(rng.integers(len(self.films)))
-        limb = self.films[number][2]
-        flat = np.flatnonzero(limb)
-        row, col = divmod(int(flat[rng.integers(flat.size)]), limb.shape[1])
-        return number, row, col, -1
+        return (*self._on_limb(rng), -1)
 
 
 def load_films(paths: list[Path]) -> Films:

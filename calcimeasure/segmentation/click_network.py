@@ -18,10 +18,9 @@ from calcimeasure.anatomy.filters import components
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.network_input import Prepared, prepared
 from calcimeasure.segmentation.network_session import is_installed, open_session
-from calcimeasure.segmentation.regions import Region
+from calcimeasure.segmentation.regions import LEASH_CELLS, Region
 
 MODEL = "clicks.onnx"
-LEASH_CELLS = 2.5
 _WINDOW = 192
 _MARK_SD = 2.0
 _CUTS = (0.5, 0.2)

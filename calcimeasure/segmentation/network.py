@@ -18,14 +18,12 @@ from calcimeasure.segmentation.kept import kept_with_film
 from calcimeasure.segmentation.network_input import DIVISOR, prepared
 from calcimeasure.segmentation.network_session import is_installed, open_session
 from calcimeasure.segmentation.protocol import Proposals
-from calcimeasure.segmentation.regions import Region, proposals_from_regions, regions_of_map
+from calcimeasure.segmentation.regions import LEASH_CELLS, Region, proposals_from_regions, regions_of_map
 from calcimeasure.segmentation.working import PITCH_MM
 
 MODEL = "network.onnx"
 METHOD = "network/1"
 CUT, WEAK_CUT = 0.3, 0.1
-LEASH_CELLS = 2.5
-"""Half a millimetre: the most by which an outline may pass the region that the network told apart from bone."""
 # All shapes and backgrounds, deposits over bone among them: 300 simulated pairs, see the model card.
 LIMIT_OF_DETECTION_MM2: float | None = 69.0
 # A classical candidate stands for itself where the network's regions cover less of it than this, and it holds none of

@@ -22,6 +22,8 @@ from calcimeasure.segmentation.grouping import group_within_px
 from calcimeasure.segmentation.protocol import Proposals, renumbered
 
 MOST_PROPOSALS = 500
+LEASH_CELLS = 2.5
+"""Half a millimetre: the most by which an outline may pass the region that a network told apart from bone."""
 _MOST_OUTLINED = 60
 
 

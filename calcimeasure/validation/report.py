@@ -86,6 +86,11 @@ def last_release() -> dict[str, Any] | None:
     return record
 
 
+def release_key(settings: Mapping[str, Any]) -> str:
+    """Return under what name the last release keeps the figures of a validation with these settings."""
+    return f"{settings['source']} {settings['mode']}"
+
+
 def summary_text(record: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
     """Return the tables as text, with the last release's figures of the same settings beside."""
     old = _comparable(record, before)
@@ -100,7 +105,7 @@ def summary_text(record: Mapping[str, Any], before: Mapping[str, Any] | None) ->
     ):
         rows = record[name]
         if rows:
-            lines += ["", title, *_aligned([list(rows[0]), *[[_shown(v) for v in row.values()] for row in rows]])]
+            lines += ["", title, *_aligned([list(rows[0]), *[[shown(v) for v in row.values()] for row in rows]])]
     return "\n".join(lines) + "\n"
 
 
@@ -116,22 +121,21 @@ def write_validation(tables: Mapping[str, DataFrame], record: Mapping[str, Any],
 
 def _comparable(record: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return the figures of the last release for the same source and mode."""
-    settings = record["settings"]
-    kept = (before or {}).get(f"{settings['source']} {settings['mode']}", {})
+    kept = (before or {}).get(release_key(record["settings"]), {})
     old: Mapping[str, Any] = kept.get("figures", {})
     return old
 
 
 def _figure_rows(now: Mapping[str, Any], old: Mapping[str, Any]) -> list[list[str]]:
-    rows = [[words, _shown(now.get(name)), wanted, _shown(old.get(name))] for name, (words, wanted) in _WANTED.items()]
+    rows = [[words, shown(now.get(name)), wanted, shown(old.get(name))] for name, (words, wanted) in _WANTED.items()]
     for name, words in _COVERED.items():
         held = now.get(name)
         if held:
-            limits = f"{_shown(held['share'])} ({_shown(held['low'])}-{_shown(held['high'])})"
-            tails = f"tails {_shown(held['truth_below'])} / {_shown(held['truth_above'])}"
+            limits = f"{shown(held['share'])} ({shown(held['low'])}-{shown(held['high'])})"
+            tails = f"tails {shown(held['truth_below'])} / {shown(held['truth_above'])}"
             nominal = "0.925 to 0.975" if name != "coverage_90" else "0.875 to 0.925"
             rows.append(
-                [f"coverage, {words}", f"{limits}; {tails}", nominal, _shown((old.get(name) or {}).get("share"))]
+                [f"coverage, {words}", f"{limits}; {tails}", nominal, shown((old.get(name) or {}).get("share"))]
             )
     return rows
 
@@ -146,7 +150,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a figure as it is read: three digits, a dash for none."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "-"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
