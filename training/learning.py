@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 from unet import CompactUNet
 
 BATCH = 8
@@ -24,7 +24,7 @@ class Source(Protocol):
     def batch(
         self, rng: np.random.Generator, size: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[object]]:
-        """Return inputs, targets, and where each came from."""
+        """Return inputs, targets (size, channels, rows, cols), and where each came from."""
 
     def learn(self, shown: list[object], targets: NDArray[np.float32], probability: NDArray[np.float32]) -> None:
         """Remember how sure the network was."""
@@ -36,13 +36,15 @@ class Source(Protocol):
         """Go on from what it remembered."""
 
 
-def loss_of(logits: torch.Tensor, target: torch.Tensor, *, rare: float, each: bool) -> torch.Tensor:
-    """Cross-entropy with the rare class weighted, and a soft Dice: of the batch, or of each patch."""
-    entropy = functional.binary_cross_entropy_with_logits(logits, target, pos_weight=torch.tensor(rare))
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def overlap_loss(logits: torch.Tensor, target: torch.Tensor, *, each: bool) -> torch.Tensor:
+    """Return what a soft Dice lacks of 1: of the batch, or of each patch on average."""
     probability = torch.sigmoid(logits)
     over = (1, 2, 3) if each else (0, 1, 2, 3)
     overlap = (2 * (probability * target).sum(over) + 1.0) / (probability.sum(over) + target.sum(over) + 1.0)
-    return entropy + 1.0 - overlap.mean()
+    return 1.0 - overlap.mean()
 
 
 def half_precision() -> torch.autocast:
@@ -55,12 +57,14 @@ def train(
     source: Source,
     checkpoint: Path,
     *,
+    loss_of: Loss,
     steps: int,
     threads: int,
-    rare: float = 4.0,
-    each: bool = False,
 ) -> CompactUNet:
-    """Train until `steps` steps have been made, over as many runs as it takes."""
+    """Train until `steps` steps have been made, over as many runs as it takes.
+
+    The first channel of what the network answers is the logit of the first channel of the target.
+    """
     torch.set_num_threads(threads)
     model = model.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), lr=FASTEST, weight_decay=1e-4)
@@ -80,10 +84,10 @@ def train(
         optimiser.zero_grad(set_to_none=True)
         with half_precision():
             logits = model(torch.from_numpy(inputs).to(memory_format=torch.channels_last)).float()
-        loss = loss_of(logits, torch.from_numpy(targets), rare=rare, each=each)
+        loss = loss_of(logits, torch.from_numpy(targets))
         loss.backward()
         optimiser.step()
-        source.learn(shown, targets, torch.sigmoid(logits.detach()).numpy())
+        source.learn(shown, targets, torch.sigmoid(logits[:, :1].detach()).numpy())
         step += 1
         now = float(loss.detach())
         running = now if math.isnan(running) else 0.99 * running + 0.01 * now

@@ -17,14 +17,26 @@ from pathlib import Path
 
 import cv2
 import torch
-from learning import train
+from learning import overlap_loss, train
 from network_films import arguments, inserted, judged_sample, make_films, simulated, training_films, usable_films
 from patches import Patches
 from second_look import fit_judge
+from torch import nn
+from torch.nn import functional
 from unet import CompactUNet, export
 
 FIRST_JUDGED_SEED = 70_000
 FIRST_JUDGED_INSERTED_SEED = 80_000
+
+
+# Cells on a deposit are few.
+_RARE = torch.tensor(4.0)
+
+
+def loss_of(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the cross-entropy with the rare class weighted, and what the batch's soft Dice lacks of 1."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, target, pos_weight=_RARE)
+    return entropy + overlap_loss(logits, target, each=False)
 
 
 def judged_films(work: Path, real: list[Path], count: int, workers: int) -> list[Path]:
@@ -46,9 +58,16 @@ def main() -> None:
     work, paths = options.work, training_films(options)
     judged = judged_films(work, usable_films(options.real), options.judged, options.workers)
     torch.manual_seed(0)
-    model = train(CompactUNet(), Patches(paths), work / "checkpoint.pt", steps=options.steps, threads=options.threads)
+    model = train(
+        CompactUNet(),
+        Patches(paths),
+        work / "checkpoint.pt",
+        loss_of=loss_of,
+        steps=options.steps,
+        threads=options.threads,
+    )
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters")
-    export(model, options.out)
+    export(nn.Sequential(model, nn.Sigmoid()), model.channels, options.out)
     fit_judge(judged, options.out, options.most_false)
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 import calcimeasure as cm
 from calcimeasure.anatomy import find_anatomy
+from calcimeasure.learned.film_input import masks_on_input, network_input
+from calcimeasure.learned.grid import PITCH_MM
 from calcimeasure.segmentation.network import gather
-from calcimeasure.segmentation.network_input import masks_on_input, network_input
-from calcimeasure.segmentation.working import PITCH_MM
 
 PARTS, SHARES = ("hand", "hands", "forearm", "elbow", "knee"), (0.7, 0.06, 0.08, 0.08, 0.08)
 SPACINGS_MM = (PITCH_MM, 0.15)
@@ -43,7 +43,7 @@ def arguments(about: str, *, films: int, insertions: int, steps: int, model: str
     parser.add_argument("--steps", type=int, default=steps, help="training steps in all")
     parser.add_argument("--workers", type=int, default=2, help="processes that make films")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("calcimeasure/segmentation/models") / model)
+    parser.add_argument("--out", type=Path, default=Path("calcimeasure/learned/models") / model)
     return parser
 
 

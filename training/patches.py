@@ -51,11 +51,11 @@ class DrawnPieces:
         self.weights = np.ones(len(self.pieces))
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32], list[Any]]:
-        """Return inputs (size, channels, rows, cols), targets (size, 1, rows, cols), and where each came from."""
+        """Return inputs and targets (size, channels, rows, cols), and where each came from."""
         reached = np.cumsum(self.shares * self.weights)
         patches = [self._patch(rng, reached) for _ in range(size)]
         inputs, targets, shown = zip(*patches, strict=True)
-        return np.stack(inputs), np.stack(targets)[:, None], list(shown)
+        return np.stack(inputs), np.stack(targets), list(shown)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return what was remembered."""
@@ -134,7 +134,7 @@ class Patches(DrawnPieces):
         matrix, mirrored = random_view(rng, (row, col), size=PATCH, jitter=PATCH / 3)
         x, target = seen_through(self.films[number], matrix, mirrored=mirrored, size=PATCH)
         rewindowed(x, rng)
-        return x, target, Shown(film=number, deposit=deposit, matrix=matrix, mirrored=mirrored)
+        return x, target[None], Shown(film=number, deposit=deposit, matrix=matrix, mirrored=mirrored)
 
     def _place(self, rng: np.random.Generator, reached: NDArray[np.float64]) -> tuple[int, int, int, int]:
         """Return film, row, column and deposit (-1: none) of the middle of a patch."""

@@ -32,10 +32,10 @@ class Block(nn.Module):
 class CompactUNet(nn.Module):
     """A U-Net (Ronneberger 2015) of four levels that halves the grid at once, to be quick on a CPU.
 
-    Input (n, channels, rows, cols) with sides divisible by 16, output (n, 1, rows, cols) logits.
+    Input (n, channels, rows, cols) with sides divisible by 16, output (n, outputs, rows, cols), logits first.
     """
 
-    def __init__(self, width: int = 16, channels: int = 2) -> None:
+    def __init__(self, width: int = 16, channels: int = 2, outputs: int = 1) -> None:
         super().__init__()
         w = width
         self.channels = channels
@@ -52,7 +52,7 @@ class CompactUNet(nn.Module):
         self.head = nn.Sequential(
             nn.Conv2d(w * 2, w * 4, 1), nn.PixelShuffle(2), nn.Conv2d(w, w, 3, padding=1), nn.ReLU(inplace=True)
         )
-        self.last = nn.Conv2d(w * 2, 1, 3, padding=1)
+        self.last = nn.Conv2d(w * 2, outputs, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits."""
@@ -71,23 +71,36 @@ def _twice(x: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
-def export(model: CompactUNet, path: Path) -> None:
-    """Write the network with its sigmoid as ONNX, and check it against torch."""
+class OutlineNetwork(nn.Module):
+    """The outline network as it is used: the share of each cell, and the log of the area's relative error there."""
+
+    def __init__(self, inner: CompactUNet) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return both channels."""
+        answer = self.inner(x)
+        return torch.cat([torch.sigmoid(answer[:, :1]), answer[:, 1:]], 1)
+
+
+def export(whole: nn.Module, channels: int, path: Path) -> None:
+    """Write a network as ONNX, and check it against torch."""
     import onnxruntime
 
-    whole = nn.Sequential(model, nn.Sigmoid()).eval()
-    example = torch.zeros(1, model.channels, 64, 96)
+    whole = whole.eval()
+    example = torch.zeros(1, channels, 64, 96)
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(
         whole,
         (example,),
         str(path),
         input_names=["inputs"],
-        output_names=["probability"],
+        output_names=["answer"],
         dynamo=False,
-        dynamic_axes={"inputs": {2: "rows", 3: "cols"}, "probability": {2: "rows", 3: "cols"}},
+        dynamic_axes={"inputs": {2: "rows", 3: "cols"}, "answer": {2: "rows", 3: "cols"}},
     )
-    probe = np.random.default_rng(3).normal(size=(1, model.channels, 160, 112)).astype(np.float32)
+    probe = np.random.default_rng(3).normal(size=(1, channels, 160, 112)).astype(np.float32)
     (got,) = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"inputs": probe})
     wanted = whole(torch.from_numpy(probe)).detach().numpy()
     worst = float(np.abs(got - wanted).max())

@@ -28,9 +28,10 @@ from calcimeasure.anatomy.filters import blur, distance_to
 from calcimeasure.comparison.alignment import inverse, map_points
 from calcimeasure.comparison.common_field import CommonField
 from calcimeasure.comparison.records import Alignment
+from calcimeasure.learned.film_input import Prepared, prepared
+from calcimeasure.learned.outlines import seen_by_outlines
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import footprint
-from calcimeasure.segmentation.network_input import prepared
 from calcimeasure.segmentation.protocol import Proposals
 
 SEEN = 0.65
@@ -47,6 +48,9 @@ _LEAST_RING = 30
 _PRIOR_VARIANCE = 0.05**2
 _GAIN = (0.4, 2.5)
 _SHOWN = 0.9
+_FOUND = 0.25
+"""Share of a piece's place that is accepted on the other film, from which it counts as found there: a speck of it is
+not."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,9 +65,12 @@ class Sight:
         float32: soft tissue 0, bone 1, on cells of 0.2 mm, a little blurred.
     factor
         (rows, columns) film pixels a cell.
+    seen
+        The film as the outline network sees it, where there is one.
     """
 
     film: Radiograph
+    seen: Prepared | None
     grey: NDArray[np.float32]
     factor: tuple[float, float]
 
@@ -90,7 +97,12 @@ class Presence:
 def sight_of(film: Radiograph, anatomy: Anatomy) -> Sight:
     """Return a film made ready to be compared place by place."""
     seen = prepared(film, anatomy)
-    return Sight(film=film, grey=blur(seen.inputs[0], _BLUR_CELLS), factor=seen.factor)
+    return Sight(
+        film=film,
+        seen=seen_by_outlines(film, anatomy),
+        grey=blur(seen.inputs[0], _BLUR_CELLS),
+        factor=seen.factor,
+    )
 
 
 def presence_of(
@@ -204,7 +216,7 @@ def _missing(
     shown: NDArray[np.bool_],
     step: int,
 ) -> list[Piece]:
-    """Return the source's accepted pieces that are seen on the target, where the target has accepted nothing."""
+    """Return the source's accepted pieces that are seen on the target, where the target accepted next to nothing."""
     sight, proposals = source
     other_sight, other = target
     wanted = np.flatnonzero(proposals.probabilities >= proposals.threshold) + 1
@@ -227,7 +239,7 @@ def _missing(
             continue
         mapped = np.rint(map_points(there, np.stack([row, col], axis=-1))).astype(np.intp)
         on_film = ((mapped >= 0) & (mapped < np.array(other.image.shape))).all(axis=1)
-        if on_film.mean() < _SHOWN or accepted[tuple(mapped[on_film].T)].any():
+        if on_film.mean() < _SHOWN or accepted[tuple(mapped[on_film].T)].mean() > _FOUND:
             continue
         mask = cells == number
         presence = presence_of(mask, deposits & ~mask, sight, other_sight, there)
@@ -259,7 +271,7 @@ def _carried_over(
     piece[inside] = mask[tuple(origin[inside].T)]
     if not piece.any():
         return None
-    found, box = footprint(target.film, piece, (int(first[0]), int(first[1])))
+    found, box = footprint(target.film, piece, (int(first[0]), int(first[1])), seen=target.seen)
     return (found, (box[0].start, box[1].start)) if found.any() else None
 
 

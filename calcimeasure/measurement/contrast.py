@@ -12,6 +12,11 @@ from calcimeasure.radiograph import GreyRelationship, GreyScale
 LOWEST_INTENSITY_SHARE = 1e-3
 
 
+def has_contrast(grey: GreyScale) -> bool:
+    """Return whether a film's grey scale allows an integrated contrast."""
+    return grey.relationship in {GreyRelationship.LOGARITHMIC, GreyRelationship.LINEAR}
+
+
 def integrated_contrast(pixels: NDArray[np.float32], described: CropEdge, grey: GreyScale) -> float | None:
     """Return the excess of a deposit over its background, summed over pixels, or None where the grey scale forbids it.
 
@@ -30,7 +35,7 @@ def integrated_contrast(pixels: NDArray[np.float32], described: CropEdge, grey: 
     where = described.footprint
     if grey.relationship is GreyRelationship.LOGARITHMIC:
         return described.signal_sum
-    if grey.relationship is not GreyRelationship.LINEAR:
+    if not has_contrast(grey):
         return None
     # Canonical values run against intensity; intensity is 0 where they reach the end of their range.
     least = LOWEST_INTENSITY_SHARE * (grey.highest - grey.lowest)

@@ -12,10 +12,13 @@ from calcimeasure.anatomy import find_anatomy
 from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.deposits import AreaMethod, Deposit, DepositLabels, Finding
 from calcimeasure.errors import LabelsError, UsageError
+from calcimeasure.learned.film_input import Prepared
+from calcimeasure.learned.outlines import seen_by_outlines
 from calcimeasure.measurement.area import LARGEST_MARGIN_PX, describe_crop
 from calcimeasure.measurement.calibration import AreaEstimate, estimate_area
-from calcimeasure.measurement.contrast import integrated_contrast
-from calcimeasure.measurement.crops import deposit_crops
+from calcimeasure.measurement.contrast import has_contrast, integrated_contrast
+from calcimeasure.measurement.coverage import KNOWN_CELLS, Coverage, coverage_of, load_error_law
+from calcimeasure.measurement.crops import DepositCrop, deposit_crops
 from calcimeasure.measurement.edge import Edge
 from calcimeasure.measurement.outline import outline_area
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
@@ -56,8 +59,8 @@ def measure_film(
     if anatomy is None:
         anatomy = find_anatomy(film)
     numbers = [deposit.label for deposit in labels.deposits]
-    found = _found(film, labels, numbers, precision)
-    deposits = _rows(film, labels, found, anatomy)
+    found = found_on(film, labels, numbers, anatomy=anatomy, precision=precision)
+    deposits = rows_of(film, labels, found, anatomy)
     total, total_se = total_area(deposits)
     pixel = film.spacing.pixel_area_mm2
     over_exposed = frozenset(number for number, one in found.items() if one.over_exposed)
@@ -72,7 +75,8 @@ def measure_film(
         total_area_se_mm2=None if pixel is None else total_se * pixel,
         warnings=tuple(dict.fromkeys(warnings)),
         anatomy=anatomy,
-        edges={number: one.edge for number, one in found.items()},
+        edges={number: one.edge for number, one in found.items() if one.edge is not None},
+        covered=frozenset(number for number, one in found.items() if one.covered),
         over_exposed=over_exposed,
     )
 
@@ -105,14 +109,17 @@ def measure_deposits(
     unknown = sorted(set(numbers) - {deposit.label for deposit in labels.deposits})
     if unknown:
         raise LabelsError(f"there is no deposit {unknown[0]} among the {len(labels)}")
-    rows = {row.label: row for row in _rows(film, labels, _found(film, labels, numbers, precision), anatomy)}
+    found = found_on(film, labels, numbers, anatomy=anatomy, precision=precision)
+    rows = {row.label: row for row in rows_of(film, labels, found, anatomy)}
     return tuple(rows[number] for number in numbers)
 
 
-def influence_px(film: Radiograph) -> int:
+def influence_px(film: Radiograph, anatomy: Anatomy) -> int:
     """Return how far from a changed pixel of the label image the area of another deposit can change, in film pixels."""
     aspect = max(film.spacing.pixel_aspect, 1 / film.spacing.pixel_aspect)
-    return int(np.ceil(LARGEST_MARGIN_PX * np.sqrt(aspect))) + 1
+    by_edge = int(np.ceil(LARGEST_MARGIN_PX * np.sqrt(aspect))) + 1
+    seen = seen_by_outlines(film, anatomy)
+    return by_edge if seen is None else max(by_edge, int(np.ceil(KNOWN_CELLS * max(seen.factor))) + 1)
 
 
 def total_area(deposits: Sequence[DepositMeasurement]) -> tuple[float, float]:
@@ -147,44 +154,72 @@ def _check(film: Radiograph, labels: DepositLabels, precision: float | None) -> 
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Found:
-    """What the pixels say of one deposit."""
+class Found:
+    """What the pixels say of one deposit: its edge unless it was painted, and whether the network measured it."""
 
     area: AreaEstimate
-    edge: Edge
+    edge: Edge | None
+    covered: bool
     contrast: float | None
     over_exposed: bool
     rows: NDArray[np.int64]
     cols: NDArray[np.int64]
 
 
-def _found(
+def found_on(
     film: Radiograph,
     labels: DepositLabels,
     numbers: Sequence[int],
+    *,
+    anatomy: Anatomy,
     precision: float | None,
     boxes: Mapping[int, tuple[slice, slice]] | None = None,
-) -> dict[int, _Found]:
+) -> dict[int, Found]:
+    """Return what the pixels say of some of a film's deposits, by label; `boxes` as for `deposit_crops`."""
     _check(film, labels, precision)
+    seen = seen_by_outlines(film, anatomy)
     methods = {deposit.label: deposit.area_method for deposit in labels.deposits}
     found = {}
     for cut in deposit_crops(film, labels.image, frozenset(numbers), boxes):
-        described = describe_crop(cut.crop)
-        if methods[cut.label] is AreaMethod.OUTLINE:
+        painted = methods[cut.label] is AreaMethod.OUTLINE
+        coverage = None if painted or seen is None else _coverage(film, labels.image, cut, seen)
+        described = None if painted and not has_contrast(film.grey) else describe_crop(cut.crop)
+        if painted or described is None:
             area = outline_area(cut.mask, precision)
+        elif coverage is not None:
+            area = load_error_law().estimate(coverage)
         else:
             area = estimate_area(described.edge)
         clipped = cut.crop.pixels[cut.crop.mask] >= film.grey.highest
         rows, cols = np.nonzero(cut.mask)
-        found[cut.label] = _Found(
+        found[cut.label] = Found(
             area=area,
-            edge=described.edge,
-            contrast=integrated_contrast(cut.crop.pixels, described, film.grey),
+            edge=None if painted or described is None else described.edge,
+            covered=coverage is not None,
+            contrast=None if described is None else integrated_contrast(cut.crop.pixels, described, film.grey),
             over_exposed=bool(clipped.mean() > OVER_EXPOSED_SHARE),
             rows=rows + cut.first_row,
             cols=cols + cut.first_col,
         )
     return found
+
+
+def _coverage(film: Radiograph, image: NDArray[np.uint16], cut: DepositCrop, seen: Prepared) -> Coverage | None:
+    """Return what a deposit covers, the others in reach shown to the network."""
+    filled = [np.flatnonzero(cut.mask.any(axis=axis)) for axis in (1, 0)]
+    window = tuple(
+        slice(max(start + int(at[0]) - reach, 0), min(start + int(at[-1]) + reach + 1, size))
+        for at, start, reach, size in zip(
+            filled,
+            (cut.first_row, cut.first_col),
+            (int(KNOWN_CELLS * step) for step in seen.factor),
+            film.shape,
+            strict=True,
+        )
+    )
+    here = image[window]
+    mask = here == cut.label
+    return coverage_of(seen, mask, (here != 0) & ~mask, (window[0].start, window[1].start), mirrored=True)
 
 
 def over_exposed_warning(labels: Iterable[int]) -> list[str]:
@@ -208,15 +243,16 @@ def _limb(cells: tuple[NDArray[np.int64], NDArray[np.int64]], anatomy: Anatomy) 
     return int(votes.argmax())
 
 
-def _rows(
-    film: Radiograph, labels: DepositLabels, found: dict[int, _Found], anatomy: Anatomy
+def rows_of(
+    film: Radiograph, labels: DepositLabels, found: Mapping[int, Found], anatomy: Anatomy
 ) -> tuple[DepositMeasurement, ...]:
+    """Return the rows of those of the labels' deposits that were found."""
     return tuple(
         _row(film, deposit, found[deposit.label], anatomy) for deposit in labels.deposits if deposit.label in found
     )
 
 
-def _row(film: Radiograph, deposit: Deposit, found: _Found, anatomy: Anatomy) -> DepositMeasurement:
+def _row(film: Radiograph, deposit: Deposit, found: Found, anatomy: Anatomy) -> DepositMeasurement:
     pixel = film.spacing.pixel_area_mm2
     area = found.area
     cells = (found.rows // anatomy.step, found.cols // anatomy.step)

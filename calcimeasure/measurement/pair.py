@@ -8,11 +8,13 @@ differences between the two descriptions, each with a weight that depends on the
     log(A2 / A1) = sum_k w_k((x1 + x2) / 2) (x2_k - x1_k).
 
 So swapping the films negates it exactly, a film against itself gives exactly 0, and the weights, fitted to deposits
-that did change, do not pull towards "no change".
+that did change, do not pull towards "no change". Where the outline network measured both films, the ratio of its areas
+is a second witness.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +32,7 @@ from calcimeasure.measurement.edge import Edge
 from calcimeasure.measurement.records import FilmMeasurement
 
 SMALLEST_CONTOUR_PX = 0.1
+SMALLEST_SE = 1e-4
 # Descriptions are in pixels: films whose pixels differ by more than this in size are not compared edge by edge.
 SAME_SPACING_WITHIN = 0.02
 
@@ -55,7 +58,9 @@ def area_ratio(
 ) -> AreaRatio | None:
     """Return the ratio of a deposit's areas on two films, or None where they must be compared as measured.
 
-    None is for areas that a person painted, and for films whose pixels differ in size by more than 2 %.
+    None is for areas that a person painted, and for films whose pixels differ in size by more than 2 %. Where the
+    outline network measured both, its two areas and the two edges are two witnesses of the ratio, with errors of their
+    own: `of_both` weighs them.
 
     Parameters
     ----------
@@ -72,7 +77,32 @@ def area_ratio(
     first, second = (film.edges.get(label) for film, label in sides)
     if first is None or second is None:
         return None
-    return ratio_of_edges(first, second)
+    by_edge = ratio_of_edges(first, second)
+    if not all(label in film.covered for film, label in sides):
+        return by_edge
+    areas, errors = zip(*(_covered(film, label) for film, label in sides), strict=True)
+    by_cover = AreaRatio(log_ratio=math.log(areas[1]) - math.log(areas[0]), se=math.hypot(*errors))
+    return of_both(by_cover, by_edge)
+
+
+def of_both(first: AreaRatio, second: AreaRatio) -> AreaRatio:
+    """Return what two witnesses of one ratio say together, each by its certainty.
+
+    Where they differ by more than their errors allow, the error of both together is enlarged to what would allow it
+    (Birge 1932).
+    """
+    precisions = [max(one.se, SMALLEST_SE) ** -2 for one in (first, second)]
+    total = sum(precisions)
+    value = (precisions[0] * first.log_ratio + precisions[1] * second.log_ratio) / total
+    apart = abs(first.log_ratio - second.log_ratio) / math.sqrt(1 / precisions[0] + 1 / precisions[1])
+    return AreaRatio(log_ratio=round(value, 6), se=round(max(1.0, apart) / math.sqrt(total), 6))
+
+
+def _covered(film: FilmMeasurement, label: int) -> tuple[float, float]:
+    """Return the area of a deposit and the relative error that another film does not share."""
+    deposit = film.deposits[label - 1]
+    se = deposit.area_se_px if deposit.area_se_repeat_px is None else deposit.area_se_repeat_px
+    return deposit.area_px, se / deposit.area_px
 
 
 def ratio_of_edges(first: Edge, second: Edge, calibration: Calibration | None = None) -> AreaRatio:

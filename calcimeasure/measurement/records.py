@@ -68,7 +68,9 @@ class FilmMeasurement:
     anatomy
         The masks it was measured with: pictures blank everything outside the limbs. None where none were made.
     edges
-        The edge of each deposit by its number, as the pixels show it; what `calcimeasure.measurement.pair` compares.
+        The edges, by number, of the deposits that no person painted; what `calcimeasure.measurement.pair` compares.
+    covered
+        Numbers of the deposits whose area is the sum of what the outline network says.
     over_exposed
         Numbers of the deposits that reach the end of the grey scale.
     """
@@ -83,4 +85,5 @@ class FilmMeasurement:
     warnings: tuple[str, ...] = ()
     anatomy: Anatomy | None = None
     edges: Mapping[int, Edge] = field(default_factory=dict)
+    covered: frozenset[int] = frozenset()
     over_exposed: frozenset[int] = frozenset()

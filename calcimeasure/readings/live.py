@@ -14,7 +14,7 @@ from calcimeasure.comparison.overlap import places_of
 from calcimeasure.deposits import LARGEST_LABEL, AreaMethod, Deposit, DepositLabels
 from calcimeasure.measurement import influence_px
 from calcimeasure.measurement.edge import Edge
-from calcimeasure.measurement.film import _found, _rows, over_exposed_warning, total_area
+from calcimeasure.measurement.film import found_on, over_exposed_warning, rows_of, total_area
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.readings.board import Board, Edit, Which, Window, joined, window_of
@@ -26,7 +26,8 @@ METHOD = "reader"
 class _Kept:
     """What is kept of one deposit beside its row."""
 
-    edge: Edge
+    edge: Edge | None
+    covered: bool
     over_exposed: bool
     rows: NDArray[np.int64]
     cols: NDArray[np.int64]
@@ -71,7 +72,7 @@ class LiveFilm:
         self._found: dict[int, _Kept] = {}
         self._numbers: list[int] = []
         self._image: NDArray[np.uint16] = np.zeros(film.shape, np.uint16)
-        self._reach = influence_px(film)
+        self._reach = influence_px(film, anatomy)
 
     def anew(self) -> LiveFilm:
         """Return another one of the same film, which has measured nothing yet."""
@@ -118,7 +119,11 @@ class LiveFilm:
             exposed = label in measured.over_exposed
             self._rows[number] = row
             self._found[number] = _Kept(
-                edge=measured.edges[label], over_exposed=exposed, rows=rows[own], cols=cols[own]
+                edge=measured.edges.get(label),
+                covered=label in measured.covered,
+                over_exposed=exposed,
+                rows=rows[own],
+                cols=cols[own],
             )
         self.measurement = self._whole(self._labels(board))
         return True
@@ -241,12 +246,14 @@ class LiveFilm:
         labels = self._labels(board)
         position = {number: k for k, number in enumerate(self._numbers, start=1)}
         again = {position[number]: number for number in concerned if number in position}
-        found = _found(self.film, labels, sorted(again), self.precision, boxes)
-        for row in _rows(self.film, labels, found, self.anatomy):
+        found = found_on(self.film, labels, sorted(again), anatomy=self.anatomy, precision=self.precision, boxes=boxes)
+        for row in rows_of(self.film, labels, found, self.anatomy):
             number = again[row.label]
             one = found[row.label]
             self._rows[number] = row
-            self._found[number] = _Kept(edge=one.edge, over_exposed=one.over_exposed, rows=one.rows, cols=one.cols)
+            self._found[number] = _Kept(
+                edge=one.edge, covered=one.covered, over_exposed=one.over_exposed, rows=one.rows, cols=one.cols
+            )
         self._rows = {number: replace(self._rows[number], label=position[number]) for number in self._numbers}
         self._found = {number: self._found[number] for number in self._numbers}
         self.measurement = self._whole(labels)
@@ -268,6 +275,7 @@ class LiveFilm:
             total_area_se_mm2=None if pixel is None else total_se * pixel,
             warnings=tuple(dict.fromkeys(warnings)),
             anatomy=self.anatomy,
-            edges={number: one.edge for number, one in found.items()},
+            edges={number: one.edge for number, one in found.items() if one.edge is not None},
+            covered=frozenset(number for number, one in found.items() if one.covered),
             over_exposed=over_exposed,
         )

@@ -1,7 +1,6 @@
-"""What a reader clicks on, outlined by a network that is shown the click. Made by `training/click_network.py`.
+"""What a reader clicks on: the region that the search sees there, else what the outline network makes of the click.
 
-The click says that there is a deposit, which is what the automatic network has to find out first: this one only has to
-say where it ends, beside bone and over it too.
+The search looks at the whole limb and knows large deposits better; what it missed is what a click is for.
 """
 
 from __future__ import annotations
@@ -9,20 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.anatomy.filters import components
+from calcimeasure.learned.film_input import Prepared, prepared
+from calcimeasure.learned.kept import kept_with_film
+from calcimeasure.learned.outlines import answer_to, marks
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.network_input import Prepared, prepared
-from calcimeasure.segmentation.network_session import is_installed, open_session
-from calcimeasure.segmentation.regions import LEASH_CELLS, Region
+from calcimeasure.segmentation.network import CUT, map_of_film, network_installed
+from calcimeasure.segmentation.regions import Region
 
-MODEL = "clicks.onnx"
 _WINDOW = 192
-_MARK_SD = 2.0
 _CUTS = (0.5, 0.2)
 _MISS_CELLS = 2
 
@@ -33,11 +31,6 @@ class Click:
 
     row: float
     col: float
-
-
-def clicks_installed() -> bool:
-    """Return whether the trained network ships with this installation."""
-    return is_installed(MODEL)
 
 
 def region_clicked(film: Radiograph, anatomy: Anatomy, click: Click, foreign: Iterable[Click]) -> Region | None:
@@ -53,7 +46,41 @@ def region_clicked(film: Radiograph, anatomy: Anatomy, click: Click, foreign: It
         Clicks on other pieces, which this one is not to take in.
     """
     seen = prepared(film, anatomy)
-    return piece_at(seen, _cell(click, seen.factor), [_cell(other, seen.factor) for other in foreign])
+    at, others = _cell(click, seen.factor), [_cell(other, seen.factor) for other in foreign]
+    return _searched(film, anatomy, at, others) or piece_at(seen, at, others)
+
+
+def _searched(
+    film: Radiograph, anatomy: Anatomy, at: tuple[int, int], others: Sequence[tuple[int, int]]
+) -> Region | None:
+    """Return the region of the search at a cell; None where there is none, or where it holds other clicks too."""
+    if not (network_installed() and anatomy.limb_count):
+        return None
+    probability, labels, boxes = _regions_of_search(film, anatomy)
+    rows, cols = labels.shape
+    if not (0 <= at[0] < rows and 0 <= at[1] < cols):
+        return None
+    number = int(labels[at])
+    if not number or any(labels[row, col] == number for row, col in others if 0 <= row < rows and 0 <= col < cols):
+        return None
+    left, top, width, height = (int(value) for value in boxes[number - 1, :4])
+    box = (slice(top, top + height), slice(left, left + width))
+    mask = labels[box] == number
+    return Region(
+        mask=mask,
+        corner=(top, left),
+        probability=float(probability[box][mask].mean()),
+        factor=prepared(film, anatomy).factor,
+    )
+
+
+@kept_with_film
+def _regions_of_search(
+    film: Radiograph, anatomy: Anatomy
+) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
+    """Return the search's map, its regions numbered, and their boxes."""
+    probability = map_of_film(film, anatomy)
+    return probability, *components(probability >= CUT)
 
 
 def piece_at(seen: Prepared, at: tuple[int, int], others: Sequence[tuple[int, int]]) -> Region | None:
@@ -64,9 +91,7 @@ def piece_at(seen: Prepared, at: tuple[int, int], others: Sequence[tuple[int, in
     first = (at[0] - _WINDOW // 2, at[1] - _WINDOW // 2)
     own = (_WINDOW // 2, _WINDOW // 2)
     shown = marks((_WINDOW, _WINDOW), [own], [(row - first[0], col - first[1]) for row, col in others])
-    inputs = np.concatenate([_window(seen.inputs, first), shown])
-    (answer,) = open_session(MODEL).run(None, {"inputs": inputs[np.newaxis]})
-    probability = answer[0, 0]
+    probability, _ = answer_to(seen, shown, first)
     for cut in _CUTS:
         labels, _ = components(probability >= cut)
         near = labels[own[0] - _MISS_CELLS : own[0] + _MISS_CELLS + 1, own[1] - _MISS_CELLS : own[1] + _MISS_CELLS + 1]
@@ -78,15 +103,6 @@ def piece_at(seen: Prepared, at: tuple[int, int], others: Sequence[tuple[int, in
 
 def _cell(click: Click, factor: tuple[float, float]) -> tuple[int, int]:
     return int((click.row + 0.5) / factor[0]), int((click.col + 0.5) / factor[1])
-
-
-def _window(inputs: NDArray[np.float32], first: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the window whose first cell is given; what lies beyond the film is the film mirrored at its border."""
-    rows, cols = (
-        np.array([cv2.borderInterpolate(at, size, cv2.BORDER_REFLECT) for at in range(start, start + _WINDOW)])
-        for start, size in zip(first, inputs.shape[1:], strict=True)
-    )
-    return np.ascontiguousarray(inputs[:, rows[:, None], cols[None, :]])
 
 
 def _region(
@@ -107,40 +123,4 @@ def _region(
         corner=(first[0] + box[0].start, first[1] + box[1].start),
         probability=float(probability[mask].mean()),
         factor=factor,
-        leash_cells=LEASH_CELLS,
     )
-
-
-def marks(
-    shape: tuple[int, int], own: Iterable[tuple[int, int]], others: Iterable[tuple[int, int]]
-) -> NDArray[np.float32]:
-    """Return the two channels that show a network where was clicked.
-
-    Parameters
-    ----------
-    shape
-        Of the window.
-    own, others
-        Row and column of the clicks on what is meant, and of those on other pieces; outside the window they are
-        left out.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, (2, rows, cols), 1 at each click, falling off as a normal density of 2 cells.
-    """
-    return np.stack([_marked(shape, own), _marked(shape, others)])
-
-
-def _marked(shape: tuple[int, int], clicks: Iterable[tuple[int, int]]) -> NDArray[np.float32]:
-    channel = np.zeros(shape, dtype=np.float32)
-    reach = int(4 * _MARK_SD)
-    for row, col in clicks:
-        if not (0 <= row < shape[0] and 0 <= col < shape[1]):
-            continue
-        box = tuple(slice(max(at - reach, 0), at + reach + 1) for at in (row, col))
-        rows, cols = np.ogrid[box[0].start : min(box[0].stop, shape[0]), box[1].start : min(box[1].stop, shape[1])]
-        spot = np.exp(-((rows - row) ** 2 + (cols - col) ** 2) / np.float32(2 * _MARK_SD**2))
-        view = channel[box]
-        np.maximum(view, spot, out=view)
-    return channel

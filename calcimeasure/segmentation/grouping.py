@@ -8,9 +8,9 @@ from scipy import ndimage
 
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.deposits import Deposit, DepositLabels, Origin
+from calcimeasure.learned.grid import film_pixels_a_mm
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.protocol import Proposals
-from calcimeasure.segmentation.working import film_pixels_a_mm
 
 GROUP_WITHIN_MM = 2.0
 

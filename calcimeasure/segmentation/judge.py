@@ -102,7 +102,7 @@ class Judge:
 def load_judge() -> Judge:
     """Return the model that ships with the network."""
     stored = json.loads(
-        resources.files("calcimeasure.segmentation").joinpath("models", SETTINGS_FILE).read_text(encoding="utf-8")
+        resources.files("calcimeasure.learned").joinpath("models", SETTINGS_FILE).read_text(encoding="utf-8")
     )
     if tuple(stored["features"]) != FEATURE_NAMES:
         raise ValueError("the network's judge was fitted to other figures; run training/network.py again")

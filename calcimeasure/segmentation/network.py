@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.deposits import DepositLabels
+from calcimeasure.learned.film_input import DIVISOR, prepared
+from calcimeasure.learned.grid import PITCH_MM
+from calcimeasure.learned.kept import kept_with_film
+from calcimeasure.learned.session import is_installed, open_session
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.classical import ClassicalSegmenter, nothing_proposed
 from calcimeasure.segmentation.grouping import accept
 from calcimeasure.segmentation.judge import Cells, describe, load_judge
-from calcimeasure.segmentation.kept import kept_with_film
-from calcimeasure.segmentation.network_input import DIVISOR, prepared
-from calcimeasure.segmentation.network_session import is_installed, open_session
 from calcimeasure.segmentation.protocol import Proposals
-from calcimeasure.segmentation.regions import LEASH_CELLS, Region, proposals_from_regions, regions_of_map
-from calcimeasure.segmentation.working import PITCH_MM
+from calcimeasure.segmentation.regions import Region, proposals_from_regions, regions_of_map
 
 MODEL = "network.onnx"
 METHOD = "network/1"
@@ -118,7 +118,7 @@ def candidates(evidence: Evidence, probability: NDArray[np.float32]) -> tuple[li
     cells
         What `describe` needs.
     """
-    regions = regions_of_map(probability, evidence.factor, cut=CUT, weak_cut=WEAK_CUT, leash_cells=LEASH_CELLS)
+    regions = regions_of_map(probability, evidence.factor, cut=CUT, weak_cut=WEAK_CUT)
     taken, clear = np.zeros(probability.shape, dtype=np.bool_), probability >= CUT
     for region in regions:
         taken[_box_of(region)] |= region.mask

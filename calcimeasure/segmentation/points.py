@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from calcimeasure.anatomy import Anatomy, find_anatomy
 from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels, Origin
 from calcimeasure.errors import UsageError
+from calcimeasure.learned.outlines import outlines_installed
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import seed_on_film
-from calcimeasure.segmentation.click_network import Click, clicks_installed, region_clicked
+from calcimeasure.segmentation.click_network import Click, region_clicked
 from calcimeasure.segmentation.clicks import region_under
 from calcimeasure.segmentation.grouping import group_pieces, group_within_px
-from calcimeasure.segmentation.regions import Region, outline_on_film
+from calcimeasure.segmentation.regions import Region, draw_outlines
 from calcimeasure.segmentation.scoring import load_scorer
 from calcimeasure.segmentation.working import make_working
 
@@ -128,7 +129,7 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
                 "Click nearer to its middle, or outline it by hand."
             )
             continue
-        drawn = _draw(film, image, region, label=len(given) + 1)
+        drawn = _place(film, image, region, label=len(given) + 1)
         if not drawn:
             warnings.append(
                 f"What lies at row {at[0]}, column {at[1]} is part of another deposit that was clicked: no second one "
@@ -136,30 +137,25 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
             )
             continue
         given.append(number)
+    draw_outlines(film, anatomy, image, len(given))
     return _Pieces(image=image, numbers=tuple(given), warnings=tuple(warnings))
 
 
 def _finder(film: Radiograph, anatomy: Anatomy) -> Callable[[Click, list[Click]], Region | None]:
     """Return what finds the piece under a click, given the clicks on other pieces."""
-    if clicks_installed():
+    if outlines_installed():
         return partial(region_clicked, film, anatomy)
     working, scorer = make_working(film, anatomy, everywhere=True), load_scorer()
     return lambda click, foreign: region_under(working, click, foreign, scorer)
 
 
-def _draw(film: Radiograph, image: NDArray[np.uint16], region: Region, *, label: int) -> bool:
-    """Draw a region's footprint into the image where it is free; return whether anything was drawn."""
+def _place(film: Radiograph, image: NDArray[np.uint16], region: Region, *, label: int) -> bool:
+    """Paint a region into the image where it is free; return whether anything was painted."""
     (row, col), padded = region.corner, np.pad(region.mask, 1)
     mask, box = seed_on_film(padded, (row - 1, col - 1), region.factor, film.shape)
     mask &= image[box] == 0
-    if not mask.any():
-        return False
-    found, where = outline_on_film(film, region, mask, (box[0].start, box[1].start), others=image)
-    free = found & (image[where] == 0)
-    if not free.any():
-        return False
-    image[where][free] = label
-    return True
+    image[box][mask] = label
+    return bool(mask.any())
 
 
 def _deposit_image(film: Radiograph, anatomy: Anatomy, pieces: _Pieces) -> tuple[NDArray[np.uint16], int]:

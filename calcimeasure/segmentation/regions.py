@@ -8,22 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.anatomy.filters import components
-from calcimeasure.deposits import LARGEST_LABEL
+from calcimeasure.learned.outlines import seen_by_outlines
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.boundary import Box, footprint, seed_on_film
+from calcimeasure.segmentation.boundary import footprint, seed_on_film
 from calcimeasure.segmentation.grouping import group_within_px
 from calcimeasure.segmentation.protocol import Proposals, renumbered
 
 MOST_PROPOSALS = 500
-LEASH_CELLS = 2.5
-"""Half a millimetre: the most by which an outline may pass the region that a network told apart from bone."""
 _MOST_OUTLINED = 60
 
 
@@ -41,16 +38,12 @@ class Region:
         That it is a piece of a deposit.
     factor
         (rows, columns) film pixels a cell of its grid.
-    leash_cells
-        How far beyond the region its outline may be drawn; None sets no limit. A region that was told apart from the
-        bone beside it must not win that bone back where both are equally bright.
     """
 
     mask: NDArray[np.bool_]
     corner: tuple[int, int]
     probability: float
     factor: tuple[float, float]
-    leash_cells: float | None = None
 
 
 def regions_of_map(
@@ -59,7 +52,6 @@ def regions_of_map(
     *,
     cut: float,
     weak_cut: float,
-    leash_cells: float | None = None,
 ) -> list[Region]:
     """Return the connected parts of a probability map.
 
@@ -73,8 +65,6 @@ def regions_of_map(
         A part that reaches this is outlined at it.
     weak_cut
         Parts that stay below `cut` are outlined at this lower level: weak proposals.
-    leash_cells
-        As in `Region`.
 
     Returns
     -------
@@ -98,7 +88,6 @@ def regions_of_map(
                 corner=(int(top), int(left)),
                 probability=min(upper, 1.0),
                 factor=factor,
-                leash_cells=leash_cells,
             )
         )
     return regions
@@ -138,7 +127,8 @@ def proposals_from_regions(
             continue
         placed.append(region)
         image[box][free] = len(placed)
-    _outline(film, image, placed, outline_from)
+    likely = sum(region.probability >= outline_from for region in placed[:_MOST_OUTLINED])
+    draw_outlines(film, anatomy, image, likely)
     image, kept = renumbered(image)
     probabilities = np.array([placed[number - 1].probability for number in kept], dtype=np.float64)
     return Proposals(
@@ -152,54 +142,29 @@ def proposals_from_regions(
     )
 
 
-def _outline(film: Radiograph, image: NDArray[np.uint16], regions: list[Region], outline_from: float) -> None:
-    """Replace the likely pieces in the image by their footprints, the most likely first."""
-    likely = sum(region.probability >= outline_from for region in regions[:_MOST_OUTLINED])
-    boxes = ndimage.find_objects(image, max_label=likely)
-    for number in range(1, likely + 1):
-        box = boxes[number - 1]
+def draw_outlines(film: Radiograph, anatomy: Anatomy, image: NDArray[np.uint16], count: int) -> None:
+    """Replace pieces in the image by their footprints, each knowing of the others.
+
+    Parameters
+    ----------
+    film, anatomy
+        The film and its masks.
+    image
+        Pieces numbered from 1, changed in place: a piece of a lower number keeps its pixels, and those beyond `count`
+        give theirs up.
+    count
+        How many of them are drawn.
+    """
+    seen = seen_by_outlines(film, anatomy)
+    boxes = ndimage.find_objects(image, max_label=count) if count else []  # 0 would mean all
+    for number, box in enumerate(boxes, start=1):
         mask = image[box] == number
         if not mask.any():
             continue
         corner = (box[0].start, box[1].start)
-        found, where = outline_on_film(film, regions[number - 1], mask, corner, others=image, others_up_to=likely)
+        found, where = footprint(film, mask, corner, seen=seen, others=image, others_up_to=count)
         view = image[where]
-        # What is more likely keeps its pixels; weak neighbours give theirs up.
-        found &= (view == 0) | (view == number) | (view > likely)
-        view[view == number] = 0
-        view[found] = number
-
-
-def outline_on_film(
-    film: Radiograph,
-    region: Region,
-    mask: NDArray[np.bool_],
-    corner: tuple[int, int],
-    *,
-    others: NDArray[np.uint16],
-    others_up_to: int = LARGEST_LABEL,
-) -> tuple[NDArray[np.bool_], Box]:
-    """Return the footprint of a region, no farther from it than its leash lets it.
-
-    Parameters
-    ----------
-    film
-        The film.
-    region
-        The region.
-    mask, corner
-        The region on film pixels, and its first row and column.
-    others, others_up_to
-        As for `footprint`.
-    """
-    found, where = footprint(film, mask, corner, others=others, others_up_to=others_up_to)
-    if region.leash_cells is None:
-        return found, where
-    near = np.zeros(found.shape, dtype=np.bool_)
-    first = (corner[0] - where[0].start, corner[1] - where[1].start)
-    near[first[0] : first[0] + mask.shape[0], first[1] : first[1] + mask.shape[1]] = mask
-    reach = [max(1, round(region.leash_cells * step)) for step in region.factor]
-    size = (2 * reach[1] + 1, 2 * reach[0] + 1)
-    leash = cv2.dilate(near.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size))
-    kept = found & (leash > 0)
-    return (kept if kept.any() else near), where
+        found &= (view == 0) | (view == number) | (view > count)
+        if found.any():
+            view[view == number] = 0
+            view[found] = number

@@ -89,7 +89,7 @@ class BoostedScorer:
 @lru_cache(maxsize=1)
 def load_scorer() -> Scorer:
     """Return the trained classifier that ships with the package, or the hand-weighted score where it does not."""
-    folder = resources.files("calcimeasure.segmentation").joinpath("models")
+    folder = resources.files("calcimeasure.learned").joinpath("models")
     model, settings = folder.joinpath(MODEL_FILE), folder.joinpath(SETTINGS_FILE)
     if not (model.is_file() and settings.is_file()):
         return HandScorer()

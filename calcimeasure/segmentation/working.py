@@ -15,12 +15,9 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.anatomy.filters import blur, depth_inside, distance_to
+from calcimeasure.learned.grid import working_grid
 from calcimeasure.radiograph import Radiograph
 
-PITCH_MM = 0.2
-# Without millimetres: the longer side of the limbs' frame is a hand with its wrist.
-ASSUMED_LONG_SIDE_MM = 230.0
-_LARGEST_CELLS = 6_000_000
 _GREY_BINS = 24
 _LAPLACIAN_GAIN = 6.0
 _MARGIN_MM = 6.0
@@ -80,31 +77,6 @@ class WorkingFilm:
             clipped=np.ascontiguousarray(self.clipped[box]),
             origin=(self.origin[0] + box[0].start, self.origin[1] + box[1].start),
         )
-
-
-def film_pixels_a_mm(film: Radiograph, anatomy: Anatomy) -> tuple[float, float]:
-    """Return (rows, columns) film pixels a millimetre, assumed from the limbs' size where the film has no spacing."""
-    if film.spacing.mm is not None:
-        return (1.0 / film.spacing.mm[0], 1.0 / film.spacing.mm[1])
-    places = np.argwhere(anatomy.limbs > 0)
-    extent = np.ptp(places, axis=0) + 1 if len(places) else np.array(anatomy.limbs.shape)
-    pixels = float(max(extent[0] * film.spacing.pixel_aspect, extent[1])) * anatomy.step
-    a_mm = pixels / ASSUMED_LONG_SIDE_MM
-    return (a_mm / film.spacing.pixel_aspect, a_mm)
-
-
-def working_grid(film: Radiograph, anatomy: Anatomy) -> tuple[tuple[int, int], float]:
-    """Return how many (rows, columns) cells span the film, and the millimetres a cell."""
-    rows_a_mm, cols_a_mm = film_pixels_a_mm(film, anatomy)
-    pitch = PITCH_MM
-    cells = film.shape[0] / (rows_a_mm * pitch) * film.shape[1] / (cols_a_mm * pitch)
-    if cells > _LARGEST_CELLS:  # a spacing that cannot be that of a limb must not cost gigabytes
-        pitch *= float(np.sqrt(cells / _LARGEST_CELLS))
-    shape = (
-        max(1, round(film.shape[0] / (rows_a_mm * pitch))),
-        max(1, round(film.shape[1] / (cols_a_mm * pitch))),
-    )
-    return shape, pitch
 
 
 def make_working(film: Radiograph, anatomy: Anatomy, *, everywhere: bool = False) -> WorkingFilm:

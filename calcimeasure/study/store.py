@@ -118,7 +118,7 @@ def key_of(parts: Mapping[str, Any]) -> str:
 def _models_sha256() -> str:
     """Return the hash of the trained models and calibrations that are shipped: another model reads anew."""
     digest = hashlib.sha256()
-    for package, folder in (("calcimeasure.segmentation", "models"), ("calcimeasure.measurement", "")):
+    for package, folder in (("calcimeasure.learned", "models"), ("calcimeasure.measurement", "")):
         place = resources.files(package)
         for one in sorted((place / folder if folder else place).iterdir(), key=lambda one: one.name):
             if one.name.endswith((".onnx", ".json", ".npz")) and one.is_file():

@@ -114,11 +114,13 @@ def _deposit_row(
         "dice": _dice(over, label, answering),
         "area_ratio": None,
         "area_z": None,
+        "relative_se": None,
     }
     if len(answering) == 1 and answered[answering[0]] == {label}:
         got = measured.deposits[answering[0] - 1]
         if got.area_mm2 is not None and got.area_se_mm2:
             row["area_ratio"] = got.area_mm2 / deposit.area_mm2
+            row["relative_se"] = got.area_se_mm2 / got.area_mm2
             row["area_z"] = (got.area_mm2 - deposit.area_mm2) / got.area_se_mm2
     return row
 

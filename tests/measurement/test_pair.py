@@ -11,6 +11,9 @@ from calcimeasure.radiograph import Spacing, SpacingBasis
 from calcimeasure.simulation.deposit_kinds import make_deposit
 from calcimeasure.simulation.patches import PatchSettings, render_patch
 
+# Deposits on patches of background: the outline network wants a limb around them.
+pytestmark = pytest.mark.usefixtures("edge_model")
+
 
 def visits(
     kind: str, diameter_mm: float, seed: int, *, ratio: float = 1.0, settings: PatchSettings | None = None

@@ -174,7 +174,7 @@ def test_long_sessions_equal_a_fresh_measurement_at_every_step(
 
 def test_what_compare_measured_is_taken_over_and_equals_a_fresh_measurement(material: Material, monkeypatch) -> None:
     with monkeypatch.context() as unused:
-        unused.setattr("calcimeasure.readings.live._found", None)  # measuring would fail
+        unused.setattr("calcimeasure.readings.live.found_on", None)  # measuring would fail
         session = Session(material)
         assert shown(session) == afresh(session)
     fresh = replace(material, comparison=replace(material.comparison, baseline=material.comparison.followup))

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 from calcimeasure.anatomy import find_anatomy
+from calcimeasure.learned.film_input import prepared
 from calcimeasure.radiograph import GreyScale, Radiograph
-from calcimeasure.segmentation import click_network
-from calcimeasure.segmentation.click_network import Click, marks, piece_at, region_clicked
-from calcimeasure.segmentation.network_input import prepared
+from calcimeasure.segmentation.click_network import Click, piece_at, region_clicked
 from calcimeasure.simulation import simulate_film
 
 
@@ -38,21 +37,6 @@ def on_film(region, shape):
 
 def dice(first, second):
     return 2 * (first & second).sum() / (first.sum() + second.sum())
-
-
-def test_it_ships():
-    assert click_network.clicks_installed()
-
-
-def test_marks_are_one_at_a_click_and_nothing_far_from_it():
-    own, others = marks((40, 50), [(5, 7)], [(30, 49), (-20, 3), (39, 0)])
-    assert own.shape == others.shape == (40, 50)
-    assert own.dtype == others.dtype == np.float32
-    assert own[5, 7] == 1.0
-    assert own[5, 9] == pytest.approx(np.exp(-0.5))
-    assert not own[20:].any()
-    assert others[30, 49] == others[39, 0] == 1.0
-    assert (others == 1.0).sum() == 2
 
 
 def test_what_is_clicked_is_outlined_on_every_background(made, anatomy):

@@ -5,10 +5,10 @@ import pytest
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.films import read_film
+from calcimeasure.learned.film_input import DIVISOR, masks_on_input, network_input
 from calcimeasure.radiograph import GreyScale, Radiograph
 from calcimeasure.segmentation import get_segmenter, network, segment
 from calcimeasure.segmentation.judge import FEATURE_NAMES, Cells, describe, load_judge
-from calcimeasure.segmentation.network_input import DIVISOR, masks_on_input, network_input
 from calcimeasure.segmentation.regions import Region
 from calcimeasure.simulation import simulate_film
 

@@ -78,9 +78,9 @@ def test_pieces_that_share_a_number_are_one_deposit(film, anatomy):
 
 def test_pieces_without_a_number_are_grouped_by_their_gap(film, anatomy):
     both = [CENTRES[0], CENTRES[1]]
-    assert len(segment_points(film, both, anatomy=anatomy)) == 2  # 2.2 mm apart
-    wider = film.with_spacing(Spacing(row_mm=0.08, col_mm=0.08, basis=SpacingBasis.USER))
-    assert len(segment_points(wider, both, anatomy=anatomy)) == 1  # 1.8 mm apart
+    for pixel_mm, count in ((0.12, 2), (0.07, 1)):  # 2.6 and 1.5 mm apart
+        sized = film.with_spacing(Spacing(row_mm=pixel_mm, col_mm=pixel_mm, basis=SpacingBasis.USER))
+        assert len(segment_points(sized, both, anatomy=anatomy)) == count
 
 
 def test_two_clicks_in_one_piece_are_one_deposit(film, anatomy):

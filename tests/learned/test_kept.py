@@ -5,8 +5,8 @@ import gc
 import numpy as np
 
 from calcimeasure.anatomy import find_anatomy
+from calcimeasure.learned.kept import kept_with_film
 from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
-from calcimeasure.segmentation.kept import kept_with_film
 
 
 def blank_film():

@@ -15,12 +15,12 @@ _MOST_THREADS = 2
 
 def is_installed(model: str) -> bool:
     """Return whether a trained network ships with this installation."""
-    return resources.files("calcimeasure.segmentation").joinpath("models", model).is_file()
+    return resources.files("calcimeasure.learned").joinpath("models", model).is_file()
 
 
 @lru_cache(maxsize=4)
 def open_session(model: str) -> Any:
-    """Return the inference session of ONNX Runtime for a network of `segmentation/models`.
+    """Return the inference session of ONNX Runtime for a network of `learned/models`.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def open_session(model: str) -> Any:
     """
     import onnxruntime
 
-    file = resources.files("calcimeasure.segmentation").joinpath("models", model)
+    file = resources.files("calcimeasure.learned").joinpath("models", model)
     if not file.is_file():
         raise MissingExtraError(
             "the trained network is not part of this installation", remedy="Use --method classical."

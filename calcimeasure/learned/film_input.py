@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy
+from calcimeasure.learned.grid import PITCH_MM, working_grid
+from calcimeasure.learned.kept import kept_with_film
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.kept import kept_with_film
-from calcimeasure.segmentation.working import PITCH_MM, working_grid
 
 DIVISOR = 16
 _LOCAL_SIGMA_MM = 3.0
@@ -31,12 +31,15 @@ class Prepared:
         From `network_input`.
     limb, bone
         bool, (rows, cols): masks on the same cells.
+    cells
+        (rows, columns) of the cells that lie on the film; what follows them is padding.
     """
 
     inputs: NDArray[np.float32]
     factor: tuple[float, float]
     limb: NDArray[np.bool_]
     bone: NDArray[np.bool_]
+    cells: tuple[int, int]
 
 
 @kept_with_film
@@ -46,7 +49,8 @@ def prepared(film: Radiograph, anatomy: Anatomy) -> Prepared:
     limb, bone = masks_on_input(film, anatomy, inputs.shape)
     for array in (inputs, limb, bone):
         array.flags.writeable = False
-    return Prepared(inputs=inputs, factor=factor, limb=limb, bone=bone)
+    cells, _ = working_grid(film, anatomy)
+    return Prepared(inputs=inputs, factor=factor, limb=limb, bone=bone, cells=cells)
 
 
 def network_input(film: Radiograph, anatomy: Anatomy) -> tuple[NDArray[np.float32], tuple[float, float]]:
