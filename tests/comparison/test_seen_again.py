@@ -92,6 +92,22 @@ def test_what_was_missed_is_found_again(visits):
     assert np.mean([value > 0.6 for value in overlap.values()]) >= 0.7, overlap
 
 
+def test_a_speck_of_it_is_not_the_deposit(visits):
+    missed = [link.followup_labels[0] for link in visits.links("matched")]
+    proposals = visits.proposals(1)
+    image = proposals.image.copy()
+    for label in missed:
+        rows, cols = np.nonzero(image == label)
+        image[image == label] = 0
+        image[rows[:3], cols[:3]] = label
+    specks = proposals.repainted(image, proposals.probabilities)
+    _, after = visits.looked(visits.proposals(0), specks)
+    found = accept(after).image > 0
+    truth = visits.films[1].labels.image
+    covered = [(found & (truth == label)).sum() / (truth == label).sum() for label in missed]
+    assert np.mean(np.array(covered) > 0.5) >= 0.7, covered
+
+
 def _near(mask: np.ndarray) -> tuple[slice, slice]:
     row, col = np.nonzero(mask)
     return slice(max(row.min() - 6, 0), row.max() + 7), slice(max(col.min() - 6, 0), col.max() + 7)
