@@ -1,9 +1,10 @@
 """Put the figures of finished validations where they are read: the page on the method, and the last release's record.
 
-    calcimeasure validate --pairs 100 --out A
+    calcimeasure validate --pairs 300 --out A
     calcimeasure validate --pairs 100 --mode assisted --out B
-    calcimeasure validate FILMS --pairs 45 --out C
-    python scripts/release_figures.py A B C
+    calcimeasure validate FILMS --pairs 100 --out C
+    calcimeasure validate FILMS --pairs 100 --mode assisted --out D
+    python scripts/release_figures.py A B C D
 
 The first folder's strata and verdicts are shown in full.
 """
@@ -93,8 +94,19 @@ def tables(records: Sequence[Mapping[str, Any]]) -> str:
                 ["stratum", "links", "holds the truth", "truth below", "truth above", "half width %"],
                 [[cell(value) for value in row.values()] for row in first["intervals"]],
             ),
+            *others(names[1:], records[1:]),
         ]
     )
+
+
+def others(names: Sequence[str], records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return how often the intervals of the other validations hold the truth, by stratum."""
+    if not records:
+        return []
+    held = [{row["stratum"]: f"{cell(row['coverage'])} of {row['links']}" for row in r["intervals"]} for r in records]
+    strata = list(dict.fromkeys(name for one in held for name in one))
+    rows = [[STRATUM.get(name, name), *(one.get(name, "-") for one in held)] for name in strata]
+    return ["How often they hold the truth in the others, and of how many:", table(["stratum", *names], rows)]
 
 
 def stratum_row(row: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,8 @@
 """The outline of a piece on the film's own pixels: the best binary estimate of its footprint.
 
-A seed on a coarser grid says which structure is meant. What measures the piece draws it too, so that label and area speak
-of the same outline: the outline network, or without it the edge model, which finds the piece's own contour and how far
-the shadow reaches beyond it.
+A seed on a coarser grid says which structure is meant. What measures the piece draws it too, so that label and area
+speak of the same outline: the outline network, or without it the edge model, which finds the piece's own contour and
+how far the shadow reaches beyond it.
 """
 
 from __future__ import annotations
