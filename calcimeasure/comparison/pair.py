@@ -47,6 +47,8 @@ RatioOf = Callable[[FilmMeasurement, int, FilmMeasurement, int], AreaRatio | Non
 """How much one deposit's area changed; None where two areas must be compared as measured."""
 
 DEFAULT_MARGIN: Interval = (0.80, 1.25)
+# Of a film's burden, as a standard error: makes the intervals of simulated burdens hold the truth as often as they say.
+UNSEEN_SHARE = 0.025
 SAME_FILM_WARNING = (
     "Both films are the same file: the change is exactly none, and says nothing about how well it repeats."
 )
@@ -237,6 +239,8 @@ def judge(
         processing_differs=processing is not None,
         baseline_lod_px=_in_pixels(limit_of_detection_mm2, baseline),
         followup_lod_px=_in_pixels(limit_of_detection_mm2, followup),
+        baseline_detection_se_px=_unseen_px(baseline),
+        followup_detection_se_px=_unseen_px(followup),
         pair_ratios=_pair_ratios(links, baseline, followup, ratio_of),
         absent=absent,
     )
@@ -259,6 +263,14 @@ def _checked_on_itself(baseline: FilmMeasurement, given: DepositLabels | None, m
         return compare(baseline.film, followup, method=method)
 
     return run_self_check(baseline, compare_with, np.random.default_rng(int(baseline.film.sha256[:16], 16)))
+
+
+def _unseen_px(film: FilmMeasurement) -> float:
+    """Return the standard error, in pixels, of what a program missed or took for a deposit on both films alike.
+
+    It changes otherwise than the deposits found do. What a person looked through has none.
+    """
+    return UNSEEN_SHARE * film.total_area_px if _found_by_program((film,)) else 0.0
 
 
 def _found_by_program(measured: Sequence[FilmMeasurement]) -> bool:
