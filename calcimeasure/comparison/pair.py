@@ -48,7 +48,7 @@ RatioOf = Callable[[FilmMeasurement, int, FilmMeasurement, int], AreaRatio | Non
 
 DEFAULT_MARGIN: Interval = (0.80, 1.25)
 # Of a film's burden, as a standard error: makes the intervals of simulated burdens hold the truth as often as they say.
-UNSEEN_SHARE = 0.025
+UNSEEN_SHARE = {Origin.AUTO: 0.025, Origin.CLICKED: 0.035}
 SAME_FILM_WARNING = (
     "Both films are the same file: the change is exactly none, and says nothing about how well it repeats."
 )
@@ -266,11 +266,12 @@ def _checked_on_itself(baseline: FilmMeasurement, given: DepositLabels | None, m
 
 
 def _unseen_px(film: FilmMeasurement) -> float:
-    """Return the standard error, in pixels, of what a program missed or took for a deposit on both films alike.
+    """Return the standard error, in pixels, of what a program missed, or outlined wrongly, on both films alike.
 
-    It changes otherwise than the deposits found do. What a person looked through has none.
+    It changes otherwise than what was found does. What a person painted or edited has none.
     """
-    return UNSEEN_SHARE * film.total_area_px if _found_by_program((film,)) else 0.0
+    shares = [UNSEEN_SHARE.get(deposit.origin, 0.0) for deposit in film.labels.deposits]
+    return max(shares) * film.total_area_px if shares and all(shares) else 0.0
 
 
 def _found_by_program(measured: Sequence[FilmMeasurement]) -> bool:

@@ -25,7 +25,7 @@ MODEL = "network.onnx"
 METHOD = "network/1"
 CUT, WEAK_CUT = 0.3, 0.1
 # All shapes and backgrounds, deposits over bone among them: 300 simulated pairs, see the model card.
-LIMIT_OF_DETECTION_MM2: float | None = 69.0
+LIMIT_OF_DETECTION_MM2: float | None = 66.0
 # A classical candidate stands for itself where the network's regions cover less of it than this, and it holds none of
 # those that are clear.
 _ALREADY_THERE = 0.2
