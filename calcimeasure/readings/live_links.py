@@ -26,7 +26,7 @@ from calcimeasure.comparison.overlap import (
     tolerances,
 )
 from calcimeasure.comparison.records import Alignment, Link
-from calcimeasure.deposits import AreaMethod
+from calcimeasure.deposits import AreaMethod, Origin
 from calcimeasure.measurement.edge import Edge
 from calcimeasure.measurement.pair import AreaRatio, area_ratio
 from calcimeasure.measurement.records import FilmMeasurement
@@ -220,20 +220,20 @@ def _together(known: Mapping[int, _Deposit], numbers: list[int]) -> RegionPoints
 
 
 class RatioMemory:
-    """`area_ratio`, asked once of the same two edges."""
+    """`area_ratio`, asked once of the same two edges of deposits of the same origin."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int], tuple[Edge, Edge, AreaRatio | None]] = {}
+        self._known: dict[tuple[int, int, Origin, Origin], tuple[Edge, Edge, AreaRatio | None]] = {}
 
     def __call__(
         self, baseline: FilmMeasurement, baseline_label: int, followup: FilmMeasurement, followup_label: int
     ) -> AreaRatio | None:
         """Return what `area_ratio` does."""
         edges = baseline.edges.get(baseline_label), followup.edges.get(followup_label)
-        methods = baseline.deposits[baseline_label - 1].area_method, followup.deposits[followup_label - 1].area_method
-        if edges[0] is None or edges[1] is None or AreaMethod.OUTLINE in methods:
+        first, second = baseline.deposits[baseline_label - 1], followup.deposits[followup_label - 1]
+        if edges[0] is None or edges[1] is None or AreaMethod.OUTLINE in {first.area_method, second.area_method}:
             return area_ratio(baseline, baseline_label, followup, followup_label)
-        key = (id(edges[0]), id(edges[1]))
+        key = (id(edges[0]), id(edges[1]), first.origin, second.origin)
         known = self._known.get(key)
         if known is None or known[0] is not edges[0] or known[1] is not edges[1]:
             if len(self._known) >= MOST_REMEMBERED:
