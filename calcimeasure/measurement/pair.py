@@ -33,8 +33,8 @@ from calcimeasure.measurement.records import FilmMeasurement
 
 SMALLEST_CONTOUR_PX = 0.1
 SMALLEST_SE = 1e-4
-# What was clicked is harder to outline than what a search found: with this, intervals of clicked links hold the truth as
-# often as they say (200 simulated pairs, seeds from 5 000 000 and 6 000 000).
+# What was clicked is harder to outline than what a search found: with this, intervals of clicked links hold the truth
+# as often as they say (200 simulated pairs, seeds from 5 000 000 and 6 000 000).
 CLICKED_WIDER = 1.15
 # Descriptions are in pixels: films whose pixels differ by more than this in size are not compared edge by edge.
 SAME_SPACING_WITHIN = 0.02
