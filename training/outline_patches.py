@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from patches import DrawnPieces, part_at, places, random_view, rewindowed, seen_through
+from patches import DrawnPieces, part_at, place_in_patch, places, random_view, rewindowed, seen_through
 
 from calcimeasure.learned.outlines import marks, territory
 
@@ -58,8 +58,7 @@ class OutlinePatches(DrawnPieces):
         matrix, mirrored = random_view(rng, (row, col), size=PATCH, jitter=jitter)
         x, truth = seen_through(self.films[number], matrix, mirrored=mirrored, size=PATCH)
         rewindowed(x, rng)
-        at = matrix[:, :2] @ np.array([col, row], dtype=np.float64) + matrix[:, 2]
-        middle = (round(float(at[1])), round(PATCH - 1 - float(at[0]) if mirrored else float(at[0])))
+        middle = place_in_patch(matrix, (row, col), mirrored=mirrored, size=PATCH)
         own = None if piece < 0 else part_at(truth > 0.5, middle)
         if own is None:
             shown = marks((PATCH, PATCH), [middle], [])

@@ -104,7 +104,9 @@ class Patches(DrawnPieces):
         new = []
         for patch, target, found in zip(shown, targets[:, 0], probability[:, 0], strict=True):
             if patch.deposit >= 0:
-                middle = _middle(patch, self.pieces[patch.deposit, 1:])
+                middle = place_in_patch(
+                    patch.matrix, self.pieces[patch.deposit, 1:], mirrored=patch.mirrored, size=PATCH
+                )
                 there = part_at(target > 0.5, middle)
                 if there is not None:
                     sure = float(found[there].mean())
@@ -197,10 +199,12 @@ def rewindowed(x: NDArray[np.float32], rng: np.random.Generator) -> None:
     x += np.float32(abs(rng.normal(0, 0.03))) * rng.standard_normal(x.shape, dtype=np.float32)
 
 
-def _middle(patch: Shown, place: NDArray[np.int64]) -> tuple[int, int]:
-    """Return row and column in the patch of a place on its film."""
-    col, row = patch.matrix[:, :2] @ np.array([place[1], place[0]], dtype=np.float64) + patch.matrix[:, 2]
-    return round(float(row)), round(PATCH - 1 - float(col) if patch.mirrored else float(col))
+def place_in_patch(
+    matrix: NDArray[np.float64], place: NDArray[np.int64] | tuple[int, int], *, mirrored: bool, size: int
+) -> tuple[int, int]:
+    """Return row and column in a patch of a place on its film."""
+    col, row = matrix[:, :2] @ np.array([place[1], place[0]], dtype=np.float64) + matrix[:, 2]
+    return round(float(row)), round(size - 1 - float(col) if mirrored else float(col))
 
 
 def _on_film(patch: Shown, row: int, col: int, shape: tuple[int, ...]) -> tuple[int, int]:

@@ -116,15 +116,19 @@ def coverage_of(
     if not mask.any():
         return None
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    spans = []
+    spans, near = [], []
     for filled, start, step in zip((rows, cols), corner, seen.factor, strict=True):
         low = int((filled[0] + start) / step) - _MARGIN_CELLS
         high = int(np.ceil((filled[-1] + 1 + start) / step)) + _MARGIN_CELLS
         spans.append((low, -(-(high - low) // DIVISOR) * DIVISOR))
+        reach = int(KNOWN_CELLS * step)
+        near.append(slice(max(int(filled[0]) - reach, 0), int(filled[-1]) + reach + 1))
     first = (spans[0][0], spans[1][0])
     maps = [_overlap(first[axis], spans[axis][1], seen.factor[axis], corner[axis], mask.shape[axis]) for axis in (0, 1)]
     meant = _on_cells(mask, maps)
-    known = _on_cells(others & _around(mask, seen.factor), maps) & ~meant
+    shown = np.zeros_like(others)  # what lies farther away is to change nothing
+    shown[near[0], near[1]] = others[near[0], near[1]]
+    known = _on_cells(shown, maps) & ~meant
     share, log_error = answer_to(seen, np.stack([meant, known]).astype(np.float32), first, mirrored=mirrored)
     share = np.where(territory(meant, known) & _on_film(seen, first, share.shape), share, np.float32(0.0))
     total = float(share.sum(dtype=np.float64))
@@ -186,15 +190,3 @@ def _on_cells(mask: NDArray[np.bool_], maps: list[NDArray[np.float32]]) -> NDArr
     share = maps[0] @ mask.astype(np.float32) @ maps[1].T
     fullest = float(share.max(initial=0.0))
     return np.asarray(share >= min(0.5, 0.9 * fullest)) if fullest > 0 else np.zeros(share.shape, dtype=np.bool_)
-
-
-def _around(mask: NDArray[np.bool_], factor: tuple[float, float]) -> NDArray[np.bool_]:
-    """Return the box around a mask within which others are shown, so that what lies farther away changes nothing."""
-    near = np.zeros(mask.shape, dtype=np.bool_)
-    box = []
-    for axis in (0, 1):
-        filled = np.flatnonzero(mask.any(axis=1 - axis))
-        reach = int(KNOWN_CELLS * factor[axis])
-        box.append(slice(max(int(filled[0]) - reach, 0), int(filled[-1]) + reach + 1))
-    near[box[0], box[1]] = True
-    return near
