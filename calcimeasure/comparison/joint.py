@@ -1,19 +1,24 @@
-"""What is found on one film is looked for at its place on the other, and both are judged by the same evidence.
+"""What is found on one film is looked for at its place on the other, and both are judged by the evidence of both.
 
-Two proposals at one place are either the same shadow seen twice, or two things that happen to lie there (a deposit
-that came over a speck). Seen twice, it is judged once, by the mean of the two log odds, so that a doubtful deposit is
-kept on both films or on neither; two things stand each by their own evidence. Which of the two it is, is weighed by
-how far the log odds differ: noise moves them a little, a new deposit much. With ``d`` the difference,
+Evidence is the log odds of a proposal above those that its method asks, ``o``. Two proposals at one place are either
+the same shadow seen twice, or two things that happen to lie there (a deposit that came over a speck). For one shadow
+the evidence of the two films adds up, less what two looks at one thing have in common; two things stand each by their
+own. Which of the two it is, is weighed by how far the evidence differs: noise moves it a little, a new deposit much.
+With ``d`` the difference,
 
-    same = R N(d; 0, S) / (R N(d; 0, S) + (1 - R) / W)
-    p    = same * logistic(mean log odds) + (1 - same) * p(own film)
+    same     = R N(d; 0, S) / (R N(d; 0, S) + (1 - R) / W)
+    together = B + G (o1 + o2)
+    p        = same * logistic(together) + (1 - same) * logistic(o1)
 
-A proposal with nothing at its place on the other film, or outside the common field, keeps its own probability. The
-rule treats the films alike, asks no film for less evidence because of what the other shows, and leaves the certain
-cases (new, resolved) as they are, so that it does not pull towards "no change".
+Where the other film shows the place and nothing lies there, not even a weak proposal, that is evidence too: ``o2`` is
+`NOTHING_THERE`, the least it can be. Only the certain are new or resolved: what one film shows faintly and the other not
+at all is mostly no deposit, and what both show faintly mostly is one. Outside the common field a proposal keeps its own
+probability. The rule treats the films alike: exchanging them exchanges the answers.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +28,41 @@ from calcimeasure.comparison.overlap import Overlaps, find_overlaps
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.segmentation.protocol import Proposals
 
-SAME_SHADOW = 0.8
+SAME_SHADOW = 0.92
 """R: prior share of overlapping proposals that are one shadow seen twice."""
-SPREAD_OF_TWO_LOOKS = 1.5
+SPREAD_OF_TWO_LOOKS = 3.0
 """S: standard deviation of the difference in log odds between two films of one shadow."""
 WIDTH_OF_LOG_ODDS = 8.0
 """W: range over which the difference is spread for two different things."""
+GAIN, BIAS = 0.73, 0.8
+"""G and B, fitted as a logistic model to the proposals of development pairs; see `docs/method.md`."""
+NOTHING_THERE = -3.0
+"""Evidence of a place that the other film shows and that holds no proposal; no proposal is weaker evidence."""
 LARGEST_LOG_ODDS = 4.0
 LEAST_COVER = 0.3
 """Share of the smaller proposal that has to lie on the other for them to be at one place."""
 COMMON = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Places:
+    """Which proposals of two films lie at one place.
+
+    Attributes
+    ----------
+    overlaps
+        The pairs, the first film's proposals first.
+    first_shown, second_shown
+        For each proposal of either film, whether the other film shows its place.
+    """
+
+    overlaps: Overlaps
+    first_shown: NDArray[np.bool_]
+    second_shown: NDArray[np.bool_]
+
+    def swapped(self) -> Places:
+        """Return the same, the films exchanged."""
+        return Places(overlaps=self.overlaps.swapped(), first_shown=self.second_shown, second_shown=self.first_shown)
 
 
 def judge_together(
@@ -49,15 +79,16 @@ def judge_together(
     field
         What both films show; proposals outside it are judged by their own film. None: everything is shown by both.
     """
-    overlaps = overlaps_in_field(baseline, followup, alignment, field)
-    before = joint_probabilities(baseline.probabilities, followup.probabilities, overlaps)
-    after = joint_probabilities(followup.probabilities, baseline.probabilities, overlaps.swapped())
+    places = places_of_both(baseline, followup, alignment, field)
+    first, second = baseline.probabilities, followup.probabilities
+    before = joint_probabilities(first, second, places, baseline.threshold)
+    after = joint_probabilities(second, first, places.swapped(), followup.threshold)
     return baseline.with_probabilities(before), followup.with_probabilities(after)
 
 
-def overlaps_in_field(
+def places_of_both(
     baseline: Proposals, followup: Proposals, alignment: Alignment, field: CommonField | None = None
-) -> Overlaps:
+) -> Places:
     """Return which proposals of two films lie at one place; see `judge_together` for the parameters."""
     overlaps = find_overlaps(
         baseline.image,
@@ -66,15 +97,15 @@ def overlaps_in_field(
         baseline_pixel_mm=_pixel_mm(baseline),
         followup_pixel_mm=_pixel_mm(followup),
     )
-    shown = (
-        _in_field(baseline.image, None if field is None else (field.baseline, field.baseline_step)),
-        _in_field(followup.image, None if field is None else (field.followup, field.followup_step)),
-    )
-    return _at_one_place(overlaps, *shown)
+    first = _in_field(baseline, None if field is None else (field.baseline, field.baseline_step))
+    second = _in_field(followup, None if field is None else (field.followup, field.followup_step))
+    cover = np.maximum(overlaps.cover_first, overlaps.cover_second)
+    shown = first[overlaps.first - 1] & second[overlaps.second - 1]
+    return Places(overlaps=overlaps.chosen((cover >= LEAST_COVER) & shown), first_shown=first, second_shown=second)
 
 
 def joint_probabilities(
-    own: NDArray[np.float64], other: NDArray[np.float64], overlaps: Overlaps
+    own: NDArray[np.float64], other: NDArray[np.float64], places: Places, threshold: float
 ) -> NDArray[np.float64]:
     """Return the probability of each of one film's proposals, given what lies at its place on the other film.
 
@@ -82,19 +113,23 @@ def joint_probabilities(
     ----------
     own, other
         Probabilities by each film alone; proposal n is entry n - 1.
-    overlaps
+    places
         Proposals at one place, the own film's first. Of several at one place the most probable counts.
+    threshold
+        Probability that the method asks of a proposal.
     """
+    asked = float(log_odds(np.array([threshold]))[0])
     counterpart = np.full(len(own), -1.0)
-    np.maximum.at(counterpart, overlaps.first - 1, other[overlaps.second - 1])
+    np.maximum.at(counterpart, places.overlaps.first - 1, other[places.overlaps.second - 1])
     seen_twice = counterpart >= 0
-    odds_own, odds_other = log_odds(own), log_odds(np.where(seen_twice, counterpart, own))
-    density = np.exp(-0.5 * ((odds_own - odds_other) / SPREAD_OF_TWO_LOOKS) ** 2)
+    odds = log_odds(own) - asked
+    odds_other = np.maximum(log_odds(np.maximum(counterpart, 0.0)) - asked, NOTHING_THERE)
+    density = np.exp(-0.5 * ((odds - odds_other) / SPREAD_OF_TWO_LOOKS) ** 2)
     density /= SPREAD_OF_TWO_LOOKS * np.sqrt(2.0 * np.pi)
     same = SAME_SHADOW * density / (SAME_SHADOW * density + (1.0 - SAME_SHADOW) / WIDTH_OF_LOG_ODDS)
-    together = 1.0 / (1.0 + np.exp(-0.5 * (odds_own + odds_other)))
-    joint: NDArray[np.float64] = np.where(seen_twice, same * together + (1.0 - same) * own, own)
-    return joint
+    together = 1.0 / (1.0 + np.exp(-(asked + BIAS + GAIN * (odds + odds_other))))
+    joint = np.where(seen_twice, same * together + (1.0 - same) * own, together)
+    return np.asarray(np.where(places.first_shown, joint, own), np.float64)
 
 
 def log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -110,19 +145,14 @@ def _pixel_mm(proposals: Proposals) -> tuple[float, float]:
     return (2.0 / rows, 2.0 / cols)
 
 
-def _in_field(image: NDArray[np.uint16], mask: tuple[NDArray[np.bool_], int] | None) -> NDArray[np.bool_]:
-    """Return for each label (0 first) whether most of it lies in the common field."""
-    count = int(image.max(initial=0)) + 1
+def _in_field(proposals: Proposals, mask: tuple[NDArray[np.bool_], int] | None) -> NDArray[np.bool_]:
+    """Return for each proposal whether most of it lies in the common field."""
+    count = len(proposals)
     if mask is None:
-        return np.ones(count, bool)
+        return np.ones(count, np.bool_)
     inside, step = mask
-    row, col = np.nonzero(image)
-    label = image[row, col]
-    pixels = np.bincount(label, minlength=count)
-    shown = np.bincount(label, inside[row // step, col // step], count)
-    return np.asarray(shown >= COMMON * np.maximum(pixels, 1), np.bool_)
-
-
-def _at_one_place(overlaps: Overlaps, baseline_shown: NDArray[np.bool_], followup_shown: NDArray[np.bool_]) -> Overlaps:
-    cover = np.maximum(overlaps.cover_first, overlaps.cover_second)
-    return overlaps.chosen((cover >= LEAST_COVER) & baseline_shown[overlaps.first] & followup_shown[overlaps.second])
+    row, col = np.nonzero(proposals.image)
+    label = proposals.image[row, col]
+    pixels = np.bincount(label, minlength=count + 1)
+    shown = np.bincount(label, inside[row // step, col // step], count + 1)
+    return np.asarray((shown >= COMMON * np.maximum(pixels, 1))[1:], np.bool_)

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy, find_anatomy
 from calcimeasure.comparison.common_field import CommonField, common_field
-from calcimeasure.comparison.joint import joint_probabilities, log_odds, overlaps_in_field
-from calcimeasure.comparison.overlap import Overlaps
+from calcimeasure.comparison.joint import Places, joint_probabilities, log_odds, places_of_both
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.comparison.registration import register
 from calcimeasure.comparison.seen_again import look_again, sight_of
@@ -88,7 +87,7 @@ class _Laid:
 
     alignment: Alignment
     field: CommonField
-    overlaps: Overlaps
+    places: Places
 
 
 def decide(seen: Mapping[int, _Seen]) -> dict[int, Proposals]:
@@ -101,9 +100,9 @@ def decide(seen: Mapping[int, _Seen]) -> dict[int, Proposals]:
     laid = {index: found for index in others if (found := _laid(hub, seen[index])) is not None}
     if not laid:
         return decided
-    alone = hub.proposals.probabilities
+    alone, asked = hub.proposals.probabilities, hub.proposals.threshold
     with_each = {
-        index: joint_probabilities(alone, seen[index].proposals.probabilities, one.overlaps)
+        index: joint_probabilities(alone, seen[index].proposals.probabilities, one.places, asked)
         for index, one in laid.items()
     }
     decided[hub_index] = hub.proposals.with_probabilities(_together(list(with_each.values())))
@@ -111,7 +110,8 @@ def decide(seen: Mapping[int, _Seen]) -> dict[int, Proposals]:
         rest = [joint for other, joint in with_each.items() if other != index]
         of_hub = _together(rest) if rest else alone
         own = seen[index].proposals
-        decided[index] = own.with_probabilities(joint_probabilities(own.probabilities, of_hub, one.overlaps.swapped()))
+        joint = joint_probabilities(own.probabilities, of_hub, one.places.swapped(), own.threshold)
+        decided[index] = own.with_probabilities(joint)
     return _looked_again(seen, laid, decided, hub_index)
 
 
@@ -137,8 +137,8 @@ def _laid(hub: _Seen, other: _Seen) -> _Laid | None:
     if alignment is None or registration.status != "ok":
         return None
     field = common_field(hub.anatomy, other.anatomy, alignment)
-    overlaps = overlaps_in_field(hub.proposals, other.proposals, alignment, field)
-    return _Laid(alignment=alignment, field=field, overlaps=overlaps)
+    places = places_of_both(hub.proposals, other.proposals, alignment, field)
+    return _Laid(alignment=alignment, field=field, places=places)
 
 
 def _together(joint: Sequence[Probabilities]) -> Probabilities:

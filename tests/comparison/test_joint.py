@@ -52,25 +52,37 @@ def found(before: Proposals, after: Proposals, field: CommonField | None = None)
     [
         pytest.param(0.9, 0.95, (1, 1), id="certain on both"),
         pytest.param(0.1, 0.2, (0, 0), id="doubtful on both: two weak looks do not make a find"),
+        pytest.param(0.3, 0.4, (0, 0), id="nor do two that come near"),
         pytest.param(0.45, 0.62, (1, 1), id="one shadow, just missed on one film, is kept on both"),
-        pytest.param(0.38, 0.55, (0, 0), id="one shadow, just found on one film, is kept on neither"),
+        pytest.param(0.2, 0.55, (0, 0), id="one shadow, just found on one film, is kept on neither"),
         pytest.param(0.02, 0.97, (0, 1), id="a deposit that came over a speck is new"),
         pytest.param(0.97, 0.02, (1, 0), id="and one that went is resolved"),
-        pytest.param(0.05, 0.8, (0, 1), id="fainter, still new"),
+        pytest.param(0.05, 0.9, (0, 1), id="fainter, still new"),
     ],
 )
 def test_one_place_on_two_films(before: float, after: float, expected: tuple[int, int]) -> None:
     assert found(proposals((HERE, before)), proposals((NEARBY, after))) == expected
 
 
-@pytest.mark.parametrize("probability", [0.3, 0.49, 0.51, 0.6, 0.95])
-def test_a_lone_proposal_keeps_its_own_evidence(probability: float) -> None:
-    """Nothing on the other film neither helps nor harms: new and resolved deposits are not pulled to "no change"."""
-    expected = int(probability >= 0.5)
+@pytest.mark.parametrize("probability", [0.3, 0.6, 0.8, 0.93, 0.99])
+def test_only_the_certain_are_new_or_resolved(probability: float) -> None:
+    """That the other film shows the place and nothing on it is evidence: the same on either film."""
+    expected = int(probability > 0.91)
     assert found(proposals((HERE, probability)), proposals((ELSEWHERE, 0.01))) == (expected, 0)
     assert found(proposals((ELSEWHERE, 0.01)), proposals((HERE, probability))) == (0, expected)
-    first, _ = detect_jointly(proposals((HERE, 0.9)), proposals((ELSEWHERE, 0.9)), STILL)
-    assert first.deposits[0].confidence == 0.9
+
+
+def test_nothing_there_is_the_least_that_a_film_can_say() -> None:
+    lone, _ = judge_together(proposals((HERE, 0.9)), proposals((ELSEWHERE, 0.9)), STILL)
+    with_weak, _ = judge_together(proposals((HERE, 0.9)), proposals((NEARBY, 0.2)), STILL)
+    assert lone.probabilities[0] < with_weak.probabilities[0]
+
+
+def test_a_lone_proposal_outside_the_common_field_keeps_its_own_evidence() -> None:
+    nothing = np.zeros((20, 20), bool)
+    field = CommonField(baseline=nothing, followup=nothing, baseline_step=8, followup_step=8)
+    first, second = judge_together(proposals((HERE, 0.6)), proposals((ELSEWHERE, 0.4)), STILL, field)
+    assert (first.probabilities[0], second.probabilities[0]) == (0.6, 0.4)
 
 
 def test_pieces_of_one_shadow_answer_to_the_most_probable() -> None:
@@ -106,15 +118,15 @@ def test_exchanging_the_films_exchanges_the_labels_exactly() -> None:
 
 def test_no_proposals_no_deposits() -> None:
     assert found(proposals(), proposals()) == (0, 0)
-    assert found(proposals((HERE, 0.9)), proposals()) == (1, 0)
+    assert found(proposals((HERE, 0.95)), proposals()) == (1, 0)
 
 
 def test_looking_at_both_films_does_not_pull_towards_no_change() -> None:
-    """Random pairs: every new deposit stays, and few shared ones are found on one film only."""
+    """Random pairs: every certain new deposit stays, and few shared ones are found on one film only."""
     rng = np.random.default_rng(7)
     kept_new, all_new, lone_together, lone_alone = 0, 0, 0, 0
     for _ in range(40):
-        new = [((10 + 36 * (k // 4), 10 + 36 * (k % 4)), float(rng.uniform(0.5, 1.0))) for k in range(8)]
+        new = [((10 + 36 * (k // 4), 10 + 36 * (k % 4)), float(rng.uniform(0.93, 1.0))) for k in range(8)]
         shared = [((100, 20 + 40 * k), float(p)) for k, p in enumerate(rng.uniform(0.1, 0.9, 3))]
         again = [(place, float(np.clip(p + rng.normal(0, 0.1), 0, 1))) for place, p in shared]
         first, second = detect_jointly(proposals(*shared), proposals(*again, *new), STILL)

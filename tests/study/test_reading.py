@@ -8,19 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calcimeasure.comparison.joint import joint_probabilities, log_odds
+from calcimeasure.comparison.joint import Places, joint_probabilities, log_odds
 from calcimeasure.comparison.overlap import Overlaps
 from calcimeasure.segmentation.protocol import Proposals
 from calcimeasure.study import reading
 
-ONE_PLACE = Overlaps(
-    first=np.array([1]),
-    second=np.array([1]),
-    cover_first=np.ones(1),
-    cover_second=np.ones(1),
-    gap_mm=np.zeros(1),
-    apart_mm=np.zeros(1),
-    tolerance_mm=np.ones(1),
+ONE_PLACE = Places(
+    overlaps=Overlaps(
+        first=np.array([1]),
+        second=np.array([1]),
+        cover_first=np.ones(1),
+        cover_second=np.ones(1),
+        gap_mm=np.zeros(1),
+        apart_mm=np.zeros(1),
+        tolerance_mm=np.ones(1),
+    ),
+    first_shown=np.ones(1, np.bool_),
+    second_shown=np.ones(1, np.bool_),
 )
 
 
@@ -44,9 +48,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
     asked: list[tuple[float, float]] = []
 
     def laid(_hub: Any, other: Any) -> Any:
-        return (
-            None if getattr(other, "lost", False) else SimpleNamespace(overlaps=ONE_PLACE, alignment=None, field=None)
-        )
+        return None if getattr(other, "lost", False) else SimpleNamespace(places=ONE_PLACE, alignment=None, field=None)
 
     def look(hub: Any, other: Any, _alignment: Any, _field: Any) -> Any:
         asked.append((hub[0], other[0]))
@@ -63,7 +65,7 @@ def probability(decided: dict[int, Proposals], index: int) -> float:
 
 
 def joint(own: float, other: float) -> float:
-    return float(joint_probabilities(np.array([own]), np.array([other]), ONE_PLACE)[0])
+    return float(joint_probabilities(np.array([own]), np.array([other]), ONE_PLACE, 0.5)[0])
 
 
 def films(*probabilities: float) -> dict[int, Any]:
