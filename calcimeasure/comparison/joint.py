@@ -11,9 +11,9 @@ With ``d`` the difference,
     p        = same * logistic(together) + (1 - same) * logistic(o1)
 
 Where the other film shows the place and nothing lies there, not even a weak proposal, that is evidence too: ``o2`` is
-`NOTHING_THERE`, the least it can be. Only the certain are new or resolved: what one film shows faintly and the other not
-at all is mostly no deposit, and what both show faintly mostly is one. Outside the common field a proposal keeps its own
-probability. The rule treats the films alike: exchanging them exchanges the answers.
+`NOTHING_THERE`, the least it can be. Only the certain are new or resolved: what one film shows faintly and the other
+not at all is mostly no deposit, and what both show faintly mostly is one. Outside the common field a proposal keeps its
+own probability. The rule treats the films alike: exchanging them exchanges the answers.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ GIVEN_WARNING = (
 DECLARED_WARNING = (
     "Shown as the file declares, bone would seem to be dark, so the film was turned round. Look at the overlay: if "
     "bone is bright there, nothing needs doing; if it is dark, run again with --no-invert (in a pair "
-    "--baseline-no-invert or --followup-no-invert)."
+    "--baseline-no-invert or --followup-no-invert; in a study, write no under invert in films.csv)."
 )
 
 

@@ -33,11 +33,14 @@ COLUMNS = (
     "row_spacing_mm",
     "col_spacing_mm",
     "spacing_basis",
+    "invert",
     "include",
     "note",
 )
 REQUIRED = ("subject", "visit", "body_part", "side", "view", "path")
 MOST_TOLD = 20
+_YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
+_WORDS = {True: "yes", False: "no", None: ""}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}")
 
 FilmKey = tuple[str, str, str, str, str, int]
@@ -64,6 +67,9 @@ class FilmRow:
         Of a multi-frame file, counted from 1; None for a single frame.
     spacing_mm
         (row, column); applied only where `spacing_basis` is ``user``, else for the person's eyes.
+    invert
+        Whether the film's grey is turned round beyond what its file declares, as for `read_film`; None leaves it to the
+        picture.
     include
         Whether the film takes part; a film left out keeps its row, with the reason in `note`.
     """
@@ -80,6 +86,7 @@ class FilmRow:
     frame: int | None = None
     spacing_mm: tuple[float, float] | None = None
     spacing_basis: str = ""
+    invert: bool | None = None
     include: bool = True
     note: str = ""
 
@@ -197,7 +204,8 @@ def manifest_text(films: Iterable[FilmRow]) -> str:
                 "row_spacing_mm": row,
                 "col_spacing_mm": col,
                 "spacing_basis": film.spacing_basis,
-                "include": "yes" if film.include else "no",
+                "invert": _WORDS[film.invert],
+                "include": _WORDS[film.include],
                 "note": film.note,
             }
         )
@@ -244,10 +252,9 @@ def _film_of(row: Mapping[str, str], number: int, visits: Sequence[str] | None) 
     def wrong(column: str, problem: str, remedy: str) -> None:
         problems.append(Problem(row=number, column=column, problem=problem, remedy=remedy))
 
-    include = row.get("include", "").lower()
-    if include not in ("", "yes", "no", "y", "n", "true", "false", "1", "0"):
-        wrong("include", f"'{include}' is neither yes nor no", "Write yes or no.")
-    included = include not in ("no", "n", "false", "0")
+    included = _yes_or_no(row, "include", wrong, "Write yes or no.") is not False
+    remedy = "Write yes to turn the film's grey round, no to leave it as the file says, nothing to have it decided."
+    invert = _yes_or_no(row, "invert", wrong, remedy)
     for column in REQUIRED:
         if included and not row.get(column):
             wrong(column, "is empty", "Fill it in, or write no under include.")
@@ -276,6 +283,7 @@ def _film_of(row: Mapping[str, str], number: int, visits: Sequence[str] | None) 
         frame=frame,
         spacing_mm=spacing,
         spacing_basis=row.get("spacing_basis", "").lower(),
+        invert=invert,
         include=included,
         note=row.get("note", ""),
     )
@@ -314,6 +322,17 @@ def _spacing_of(row: Mapping[str, str], tell: Tell) -> tuple[float, float] | Non
             tell(column, f"'{text}' is not a length", "Give millimetres a pixel, e.g. 0.15.")
         numbers.append(number)
     return (numbers[0], numbers[1])
+
+
+def _yes_or_no(row: Mapping[str, str], column: str, tell: Tell, remedy: str) -> bool | None:
+    """Return what a cell says; None where it is empty, or says neither and that was told."""
+    word = row.get(column, "").lower()
+    if word in ("", *_YES):
+        return True if word else None
+    if word not in _NO:
+        tell(column, f"'{word}' is neither yes nor no", remedy)
+        return None
+    return False
 
 
 def _whole_number(text: str) -> int | None:

@@ -119,6 +119,7 @@ class Study:
                         film.sha256,
                         film.row.frame,
                         list(film.row.user_spacing_mm or ()),
+                        film.row.invert,
                         None if film.reading is None else self._hashes.of(film.reading),
                     ]
                     for film in films

@@ -177,6 +177,7 @@ def open_film(one: FilmWork, settings: dict[str, Any]) -> Radiograph:
     film = read_film(
         one.path,
         spacing_mm=row.user_spacing_mm,
+        invert=row.invert,
         frame=row.frame,
         magnification_corrected=bool(settings["magnification_corrected"]),
     )

@@ -31,6 +31,8 @@ def figures(tables: Tables) -> Figures:
     matched = _with_truth(links, "true_log_ratio")
     matched_large = matched[matched["area_mm2"] >= LEAST_MM2] if len(matched) else matched
     burden = _with_truth(pairs, "log_ratio").dropna(subset=["true_log_ratio"])
+    # Where there is no deposit, nothing changed, whatever the plan said.
+    changed = _with_truth(pairs, "true_log_ratio")
     return {
         "pairs": len(pairs),
         "films": films,
@@ -53,8 +55,8 @@ def figures(tables: Tables) -> Figures:
         "interval_width_median_percent": _width(pairs),
         "unchanged_called_changed": _share_called(pairs, "+0 %", ("increase", "decrease")),
         "unchanged_called_no_change": _share_called(pairs, "+0 %", ("no_change",)),
-        "margin_called_no_change": _share_called(pairs, ("+25 %", "-20 %"), ("no_change",)),
-        "changes_of_50_called_right": _called_right(pairs),
+        "margin_called_no_change": _share_called(changed, ("+25 %", "-20 %"), ("no_change",)),
+        "changes_of_50_called_right": _called_right(changed),
         "found_on_one_film_only": _one_sided(pairs),
         "link_f1": _link_f1(links),
         "alignment_median_mm": _median(tables["alignment"], "error_mm"),

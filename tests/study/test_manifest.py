@@ -42,6 +42,7 @@ def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
             frame=3,
             spacing_mm=(0.15, 0.1),
             spacing_basis="user",
+            invert=True,
             include=False,
             note='said "so"',
         ),
@@ -61,6 +62,7 @@ def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
             side=st.sampled_from(["L", "R", "B"]),
             view=st.sampled_from(["PA", "AP"]),
             repeat=st.integers(1, 5),
+            invert=st.sampled_from([None, True, False]),
             path=st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1).filter(str.strip),
         ),
         max_size=5,
@@ -103,6 +105,7 @@ def test_a_mistake_names_row_column_and_remedy(tmp_path: Path, row: str, column:
         ("frame", "0"),
         ("row_spacing_mm", "-1"),
         ("include", "maybe"),
+        ("invert", "perhaps"),
     ],
 )
 def test_mistakes_in_optional_columns(tmp_path: Path, column: str, value: str) -> None:

@@ -192,6 +192,16 @@ def test_a_changed_film_is_read_again_with_its_series_and_others_are_not(tmp_pat
 
 
 @pytest.mark.usefixtures("stubbed_work")
+def test_a_film_turned_in_its_row_is_read_again(tmp_path: Path, inline: Executor) -> None:
+    study = stubbed(tmp_path, 3)
+    run_study(study, executor=inline)
+    films = read_manifest(study / "films.csv")
+    write_manifest(study / "films.csv", [replace(films[0], invert=True), *films[1:]])
+    told = lines_of(study, inline)
+    assert len([line for line in told if line.endswith("read")]) == 2
+
+
+@pytest.mark.usefixtures("stubbed_work")
 def test_another_margin_compares_again_and_reads_nothing(tmp_path: Path, inline: Executor) -> None:
     study = stubbed(tmp_path, 3)
     run_study(study, executor=inline)
