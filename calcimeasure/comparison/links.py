@@ -7,6 +7,7 @@ together is one link, and its areas are summed: a deposit that splits changes no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,13 +34,24 @@ OUTSIDE = "outside what both films show"
 CLIPPED = "its place on the other film is over- or under-exposed"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Group:
-    """Labels that hang together, and why they cannot be compared, if they cannot."""
+Reasons = Mapping[int, tuple[str, str]]
+"""By label, why a deposit cannot be compared: where it has a partner, and where it has none; empty where it can."""
 
-    baseline: tuple[int, ...]
-    followup: tuple[int, ...]
-    reason: str = ""
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Known:
+    """What linking has to know about two measured films.
+
+    Attributes
+    ----------
+    overlaps
+        Of `find_overlaps`.
+    reasons
+        Of the baseline and of the follow-up.
+    """
+
+    overlaps: Overlaps
+    reasons: tuple[Reasons, Reasons]
 
 
 def link_deposits(
@@ -62,6 +74,12 @@ def link_deposits(
         In the order of the baseline's labels, then of the follow-up's; the change is not yet computed. Areas count
         the deposits found to be calcinosis.
     """
+    known = find_out(baseline, followup, alignment, field)
+    return links_of(joined_in(known, baseline, followup), known, baseline, followup)
+
+
+def find_out(baseline: FilmMeasurement, followup: FilmMeasurement, alignment: Alignment, field: CommonField) -> Known:
+    """Look at both films for what linking needs; see `link_deposits` for the parameters."""
     overlaps = find_overlaps(
         baseline.labels.image,
         followup.labels.image,
@@ -69,20 +87,29 @@ def link_deposits(
         baseline_pixel_mm=nominal_mm(baseline.film),
         followup_pixel_mm=nominal_mm(followup.film),
     )
-    areas = _areas_mm2(baseline), _areas_mm2(followup)
-    joined = joined_pairs(overlaps, *areas)
-    groups = connected(joined, len(baseline.labels), len(followup.labels))
     reasons = (
         _reasons(baseline, followup, alignment, (field.baseline, field.baseline_step)),
         _reasons(followup, baseline, inverse(alignment, followup.film.shape), (field.followup, field.followup_step)),
     )
+    return Known(overlaps=overlaps, reasons=reasons)
+
+
+def joined_in(known: Known, baseline: FilmMeasurement, followup: FilmMeasurement) -> list[tuple[int, int]]:
+    """Return the pairs of labels of two measured films that are one link; see `joined_pairs`."""
+    return joined_pairs(known.overlaps, _areas_mm2(baseline), _areas_mm2(followup))
+
+
+def links_of(
+    joined: list[tuple[int, int]], known: Known, baseline: FilmMeasurement, followup: FilmMeasurement
+) -> tuple[Link, ...]:
+    """Return the links of pairs of labels that are one, and of all that are alone, as `link_deposits` does."""
     links = []
-    for of_baseline, of_followup in groups:
+    for of_baseline, of_followup in connected(joined, len(baseline.labels), len(followup.labels)):
         alone = not (of_baseline and of_followup)
-        why = [reasons[0][label][alone] for label in of_baseline] + [reasons[1][label][alone] for label in of_followup]
+        why = [known.reasons[0][label][alone] for label in of_baseline]
+        why += [known.reasons[1][label][alone] for label in of_followup]
         reason = next(filter(None, sorted(why)), "")
-        group = _Group(baseline=of_baseline, followup=of_followup, reason=reason)
-        links.append(_link(group, baseline, followup))
+        links.append(_link(of_baseline, of_followup, reason, baseline, followup))
     return tuple(links)
 
 
@@ -227,19 +254,24 @@ def is_clipped(film: Radiograph, places: NDArray[np.float64]) -> NDArray[np.bool
     return np.asarray((value <= film.grey.lowest) | (value >= film.grey.highest), np.bool_)
 
 
-def _link(group: _Group, baseline: FilmMeasurement, followup: FilmMeasurement) -> Link:
-    status = LinkStatus.NOT_EVALUABLE if group.reason else status_of(len(group.baseline), len(group.followup))
-    area_px, area_mm2 = _summed(baseline, group.baseline)
-    later_px, later_mm2 = _summed(followup, group.followup)
+def _link(
+    of_baseline: tuple[int, ...],
+    of_followup: tuple[int, ...],
+    reason: str,
+    baseline: FilmMeasurement,
+    followup: FilmMeasurement,
+) -> Link:
+    area_px, area_mm2 = _summed(baseline, of_baseline)
+    later_px, later_mm2 = _summed(followup, of_followup)
     return Link(
-        status=status,
-        baseline_labels=group.baseline,
-        followup_labels=group.followup,
+        status=LinkStatus.NOT_EVALUABLE if reason else status_of(len(of_baseline), len(of_followup)),
+        baseline_labels=of_baseline,
+        followup_labels=of_followup,
         baseline_area_px=area_px,
         followup_area_px=later_px,
         baseline_area_mm2=area_mm2,
         followup_area_mm2=later_mm2,
-        reason=group.reason,
+        reason=reason,
     )
 
 

@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 from calcimeasure.learned.film_input import DIVISOR, Prepared
 from calcimeasure.learned.outlines import REACH_CELLS, answer_to, territory
 from calcimeasure.measurement.calibration import AREA_DECIMALS, AreaEstimate
+from calcimeasure.windows import Window
 
 # What else is known within this of a mask is shown to the network: twice a territory's reach.
 KNOWN_CELLS = 2 * REACH_CELLS
 _MARGIN_CELLS = 40
 _SMALLEST_AREA_PX = 0.1
 _LEAST_SHARE = 0.05
-
-Box = tuple[slice, slice]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,6 +91,11 @@ def load_error_law() -> ErrorLaw:
     return ErrorLaw(**json.loads(file.read_text(encoding="utf-8"))["error_law"])
 
 
+def known_px(seen: Prepared) -> tuple[int, int]:
+    """Return how many (rows, columns) around a mask what else is known can change what the mask's deposit covers."""
+    return (int(KNOWN_CELLS * seen.factor[0]), int(KNOWN_CELLS * seen.factor[1]))
+
+
 def coverage_of(
     seen: Prepared,
     mask: NDArray[np.bool_],
@@ -117,11 +121,10 @@ def coverage_of(
         return None
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     spans, near = [], []
-    for filled, start, step in zip((rows, cols), corner, seen.factor, strict=True):
+    for filled, start, step, reach in zip((rows, cols), corner, seen.factor, known_px(seen), strict=True):
         low = int((filled[0] + start) / step) - _MARGIN_CELLS
         high = int(np.ceil((filled[-1] + 1 + start) / step)) + _MARGIN_CELLS
         spans.append((low, -(-(high - low) // DIVISOR) * DIVISOR))
-        reach = int(KNOWN_CELLS * step)
         near.append(slice(max(int(filled[0]) - reach, 0), int(filled[-1]) + reach + 1))
     first = (spans[0][0], spans[1][0])
     maps = [_overlap(first[axis], spans[axis][1], seen.factor[axis], corner[axis], mask.shape[axis]) for axis in (0, 1)]
@@ -136,7 +139,7 @@ def coverage_of(
     return Coverage(share=share, first=first, factor=seen.factor, log_error=foreseen)
 
 
-def outline_of(coverage: Coverage, shape: tuple[int, int]) -> tuple[NDArray[np.bool_], Box]:
+def outline_of(coverage: Coverage, shape: tuple[int, int]) -> tuple[NDArray[np.bool_], Window]:
     """Return the coverage as an outline on the film's pixels, of as many pixels as its area says, and where it lies.
 
     Parameters

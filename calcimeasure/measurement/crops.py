@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil, sqrt
 from typing import Any
 
 import cv2
@@ -13,6 +14,7 @@ from scipy import ndimage
 
 from calcimeasure.measurement.area import Crop, half_width_px, margin_px
 from calcimeasure.radiograph import Radiograph
+from calcimeasure.windows import widened
 
 SQUARE_WITHIN = 0.01
 
@@ -68,7 +70,7 @@ def deposit_crops(
         own = image[box] == number
         aspect = film.spacing.pixel_aspect
         margin = margin_px(half_width_px(_square_mask(own, aspect)))
-        window = _widened(box, margin, film.shape, aspect)
+        window = widened(box, (ceil(margin / sqrt(aspect)), ceil(margin * sqrt(aspect))), film.shape)
         here = image[window]
         valid = np.ones(here.shape, bool) if film.padding is None else ~film.padding[window]
         mask = here == number
@@ -90,16 +92,6 @@ def _boxes_of(image: NDArray[np.uint16], wanted: frozenset[int]) -> list[tuple[i
 
 def _number(entry: tuple[int, Any]) -> int:
     return entry[0]
-
-
-def _widened(box: tuple[slice, ...], margin: int, shape: tuple[int, int], aspect: float) -> tuple[slice, slice]:
-    """Return the box with a margin given in square pixels."""
-    margins = (int(np.ceil(margin / np.sqrt(aspect))), int(np.ceil(margin * np.sqrt(aspect))))
-    rows, cols = (
-        slice(max(side.start - wide, 0), min(side.stop + wide, size))
-        for side, wide, size in zip(box, margins, shape, strict=True)
-    )
-    return rows, cols
 
 
 def _square(crop: Crop, aspect: float) -> Crop:

@@ -17,12 +17,13 @@ from calcimeasure.learned.outlines import seen_by_outlines
 from calcimeasure.measurement.area import LARGEST_MARGIN_PX, describe_crop
 from calcimeasure.measurement.calibration import AreaEstimate, estimate_area
 from calcimeasure.measurement.contrast import has_contrast, integrated_contrast
-from calcimeasure.measurement.coverage import KNOWN_CELLS, Coverage, coverage_of, load_error_law
+from calcimeasure.measurement.coverage import Coverage, coverage_of, known_px, load_error_law
 from calcimeasure.measurement.crops import DepositCrop, deposit_crops
 from calcimeasure.measurement.edge import Edge
 from calcimeasure.measurement.outline import outline_area
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import Radiograph
+from calcimeasure.windows import widened, window_of
 
 # Of the variance of one deposit's error, the share that every other deposit of the film has in common with it: what
 # the film's blur and processing do to the edge (edge_model; benchmarks/area.py measures it), or where this person puts
@@ -119,7 +120,7 @@ def influence_px(film: Radiograph, anatomy: Anatomy) -> int:
     aspect = max(film.spacing.pixel_aspect, 1 / film.spacing.pixel_aspect)
     by_edge = int(np.ceil(LARGEST_MARGIN_PX * np.sqrt(aspect))) + 1
     seen = seen_by_outlines(film, anatomy)
-    return by_edge if seen is None else max(by_edge, int(np.ceil(KNOWN_CELLS * max(seen.factor))) + 1)
+    return by_edge if seen is None else max(by_edge, max(known_px(seen)) + 2)
 
 
 def total_area(deposits: Sequence[DepositMeasurement]) -> tuple[float, float]:
@@ -206,17 +207,10 @@ def found_on(
 
 def _coverage(film: Radiograph, image: NDArray[np.uint16], cut: DepositCrop, seen: Prepared) -> Coverage | None:
     """Return what a deposit covers, the others in reach shown to the network."""
-    filled = [np.flatnonzero(cut.mask.any(axis=axis)) for axis in (1, 0)]
-    window = tuple(
-        slice(max(start + int(at[0]) - reach, 0), min(start + int(at[-1]) + reach + 1, size))
-        for at, start, reach, size in zip(
-            filled,
-            (cut.first_row, cut.first_col),
-            (int(KNOWN_CELLS * step) for step in seen.factor),
-            film.shape,
-            strict=True,
-        )
-    )
+    box = window_of(cut.mask, (slice(cut.first_row, None), slice(cut.first_col, None)))
+    if box is None:
+        return None
+    window = widened(box, known_px(seen), film.shape)
     here = image[window]
     mask = here == cut.label
     return coverage_of(seen, mask, (here != 0) & ~mask, (window[0].start, window[1].start), mirrored=True)

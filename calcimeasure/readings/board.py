@@ -17,9 +17,7 @@ from scipy import ndimage
 
 from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels
 from calcimeasure.errors import ReadingError
-
-Window = tuple[slice, slice]
-"""Rows and columns of a film."""
+from calcimeasure.windows import Window, joined
 
 
 class Which(StrEnum):
@@ -219,36 +217,3 @@ class Board:
             image=renumber[self.images[film]], deposits=deposits, method=method, film_sha256=film_sha256
         )
         return value, numbers
-
-
-def joined(first: Window, second: Window) -> Window:
-    """Return the smallest window that holds both."""
-    rows, cols = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
-    return (rows, cols)
-
-
-def widened(window: Window, by: int, shape: tuple[int, int]) -> Window:
-    """Return the window with a margin, as far as the film goes."""
-    rows, cols = (
-        slice(max(side.start - by, 0), min(side.stop + by, size)) for side, size in zip(window, shape, strict=True)
-    )
-    return (rows, cols)
-
-
-def window_of(mask: NDArray[np.bool_], within: Window | None = None) -> Window | None:
-    """Return the smallest window that holds what is true, or None where nothing is.
-
-    Parameters
-    ----------
-    within
-        Where the mask lies on the film; the whole film without it.
-    """
-    rows = np.flatnonzero(mask.any(axis=1))
-    if rows.size == 0:
-        return None
-    cols = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
-    row, col = (0, 0) if within is None else (within[0].start, within[1].start)
-    return (
-        slice(row + int(rows[0]), row + int(rows[-1]) + 1),
-        slice(col + int(cols[0]), col + int(cols[-1]) + 1),
-    )

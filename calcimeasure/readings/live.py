@@ -17,7 +17,8 @@ from calcimeasure.measurement.edge import Edge
 from calcimeasure.measurement.film import found_on, over_exposed_warning, rows_of, total_area
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.readings.board import Board, Edit, Which, Window, joined, window_of
+from calcimeasure.readings.board import Board, Edit, Which
+from calcimeasure.windows import Window, joined, window_of
 
 METHOD = "reader"
 

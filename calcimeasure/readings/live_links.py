@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.comparison.alignment import inverse, map_points
 from calcimeasure.comparison.common_field import CommonField
-from calcimeasure.comparison.links import reasons_of_pixels
+from calcimeasure.comparison.links import Known, reasons_of_pixels
 from calcimeasure.comparison.overlap import (
     Overlaps,
     RegionPoints,
@@ -32,7 +32,7 @@ from calcimeasure.measurement.pair import AreaRatio, area_ratio
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.readings.board import Which
-from calcimeasure.readings.linking import Known, Pair, link_by_hand
+from calcimeasure.readings.linking import Pair, link_by_hand
 from calcimeasure.readings.live import LiveFilm
 
 SIDES = (Which.BASELINE, Which.FOLLOWUP)

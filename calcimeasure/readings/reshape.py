@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from calcimeasure.deposits import Deposit, Finding, Origin
 from calcimeasure.errors import ReadingError
-from calcimeasure.readings.board import Board, Edit, Entry, HandLink, Patch, Which, Window, joined, window_of
+from calcimeasure.readings.board import Board, Edit, Entry, HandLink, Patch, Which
+from calcimeasure.windows import Window, joined, window_of
 
 Mask = NDArray[np.bool_]
 

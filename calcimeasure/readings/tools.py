@@ -16,8 +16,9 @@ from scipy import ndimage
 
 from calcimeasure.deposits import LARGEST_LABEL, DepositLabels, Finding, Origin
 from calcimeasure.errors import ReadingError
-from calcimeasure.readings.board import Board, Edit, Entry, HandLink, Which, Window, widened
+from calcimeasure.readings.board import Board, Edit, Entry, HandLink, Which
 from calcimeasure.readings.reshape import Mask, around, check_shape, entry_of, mask_window, reshape, whole
+from calcimeasure.windows import Window, widened
 
 
 def paint(board: Board, film: Which, label: int, mask: Mask, *, over_others: bool = False) -> Edit:
@@ -107,7 +108,7 @@ def delete(board: Board, film: Which, *labels: int) -> Edit:
 
 def resize(board: Board, film: Which, *labels: int, pixels: int) -> Edit:
     """Loosen (positive) or tighten (negative) the boundary of deposits by some pixels, measured in a straight line."""
-    window = widened(around(board, film, labels), max(pixels, 0) + 1, board.images[film].shape)
+    window = widened(around(board, film, labels), (max(pixels, 0) + 1,) * 2, board.images[film].shape)
     here = board.images[film][window]
     for label in sorted(set(labels)):
         here = _resized(here, label, pixels)

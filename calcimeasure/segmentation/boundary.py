@@ -15,10 +15,9 @@ from calcimeasure.deposits import LARGEST_LABEL
 from calcimeasure.learned.film_input import Prepared
 from calcimeasure.measurement.area import Crop, describe_crop, half_width_px, margin_px
 from calcimeasure.measurement.calibration import estimate_area
-from calcimeasure.measurement.coverage import KNOWN_CELLS, coverage_of, outline_of
+from calcimeasure.measurement.coverage import coverage_of, known_px, outline_of
 from calcimeasure.radiograph import Radiograph
-
-Box = tuple[slice, slice]
+from calcimeasure.windows import Window, widened
 
 _LEAST_AGREEMENT = 0.3
 _MOST_GROWTH = 2.5
@@ -27,7 +26,7 @@ _LOOKS, _SETTLED = 2, 0.03
 
 def seed_on_film(
     region: NDArray[np.bool_], corner: tuple[int, int], factor: tuple[float, float], shape: tuple[int, int]
-) -> tuple[NDArray[np.bool_], Box]:
+) -> tuple[NDArray[np.bool_], Window]:
     """Return a region of a coarser grid on the film's pixels, its outline smooth, and where it lies.
 
     Parameters
@@ -65,7 +64,7 @@ def footprint(
     seen: Prepared | None = None,
     others: NDArray[np.uint16] | None = None,
     others_up_to: int = LARGEST_LABEL,
-) -> tuple[NDArray[np.bool_], Box]:
+) -> tuple[NDArray[np.bool_], Window]:
     """Return the footprint of the structure that a mask points at.
 
     Parameters
@@ -89,12 +88,9 @@ def footprint(
         The footprint and where on the film it lies. Where something is found that is clearly not what was meant, the
         mask itself comes back.
     """
-    reach = [margin_px(half_width_px(mask))] * 2 if seen is None else [int(KNOWN_CELLS * step) for step in seen.factor]
-    window = tuple(
-        slice(max(first - more, 0), min(first + cells + more, size))
-        for first, cells, more, size in zip(corner, mask.shape, reach, film.shape, strict=True)
-    )
-    box = (window[0], window[1])
+    reach = (margin_px(half_width_px(mask)),) * 2 if seen is None else known_px(seen)
+    own_box = tuple(slice(first, first + pixels) for first, pixels in zip(corner, mask.shape, strict=True))
+    box = widened(own_box, reach, film.shape)
     own = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start), dtype=np.bool_)
     own[_within(box, corner, mask.shape)] = mask
     taken = np.zeros_like(own)
@@ -105,7 +101,7 @@ def footprint(
     return (found if _is_same(own, found) else own), box
 
 
-def _by_edge(film: Radiograph, own: NDArray[np.bool_], taken: NDArray[np.bool_], box: Box) -> NDArray[np.bool_]:
+def _by_edge(film: Radiograph, own: NDArray[np.bool_], taken: NDArray[np.bool_], box: Window) -> NDArray[np.bool_]:
     """Return the footprint in a box of the film that the edge model finds."""
     valid = np.ones_like(own) if film.padding is None else ~film.padding[box]
     described = describe_crop(Crop(pixels=film.pixels[box], mask=own, others=taken, valid=valid))
@@ -113,7 +109,7 @@ def _by_edge(film: Radiograph, own: NDArray[np.bool_], taken: NDArray[np.bool_],
 
 
 def _by_network(
-    film: Radiograph, own: NDArray[np.bool_], taken: NDArray[np.bool_], box: Box, *, seen: Prepared
+    film: Radiograph, own: NDArray[np.bool_], taken: NDArray[np.bool_], box: Window, *, seen: Prepared
 ) -> NDArray[np.bool_]:
     """Return the footprint in a box of the film that the outline network sees.
 
@@ -131,7 +127,7 @@ def _by_network(
 
 
 def _seen_once(
-    film: Radiograph, own: NDArray[np.bool_], taken: NDArray[np.bool_], box: Box, *, seen: Prepared
+    film: Radiograph, own: NDArray[np.bool_], taken: NDArray[np.bool_], box: Window, *, seen: Prepared
 ) -> NDArray[np.bool_]:
     whole = np.zeros_like(own)
     coverage = coverage_of(seen, own, taken, (box[0].start, box[1].start))
@@ -146,7 +142,7 @@ def _seen_once(
     return whole & ~taken
 
 
-def _within(box: Box, corner: tuple[int, int], shape: tuple[int, ...]) -> Box:
+def _within(box: Window, corner: tuple[int, int], shape: tuple[int, ...]) -> Window:
     """Return where in a box of the film something of a shape lies."""
     rows, cols = (
         slice(first - side.start, first - side.start + cells)
@@ -155,7 +151,7 @@ def _within(box: Box, corner: tuple[int, int], shape: tuple[int, ...]) -> Box:
     return rows, cols
 
 
-def _inside(outer: Box, inner: tuple[slice, ...]) -> Box:
+def _inside(outer: Window, inner: tuple[slice, ...]) -> Window:
     """Return where in one box of the film another one lies."""
     rows, cols = (
         slice(side.start - base.start, side.stop - base.start) for base, side in zip(outer, inner, strict=True)

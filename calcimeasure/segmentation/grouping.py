@@ -11,6 +11,7 @@ from calcimeasure.deposits import Deposit, DepositLabels, Origin
 from calcimeasure.learned.grid import film_pixels_a_mm
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.protocol import Proposals
+from calcimeasure.windows import widened
 
 GROUP_WITHIN_MM = 2.0
 
@@ -68,7 +69,7 @@ def group_pieces(
     sampling = (1.0 / within_px[0], 1.0 / within_px[1])
     reach = 1.0 + max(sampling)
     for number in sorted(chosen):
-        window = _widened(boxes[number - 1], within_px, image.shape)
+        window = widened(boxes[number - 1], (int(within_px[0]) + 2, int(within_px[1]) + 2), image.shape)
         here = image[window]
         others = chosen.intersection(np.unique(here).tolist()) - {number}
         if not others:
@@ -83,14 +84,6 @@ def group_pieces(
         root = _root(parent, number)
         group_of[number] = numbers.setdefault(root, len(numbers) + 1)
     return group_of
-
-
-def _widened(box: tuple[slice, ...], within_px: tuple[float, float], shape: tuple[int, ...]) -> tuple[slice, slice]:
-    rows, cols = (
-        slice(max(side.start - int(reach) - 2, 0), min(side.stop + int(reach) + 2, size))
-        for side, reach, size in zip(box, within_px, shape, strict=True)
-    )
-    return rows, cols
 
 
 def _root(parent: NDArray[np.intp], number: int) -> int:

@@ -10,11 +10,11 @@ import pytest
 
 from calcimeasure.comparison.alignment import inverse
 from calcimeasure.comparison.common_field import common_field
+from calcimeasure.comparison.links import find_out
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.measurement.pair import area_ratio
 from calcimeasure.readings import tools
 from calcimeasure.readings.board import Which
-from calcimeasure.readings.linking import find_out
 from calcimeasure.readings.live_links import LiveLinks, RatioMemory
 from calcimeasure.readings.material import Material
 from calcimeasure.readings.session import Changed, Session

@@ -1,0 +1,45 @@
+"""Windows of a film: a range of rows and one of columns."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Window = tuple[slice, slice]
+"""Rows and columns of a film."""
+
+
+def joined(first: Window, second: Window) -> Window:
+    """Return the smallest window that holds both."""
+    rows, cols = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
+    return (rows, cols)
+
+
+def widened(window: tuple[slice, ...], by: tuple[int, int], shape: tuple[int, ...]) -> Window:
+    """Return the window with a margin of (rows, columns), as far as the film goes."""
+    rows, cols = (
+        slice(max(side.start - more, 0), min(side.stop + more, size))
+        for side, more, size in zip(window, by, shape, strict=True)
+    )
+    return (rows, cols)
+
+
+def window_of(mask: NDArray[np.bool_], within: Window | None = None) -> Window | None:
+    """Return the smallest window that holds what is true, or None where nothing is.
+
+    Parameters
+    ----------
+    mask
+        What is true.
+    within
+        Where the mask lies on the film; the whole film without it.
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return None
+    cols = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    row, col = (0, 0) if within is None else (within[0].start, within[1].start)
+    return (
+        slice(row + int(rows[0]), row + int(rows[-1]) + 1),
+        slice(col + int(cols[0]), col + int(cols[-1]) + 1),
+    )
