@@ -122,49 +122,22 @@ class OutlinePatches(DrawnPieces):
 
 
 def roughened(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return a mask as somebody or something may have drawn it: too wide, too tight, wavy, or a part of it only.
-
-    So rough that it says which structure is meant and little of how large it is: that is to be seen on the film, or two
-    films of one deposit would not agree.
-    """
+    """Return a mask as somebody or something may have drawn it: too wide, too tight, wavy, or a part of it only."""
     kind = rng.random()
-    if kind < 0.08:
+    if kind < 0.2:
         return mask
     depth = _depth(mask)
     waves = cv2.GaussianBlur(rng.standard_normal(mask.shape, dtype=np.float32), (0, 0), float(rng.uniform(2, 8)))
-    waves *= np.float32(abs(rng.normal(0, 1.4)) / max(float(waves.std()), 1e-6))
-    rough = np.asarray(depth + waves + np.float32(rng.normal(0.2, 1.4)) > 0)
-    if kind < 0.68 or not rough.any():
-        return rough
-    if kind < 0.82:
-        return rough & _one_side(mask, rng)
-    if kind < 0.92:
-        return _some_pieces(rough, rng)
-    return _speck(mask, rng)
-
-
-def _one_side(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return the grid beyond a line that cuts off a part of the mask."""
-    along = rng.normal(size=2)
-    grid = along[0] * np.arange(mask.shape[0])[:, None] + along[1] * np.arange(mask.shape[1])[None, :]
-    return np.asarray(grid > np.quantile(grid[mask], rng.uniform(0.05, 0.7)))
-
-
-def _some_pieces(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return some of the pieces of a mask, at least one: stipple is seldom found whole."""
-    count, parts = cv2.connectedComponents(mask.astype(np.uint8))
-    kept = rng.random(count) < rng.uniform(0.1, 0.8)
-    kept[rng.integers(1, count)] = True
-    kept[0] = False
-    return np.asarray(kept[parts])
-
-
-def _speck(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return a small disc of a mask: all that was found of it."""
-    rows, cols = np.nonzero(mask)
-    at = rng.integers(len(rows))
-    near = np.hypot(np.arange(mask.shape[0])[:, None] - rows[at], np.arange(mask.shape[1])[None, :] - cols[at])
-    return np.asarray(mask & (near <= rng.uniform(1.0, 5.0)))
+    waves *= np.float32(abs(rng.normal(0, 0.9)) / max(float(waves.std()), 1e-6))
+    rough = depth + waves + np.float32(rng.normal(0.2, 0.9)) > 0
+    if kind > 0.85:
+        along = rng.normal(size=2)
+        rows, cols = np.nonzero(mask)
+        place = along[0] * rows + along[1] * cols
+        cut = np.quantile(place, rng.uniform(0.05, 0.5))
+        grid = along[0] * np.arange(mask.shape[0])[:, None] + along[1] * np.arange(mask.shape[1])[None, :]
+        rough &= grid > cut
+    return np.asarray(rough)
 
 
 def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
