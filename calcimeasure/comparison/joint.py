@@ -34,7 +34,7 @@ SPREAD_OF_TWO_LOOKS = 3.0
 """S: standard deviation of the difference in log odds between two films of one shadow."""
 WIDTH_OF_LOG_ODDS = 8.0
 """W: range over which the difference is spread for two different things."""
-GAIN, BIAS = 0.73, 0.8
+GAIN, BIAS = 0.73, 0.3
 """G and B, fitted as a logistic model to the proposals of development pairs; see `docs/method.md`."""
 NOTHING_THERE = -3.0
 """Evidence of a place that the other film shows and that holds no proposal; no proposal is weaker evidence."""

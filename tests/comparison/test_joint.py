@@ -64,10 +64,10 @@ def test_one_place_on_two_films(before: float, after: float, expected: tuple[int
     assert found(proposals((HERE, before)), proposals((NEARBY, after))) == expected
 
 
-@pytest.mark.parametrize("probability", [0.3, 0.6, 0.8, 0.93, 0.99])
+@pytest.mark.parametrize("probability", [0.3, 0.6, 0.8, 0.9, 0.95, 0.99])
 def test_only_the_certain_are_new_or_resolved(probability: float) -> None:
     """That the other film shows the place and nothing on it is evidence: the same on either film."""
-    expected = int(probability > 0.91)
+    expected = int(probability > 0.93)
     assert found(proposals((HERE, probability)), proposals((ELSEWHERE, 0.01))) == (expected, 0)
     assert found(proposals((ELSEWHERE, 0.01)), proposals((HERE, probability))) == (0, expected)
 
@@ -126,7 +126,7 @@ def test_looking_at_both_films_does_not_pull_towards_no_change() -> None:
     rng = np.random.default_rng(7)
     kept_new, all_new, lone_together, lone_alone = 0, 0, 0, 0
     for _ in range(40):
-        new = [((10 + 36 * (k // 4), 10 + 36 * (k % 4)), float(rng.uniform(0.93, 1.0))) for k in range(8)]
+        new = [((10 + 36 * (k // 4), 10 + 36 * (k % 4)), float(rng.uniform(0.94, 1.0))) for k in range(8)]
         shared = [((100, 20 + 40 * k), float(p)) for k, p in enumerate(rng.uniform(0.1, 0.9, 3))]
         again = [(place, float(np.clip(p + rng.normal(0, 0.1), 0, 1))) for place, p in shared]
         first, second = detect_jointly(proposals(*shared), proposals(*again, *new), STILL)
