@@ -7,7 +7,7 @@ own. Which of the two it is, is weighed by how far the evidence differs: noise m
 With ``d`` the difference,
 
     same     = R N(d; 0, S) / (R N(d; 0, S) + (1 - R) / W)
-    together = B + G (o1 + o2)
+    together = C + G (o1 + o2)
     p        = same * logistic(together) + (1 - same) * logistic(o1)
 
 Where the other film shows the place and nothing lies there, not even a weak proposal, that is evidence too: ``o2`` is
@@ -35,7 +35,8 @@ SPREAD_OF_TWO_LOOKS = 3.0
 WIDTH_OF_LOG_ODDS = 8.0
 """W: range over which the difference is spread for two different things."""
 GAIN, BIAS = 0.73, 0.3
-"""G and B, fitted as a logistic model to the proposals of development pairs; see `docs/method.md`."""
+"""G and C; G and what nothing is worth were fitted as a logistic model to the proposals of development pairs, C set where
+films made from real ones keep to one false find (`docs/method.md`)."""
 NOTHING_THERE = -3.0
 """Evidence of a place that the other film shows and that holds no proposal; no proposal is weaker evidence."""
 LARGEST_LOG_ODDS = 4.0
