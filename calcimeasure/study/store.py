@@ -11,10 +11,11 @@ import hashlib
 import io
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -29,6 +30,8 @@ LOCK_FILE = ".lock"
 WORKERS_FILE = ".workers"
 ORPHANS_LAST_S = 30.0
 _BLOCK = 1 << 20
+# As `write_whole` names what it has not finished.
+_UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
 class Store:
@@ -83,6 +86,7 @@ class Store:
                     remedy="Wait for it to end, or run with --wait.",
                 )
             self._wait_for_orphans()
+            self._sweep()
             yield
 
     def _wait_for_orphans(self) -> None:
@@ -94,6 +98,13 @@ class Store:
                     where=str(self.study.name),
                     remedy="End them, then run again.",
                 )
+
+    def _sweep(self) -> None:
+        """Remove what a run that was killed had not finished writing; nobody writes here now."""
+        for left in self.root.rglob(".*"):
+            if _UNFINISHED.fullmatch(left.name):
+                with suppress(OSError):  # an export beside this run may be at it
+                    left.unlink()
 
 
 def hold_as_worker(root: Path) -> IO[bytes] | None:

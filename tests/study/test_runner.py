@@ -202,6 +202,17 @@ def test_a_film_turned_in_its_row_is_read_again(tmp_path: Path, inline: Executor
 
 
 @pytest.mark.usefixtures("stubbed_work")
+def test_what_a_killed_run_had_not_finished_writing_is_removed(tmp_path: Path, inline: Executor) -> None:
+    study = stubbed(tmp_path, 2)
+    left = study / RESULTS / "tables" / ".films.csv.0clzrdd6"
+    left.parent.mkdir(parents=True)
+    left.write_text("half a ta")
+    run_study(study, executor=inline)
+    assert not left.exists()
+    assert (study / RESULTS / ".lock").exists()
+
+
+@pytest.mark.usefixtures("stubbed_work")
 def test_another_margin_compares_again_and_reads_nothing(tmp_path: Path, inline: Executor) -> None:
     study = stubbed(tmp_path, 3)
     run_study(study, executor=inline)
