@@ -1,14 +1,14 @@
 """What is found on one film is looked for at its place on the other, and both are judged by the evidence of both.
 
-Evidence is the log odds of a proposal above those that its method asks, ``o``. Two proposals at one place are either
-the same shadow seen twice, or two things that happen to lie there (a deposit that came over a speck). For one shadow
-the evidence of the two films adds up, less what two looks at one thing have in common; two things stand each by their
-own. Which of the two it is, is weighed by how far the evidence differs: noise moves it a little, a new deposit much.
+Evidence ``o`` is the log odds of a proposal above those, ``a``, that its method asks. Two proposals at one place are
+either the same shadow seen twice, or two things that happen to lie there (a deposit that came over a speck). For one
+shadow the evidence of the two films adds up, less what two looks at one thing have in common; two things stand each by
+their own. Which of the two it is, is weighed by how far the evidence differs: noise moves it a little, a new deposit much.
 With ``d`` the difference,
 
     same     = R N(d; 0, S) / (R N(d; 0, S) + (1 - R) / W)
     together = C + G (o1 + o2)
-    p        = same * logistic(together) + (1 - same) * logistic(o1)
+    p        = same * logistic(a + together) + (1 - same) * logistic(a + o1)
 
 Where the other film shows the place and nothing lies there, not even a weak proposal, that is evidence too: ``o2`` is
 `NOTHING_THERE`, the least it can be. Only the certain are new or resolved: what one film shows faintly and the other
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.comparison.common_field import CommonField
-from calcimeasure.comparison.overlap import Overlaps, find_overlaps
+from calcimeasure.comparison.overlap import Overlaps, find_overlaps, places_of
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.segmentation.protocol import Proposals
 
@@ -124,7 +124,7 @@ def joint_probabilities(
     np.maximum.at(counterpart, places.overlaps.first - 1, other[places.overlaps.second - 1])
     seen_twice = counterpart >= 0
     odds = log_odds(own) - asked
-    odds_other = np.maximum(log_odds(np.maximum(counterpart, 0.0)) - asked, NOTHING_THERE)
+    odds_other = np.where(seen_twice, np.maximum(log_odds(counterpart) - asked, NOTHING_THERE), NOTHING_THERE)
     density = np.exp(-0.5 * ((odds - odds_other) / SPREAD_OF_TWO_LOOKS) ** 2)
     density /= SPREAD_OF_TWO_LOOKS * np.sqrt(2.0 * np.pi)
     same = SAME_SHADOW * density / (SAME_SHADOW * density + (1.0 - SAME_SHADOW) / WIDTH_OF_LOG_ODDS)
@@ -152,7 +152,7 @@ def _in_field(proposals: Proposals, mask: tuple[NDArray[np.bool_], int] | None) 
     if mask is None:
         return np.ones(count, np.bool_)
     inside, step = mask
-    row, col = np.nonzero(proposals.image)
+    row, col = places_of(proposals.image)
     label = proposals.image[row, col]
     pixels = np.bincount(label, minlength=count + 1)
     shown = np.bincount(label, inside[row // step, col // step], count + 1)

@@ -327,12 +327,13 @@ def _spacing_of(row: Mapping[str, str], tell: Tell) -> tuple[float, float] | Non
 def _yes_or_no(row: Mapping[str, str], column: str, tell: Tell, remedy: str) -> bool | None:
     """Return what a cell says; None where it is empty, or says neither and that was told."""
     word = row.get(column, "").lower()
-    if word in ("", *_YES):
-        return True if word else None
-    if word not in _NO:
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    if word:
         tell(column, f"'{word}' is neither yes nor no", remedy)
-        return None
-    return False
+    return None
 
 
 def _whole_number(text: str) -> int | None:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -100,8 +101,9 @@ class Store:
                 )
 
     def _sweep(self) -> None:
-        """Remove what a run that was killed had not finished writing; nobody writes here now."""
-        for left in self.root.rglob(".*"):
+        """Remove what `write_whole` left unfinished when a run was killed; films and pairs are staged otherwise."""
+        below = ((self.root / folder).rglob(".*") for folder in ("cache", "done", "tables"))
+        for left in chain(self.root.glob(".*"), *below):
             if _UNFINISHED.fullmatch(left.name):
                 with suppress(OSError):  # an export beside this run may be at it
                     left.unlink()
