@@ -3,8 +3,8 @@
 Evidence ``o`` is the log odds of a proposal above those, ``a``, that its method asks. Two proposals at one place are
 either the same shadow seen twice, or two things that happen to lie there (a deposit that came over a speck). For one
 shadow the evidence of the two films adds up, less what two looks at one thing have in common; two things stand each by
-their own. Which of the two it is, is weighed by how far the evidence differs: noise moves it a little, a new deposit much.
-With ``d`` the difference,
+their own. Which of the two it is, is weighed by how far the evidence differs: noise moves it a little, a new deposit
+much. With ``d`` the difference,
 
     same     = R N(d; 0, S) / (R N(d; 0, S) + (1 - R) / W)
     together = C + G (o1 + o2)
