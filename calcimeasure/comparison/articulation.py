@@ -39,6 +39,8 @@ HOP, HOP_TURN = 0.35, 0.04
 """How far neighbouring windows may move (cells) and turn (radians) against each other: one standard deviation."""
 DISAGREEMENT = 1.5
 NOISE_OF_MATCH = 0.05
+GRAIN = 0.05
+"""What grain and noise say along a shaft, as a share of what its edges say across it."""
 INDEPENDENT_SAMPLES = 15.0
 RELAXATION_STEPS = 25
 
@@ -284,7 +286,8 @@ def _relaxed(
     """Return the states as a compromise between what each window saw and what its neighbours expect of it.
 
     Along a shaft a window sees nothing, and its neighbours at the joints decide; one that fits nowhere follows them
-    altogether. Neighbours that expect something else (across a joint, a gap between fingers) lose their say.
+    altogether. Neighbours that expect something else (across a joint, a gap between fingers) lose their say, but only
+    where the window can contradict them: not along its own shaft, or a shaft that leaves the film would be squeezed in.
     """
     if len(windows) == 0:
         return states
@@ -292,7 +295,9 @@ def _relaxed(
     trust = np.where(score > MATCHED, INDEPENDENT_SAMPLES / noise, 0.0)
     cos, sin = np.cos(states[:, 2]), np.sin(states[:, 2])
     turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
-    own = turn @ windows.information[:, :2, :2] @ turn.swapaxes(1, 2) * (trust / scale**2)[:, None, None]
+    sees = turn @ _seen_along(windows.information[:, :2, :2]) @ turn.swapaxes(1, 2)
+    own = sees * (trust / scale**2)[:, None, None]
+    sees /= np.maximum(np.linalg.norm(sees, 2, axis=(1, 2)), 1e-9)[:, None, None]
     own_turn = windows.information[:, 2, 2] * trust
     nodes, slot = np.nonzero(neighbours >= 0)
     sources = neighbours[nodes, slot]
@@ -301,7 +306,8 @@ def _relaxed(
     for _ in range(RELAXATION_STEPS):
         want = expected(windows.centres, current, nodes, sources, scale)
         apart = (want - current[nodes])[:, :2]
-        say = 1.0 / (1.0 + (apart**2).sum(axis=1) / (DISAGREEMENT * scale) ** 2) ** 2
+        against = np.einsum("np,npq,nq->n", apart, sees[nodes], apart)
+        say = 1.0 / (1.0 + against / (DISAGREEMENT * scale) ** 2) ** 2
         total = np.bincount(nodes, say, count)
         pull = np.stack([np.bincount(nodes, say * want[:, axis], count) for axis in (0, 1)], axis=1)
         left = own + (total / (HOP * scale) ** 2 + 1e-9)[:, None, None] * np.eye(2)
@@ -312,6 +318,13 @@ def _relaxed(
             [np.linalg.solve(left, right[..., None])[..., 0], bend / (own_turn + total / HOP_TURN**2 + 1e-9)]
         )
     return current
+
+
+def _seen_along(information: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n, 2, 2) matrices without the little that grain and noise alone would say along a shaft."""
+    values, axes = np.linalg.eigh(information)
+    left = np.maximum(values - GRAIN * values[:, 1:], 0.0)
+    return np.asarray((axes * left[:, None, :]) @ axes.swapaxes(1, 2), np.float64)
 
 
 def _agreement(

@@ -91,7 +91,6 @@ def assess_change(
     baseline_detection_se_px: float = 0.0,
     followup_detection_se_px: float = 0.0,
     pair_ratios: Mapping[int, PairRatio] | None = None,
-    absent: Mapping[int, float] | None = None,
 ) -> Change:
     """Return the change of a pair that can be compared: links completed, interval, verdict.
 
@@ -124,8 +123,6 @@ def assess_change(
         being there or not there on both).
     pair_ratios
         By number of the link: log ratio of a deposit matched one to one, and its error, from both films together.
-    absent
-        By number of the link: probability that a new or resolved deposit is really not on the other film.
 
     Raises
     ------
@@ -139,11 +136,10 @@ def assess_change(
     if repositioning_sd is not None:
         model = replace(model, repositioning_sd=repositioning_sd)
     check_links(links, baseline, followup)
-    ratios, absences = pair_ratios or {}, absent or {}
+    ratios = pair_ratios or {}
     pair = _Pair(
         sides=tuple(
-            sides_of(link, baseline, followup, ratios.get(number), absences.get(number))
-            for number, link in enumerate(links, start=1)
+            sides_of(link, baseline, followup, ratios.get(number)) for number, link in enumerate(links, start=1)
         ),
         anything_there=baseline.total_area_px > 0.0 or followup.total_area_px > 0.0,
         plane=plane_of(baseline, followup, registration),

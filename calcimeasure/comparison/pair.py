@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from calcimeasure.anatomy import Anatomy, find_anatomy
-from calcimeasure.comparison.alignment import inverse
 from calcimeasure.comparison.change import assess_change
 from calcimeasure.comparison.common_field import CommonField, common_field
 from calcimeasure.comparison.identity import IdentityCheck, check_identity
 from calcimeasure.comparison.joint import judge_together
 from calcimeasure.comparison.links import link_deposits
+from calcimeasure.comparison.lone import limit_of_detection, with_absences
 from calcimeasure.comparison.processing import processing_differs
 from calcimeasure.comparison.records import (
     Alignment,
@@ -28,7 +28,7 @@ from calcimeasure.comparison.records import (
     Verdict,
 )
 from calcimeasure.comparison.registration import register
-from calcimeasure.comparison.seen_again import Sight, look_again, presence_of, sight_of
+from calcimeasure.comparison.seen_again import Sight, look_again, sight_of
 from calcimeasure.comparison.self_check import self_check as run_self_check
 from calcimeasure.comparison.verdict import checked_margin
 from calcimeasure.comparison.warned import film_warnings, processing_warnings, refusal_reasons, spacing_warnings
@@ -105,7 +105,8 @@ def compare(
     precision
         A reader's relative SD of a painted area.
     limit_of_detection_mm2
-        Area that whoever made the given labels would have found 95 times in 100; the segmenter's own without labels.
+        Area that whoever read the films would have found 95 times in 100; by default the segmenter's own, where nobody
+        touched what it found.
     force
         Go on although the headers contradict one another; the record says so.
     flip
@@ -168,7 +169,12 @@ def compare(
         for side, found in zip((first, second), labels, strict=True)
     )
     begin("Linking")
-    links = link_deposits(measured[0], measured[1], alignment, field)
+    links = with_absences(
+        link_deposits(measured[0], measured[1], alignment, field),
+        measured,
+        alignment,
+        lambda: (first.sight, second.sight),
+    )
     begin("Judging")
     comparison = judge(
         measured[0],
@@ -180,10 +186,7 @@ def compare(
         pair_warnings=warnings,
         margin_ratio=margin,
         repositioning_sd=repositioning_sd,
-        limit_of_detection_mm2=(
-            limit_of_detection_mm2 if first.labels is not None else get_segmenter(method).limit_of_detection_mm2
-        ),
-        absent=_absences(first, second, measured, alignment, links) if _found_by_program(measured) else None,
+        limit_of_detection_mm2=limit_of_detection(measured, limit_of_detection_mm2, labels),
     )
     if not self_check:
         return comparison
@@ -203,7 +206,6 @@ def judge(
     margin_ratio: Interval = DEFAULT_MARGIN,
     repositioning_sd: float | None = None,
     limit_of_detection_mm2: float | None = None,
-    absent: Mapping[int, float] | None = None,
     ratio_of: RatioOf = area_ratio,
 ) -> Comparison:
     """Return the verdict on a measured and linked pair: the last step of `compare`, and what a viewer follows live.
@@ -215,7 +217,8 @@ def judge(
     registration, alignment
         How the follow-up lies on the baseline.
     links
-        Every calcinosis deposit of both films in one link, found or decided by a reader.
+        Every calcinosis deposit of both films in one link, found or decided by a reader; `with_absences`, where a
+        program found them.
     processing
         How the processing of the films differs, in words (`processing_differs`).
     pair_warnings
@@ -224,8 +227,6 @@ def judge(
         As for `compare`.
     limit_of_detection_mm2
         Area that whoever read the films would have found 95 times in 100; None where it is not known.
-    absent
-        By number of the link: probability that a new or resolved deposit is really not on the other film.
     ratio_of
         `area_ratio`, or what remembers its answers.
     """
@@ -242,7 +243,6 @@ def judge(
         baseline_detection_se_px=_unseen_px(baseline),
         followup_detection_se_px=_unseen_px(followup),
         pair_ratios=_pair_ratios(links, baseline, followup, ratio_of),
-        absent=absent,
     )
     told = change.comparison_fields()
     told["warnings"] = _once(
@@ -272,38 +272,6 @@ def _unseen_px(film: FilmMeasurement) -> float:
     """
     shares = [UNSEEN_SHARE.get(deposit.origin, 0.0) for deposit in film.labels.deposits]
     return max(shares) * film.total_area_px if shares and all(shares) else 0.0
-
-
-def _found_by_program(measured: Sequence[FilmMeasurement]) -> bool:
-    """Return whether nobody touched the deposits: a person who leaves one out has looked for it."""
-    return all(deposit.origin is Origin.AUTO for film in measured for deposit in film.labels.deposits)
-
-
-def _absences(
-    first: _Film, second: _Film, measured: Sequence[FilmMeasurement], alignment: Alignment, links: Sequence[Link]
-) -> dict[int, float]:
-    """Return, by number of the link, the probability that a new or resolved deposit is not on the other film.
-
-    Where the other film cannot tell, it is one half.
-    """
-    unmatched = {
-        number: link
-        for number, link in enumerate(links, start=1)
-        if link.status in (LinkStatus.NEW, LinkStatus.RESOLVED)
-    }
-    if not unmatched:
-        return {}
-    sights = (first.sight, second.sight)
-    cells = [sight.on_cells(film.labels.image) for sight, film in zip(sights, measured, strict=True)]
-    back = inverse(alignment, second.film.shape)
-    chances = {}
-    for number, link in unmatched.items():
-        new = link.status is LinkStatus.NEW
-        mask = np.isin(cells[new], link.followup_labels if new else link.baseline_labels)
-        way = back if new else alignment
-        seen = presence_of(mask, (cells[new] > 0) & ~mask, sights[new], sights[not new], way)
-        chances[number] = 0.5 if seen is None else seen.absent
-    return chances
 
 
 def _in_pixels(area_mm2: float | None, film: FilmMeasurement) -> float | None:

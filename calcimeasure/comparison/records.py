@@ -57,6 +57,8 @@ class Link:
         Whether the change differs from none at 5 % after Holm's adjustment for the number of links.
     reason
         Why it is not evaluable, or what widened the interval.
+    absent_probability
+        Probability that a new or resolved deposit is really not on the other film; None where nobody asked the film.
     """
 
     status: LinkStatus
@@ -72,6 +74,7 @@ class Link:
     ci95_percent: Interval | None = None
     detectable: bool | None = None
     reason: str = ""
+    absent_probability: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -104,7 +104,6 @@ def sides_of(
     baseline: FilmMeasurement,
     followup: FilmMeasurement,
     pair_ratio: PairRatio | None = None,
-    absent: float | None = None,
 ) -> tuple[Side, Side]:
     """Return both films' sides of a link.
 
@@ -119,12 +118,10 @@ def sides_of(
         Log ratio of the pixel areas and its standard error from both films together, for a deposit matched one to one
         and lying wholly in the common field; ignored elsewhere. The two areas are then moved, each by half, to agree
         with it; their geometric mean stays.
-    absent
-        Probability that a new or resolved deposit is really not on the other film; None where nobody looked.
     """
     alike = _alike(link, baseline, followup)
-    before = _side(link, baseline, "baseline", repeat=alike, absent=absent)
-    after = _side(link, followup, "followup", repeat=alike, absent=absent)
+    before = _side(link, baseline, "baseline", repeat=alike)
+    after = _side(link, followup, "followup", repeat=alike)
     whole_deposits = _uncut(link, baseline, "baseline") and _uncut(link, followup, "followup")
     if pair_ratio is None or not alike or not whole_deposits or min(before.all_area_px, after.all_area_px) <= 0.0:
         return before, after
@@ -168,7 +165,7 @@ def _of(link: Link, which: Film) -> tuple[tuple[int, ...], float]:
     return link.followup_labels, link.followup_area_px
 
 
-def _side(link: Link, film: FilmMeasurement, which: Film, *, repeat: bool, absent: float | None) -> Side:
+def _side(link: Link, film: FilmMeasurement, which: Film, *, repeat: bool) -> Side:
     labels, area_px = _of(link, which)
     deposits = [film.deposits[label - 1] for label in labels]
     measured = math.fsum(deposit.area_px for deposit in deposits)
@@ -185,7 +182,7 @@ def _side(link: Link, film: FilmMeasurement, which: Film, *, repeat: bool, absen
         area_px=area,
         se_px=_root_sum_of_squares([_error(deposit, repeat=repeat) for deposit in counted]),
         painted_share=painted / area if area > 0.0 else 0.0,
-        detection_se_px=_doubt(counted, fraction, absent) if unmatched else 0.0,
+        detection_se_px=_doubt(counted, fraction, link.absent_probability) if unmatched else 0.0,
         absolute=not repeat,
         all_area_px=fraction * measured,
         all_se_px=_root_sum_of_squares([_error(deposit, repeat=repeat) for deposit in deposits]),

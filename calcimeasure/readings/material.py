@@ -35,7 +35,7 @@ class Material:
         How the films' processing differs, in words.
     pair_warnings
         What is to be said of the pair beside the films' own warnings.
-    margin_ratio, repositioning_sd, precision, method
+    margin_ratio, repositioning_sd, limit_of_detection_mm2, precision, method
         The options of the comparison.
     """
 
@@ -48,6 +48,7 @@ class Material:
     pair_warnings: tuple[str, ...] = ()
     margin_ratio: Interval = (0.80, 1.25)
     repositioning_sd: float | None = None
+    limit_of_detection_mm2: float | None = None
     precision: float | None = None
     method: str = "auto"
     paths: Mapping[Which, str] = field(default_factory=dict)
@@ -110,6 +111,7 @@ def pair_material(
         pair_warnings=_of_the_pair(comparison),
         margin_ratio=comparison.margin_ratio,
         repositioning_sd=options.get("repositioning_sd"),
+        limit_of_detection_mm2=options.get("limit_of_detection_mm2"),
         precision=options.get("precision"),
         method=options.get("method", "auto"),
         paths=_paths({Which.BASELINE: baseline, Which.FOLLOWUP: followup}),

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from calcimeasure.comparison.lone import limit_of_detection
 from calcimeasure.comparison.pair import judge
 from calcimeasure.comparison.records import Comparison, Link
 from calcimeasure.deposits import DepositLabels
@@ -27,6 +28,7 @@ from calcimeasure.readings.linking import decisions
 from calcimeasure.readings.live import LiveFilm
 from calcimeasure.readings.live_links import LiveLinks, RatioMemory
 from calcimeasure.readings.lock import ReadingLock
+from calcimeasure.readings.lone import LoneDeposits
 from calcimeasure.readings.material import Material
 from calcimeasure.readings.store import Place, signed_labels, version_number, write_signed
 
@@ -114,6 +116,7 @@ class Session:
         if place is not None and not read_only:
             self._take(place, autosave_s)
         self._ratio_of = RatioMemory()
+        self._lone = LoneDeposits(material.comparison)
         self._links = self._live_links()
         for which, live in self.live.items():
             live.start(self.board, self._measured(which))
@@ -300,17 +303,20 @@ class Session:
         if self._links is None or start.alignment is None:
             return replace(start, baseline=first, followup=second)
         numbers = {which: live.numbers for which, live in self.live.items()}
-        decided = decisions(self.board.links, numbers)
+        links = self._links.links(first, second, numbers, decisions(self.board.links, numbers))
         return judge(
             first,
             second,
             start.registration,
             start.alignment,
-            self._links.links(first, second, numbers, decided),
+            self._lone.told(links, self.live, numbers),
             processing=self.material.processing,
             pair_warnings=self.material.pair_warnings,
             margin_ratio=self.material.margin_ratio,
             repositioning_sd=self.material.repositioning_sd,
+            limit_of_detection_mm2=limit_of_detection(
+                (first, second), self.material.limit_of_detection_mm2, self.material.labels.values()
+            ),
             ratio_of=self._ratio_of,
         )
 

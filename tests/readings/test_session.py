@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calcimeasure.comparison.links import link_deposits
+from calcimeasure.comparison.lone import limit_of_detection
 from calcimeasure.comparison.pair import judge
 from calcimeasure.comparison.records import LinkStatus
 from calcimeasure.deposits import AreaMethod, Finding, Origin
@@ -79,7 +80,10 @@ def afresh(session: Session) -> tuple[object, ...]:
         measured[which] = measure_film(material.films[which], labels, anatomy=material.anatomies[which])
     decided = decisions(session.board.links, numbers)
     links = link_by_hand(measured[B], measured[F], start.alignment, material.common, decided)
-    comparison = judge(measured[B], measured[F], start.registration, start.alignment, links)
+    limit = limit_of_detection((measured[B], measured[F]), material.limit_of_detection_mm2, material.labels.values())
+    comparison = judge(
+        measured[B], measured[F], start.registration, start.alignment, links, limit_of_detection_mm2=limit
+    )
     return (
         comparison.links,
         comparison.verdict,
@@ -418,3 +422,31 @@ def test_a_step_tells_what_it_was(material: Material) -> None:
     session.undo()
     session.redo()
     assert steps == [(Step.DO, "Delete deposit 1"), (Step.UNDO, "Delete deposit 1"), (Step.REDO, "Delete deposit 1")]
+
+
+def test_what_compare_asked_of_lone_deposits_holds_while_nobody_touches_any(material: Material) -> None:
+    start = material.comparison
+    assert start is not None
+    links = tuple(
+        replace(link, absent_probability=0.8) if link.status is LinkStatus.NEW else link for link in start.links
+    )
+    session = Session(replace(material, comparison=replace(start, links=links)))
+    plain = Session(material)
+
+    def lone(one: Session) -> list[float | None]:
+        return [link.absent_probability for link in one.links if link.status is LinkStatus.NEW]
+
+    def width(one: Session) -> float:
+        assert one.comparison is not None
+        assert one.comparison.ci95_percent is not None
+        return one.comparison.ci95_percent[1] - one.comparison.ci95_percent[0]
+
+    assert (lone(session), lone(plain)) == ([0.8], [None])
+    assert width(session) > width(plain), "the doubt widens the interval that the reader is shown"
+    session.do(tools.delete(session.board, B, 2))
+    assert lone(session) == [None, 0.8], "what it left alone is not known, what was alone is as before"
+    session.undo()
+    session.do(tools.paint(session.board, F, 4, disc(session, F, 105, 99, 3)))
+    assert lone(session) == [None]
+    session.undo()
+    assert lone(session) == [0.8]

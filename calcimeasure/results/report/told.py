@@ -6,12 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from calcimeasure.comparison import lone
 from calcimeasure.comparison.records import Comparison, LinkStatus
-from calcimeasure.deposits import Origin
-from calcimeasure.errors import UsageError
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.results.report.words import NARROW, number
-from calcimeasure.segmentation import get_segmenter
 
 # What a reader sees of it: below, both numbers look the same on the page.
 _SEEN = 0.002
@@ -43,17 +41,10 @@ def limit_of_detection(comparison: Comparison, record: Mapping[str, Any]) -> flo
     What was declared comes first; else it is the segmenter's, where it alone found the deposits of both films.
     """
     declared = (record.get("settings") or {}).get("limit_of_detection_mm2")
-    if declared is not None:
-        return float(declared)
     films = (comparison.baseline, comparison.followup)
-    methods = {film.labels.method.partition("/")[0] for film in films}
-    if len(methods) > 1 or any(deposit.origin is not Origin.AUTO for film in films for deposit in film.deposits):
-        return None
-    try:
-        return get_segmenter(methods.pop()).limit_of_detection_mm2
-    except UsageError:
-        # Labels that were made elsewhere.
-        return None
+    return lone.limit_of_detection(
+        films, None if declared is None else float(declared), [film.labels for film in films]
+    )
 
 
 def limit_words(limit_mm2: float | None) -> str:

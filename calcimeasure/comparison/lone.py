@@ -1,0 +1,89 @@
+"""Deposits found on one film only: whether the other film really lacks them, and what it would have shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from calcimeasure.comparison.alignment import inverse
+from calcimeasure.comparison.records import Alignment, Link, LinkStatus
+from calcimeasure.comparison.seen_again import Sight, presence_of
+from calcimeasure.deposits import DepositLabels, Origin
+from calcimeasure.errors import UsageError
+from calcimeasure.measurement.records import FilmMeasurement
+from calcimeasure.segmentation import get_segmenter
+
+LONE = (LinkStatus.NEW, LinkStatus.RESOLVED)
+# Where the other film cannot tell.
+_OPEN = 0.5
+
+
+def found_by_program(measured: Sequence[FilmMeasurement]) -> bool:
+    """Return whether nobody touched the deposits: a person who leaves one out has looked for it."""
+    return all(deposit.origin is Origin.AUTO for film in measured for deposit in film.deposits)
+
+
+def limit_of_detection(
+    measured: Sequence[FilmMeasurement], given: float | None, labels: Iterable[DepositLabels]
+) -> float | None:
+    """Return the area in mm2 of a deposit that would be found 95 times in 100.
+
+    Parameters
+    ----------
+    measured
+        Both films.
+    given
+        What whoever read the films stated; it comes first.
+    labels
+        What the deposits of both films started from: their segmenter's limit counts where nobody touched them.
+
+    Returns
+    -------
+    float or None
+        None where nobody knows.
+    """
+    methods = {one.method.partition("/")[0] for one in labels}
+    if given is not None or len(methods) != 1 or not found_by_program(measured):
+        return given
+    try:
+        return get_segmenter(methods.pop()).limit_of_detection_mm2
+    except UsageError:
+        # Labels that were made elsewhere.
+        return None
+
+
+def with_absences(
+    links: Sequence[Link],
+    measured: Sequence[FilmMeasurement],
+    alignment: Alignment,
+    sights_of: Callable[[], tuple[Sight, Sight]],
+) -> tuple[Link, ...]:
+    """Return the links, new and resolved ones with the probability that the deposit is not on the other film.
+
+    Parameters
+    ----------
+    links
+        Of both films.
+    measured
+        Baseline and follow-up.
+    alignment
+        Baseline to follow-up.
+    sights_of
+        Returns both films ready to be compared place by place; asked only where a deposit is alone.
+    """
+    if not found_by_program(measured) or not any(link.status in LONE for link in links):
+        return tuple(links)
+    sights = sights_of()
+    cells = [sight.on_cells(film.labels.image) for sight, film in zip(sights, measured, strict=True)]
+    back = inverse(alignment, measured[1].film.shape)
+
+    def asked(link: Link) -> Link:
+        new = link.status is LinkStatus.NEW
+        mask = np.isin(cells[new], link.followup_labels if new else link.baseline_labels)
+        way = back if new else alignment
+        seen = presence_of(mask, (cells[new] > 0) & ~mask, sights[new], sights[not new], way)
+        return replace(link, absent_probability=_OPEN if seen is None else seen.absent)
+
+    return tuple(asked(link) if link.status in LONE else link for link in links)
