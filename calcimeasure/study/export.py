@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,14 @@ def export_study(study: Path, state: StudyState, *, folder: Path | None = None) 
     OutputError
         When a table could not be written.
     """
-    target = folder if folder is not None else Store(study).tables
-    for name, rows in rows_of(state).items():
-        columns = TABLES[name]
-        write_whole(target / f"{name}.csv", csv_text(columns, rows).encode())
-        write_whole(target / f"{name}.parquet", parquet_bytes(columns, rows))
-    write_whole(target / DICTIONARY, _dictionary().encode())
+    store = Store(study)
+    target = folder if folder is not None else store.tables
+    with store.beside_runs() if folder is None else nullcontext():
+        for name, rows in rows_of(state).items():
+            columns = TABLES[name]
+            write_whole(target / f"{name}.csv", csv_text(columns, rows).encode())
+            write_whole(target / f"{name}.parquet", parquet_bytes(columns, rows))
+        write_whole(target / DICTIONARY, _dictionary().encode())
     return target
 
 

@@ -90,6 +90,17 @@ class Store:
             self._sweep()
             yield
 
+    @contextmanager
+    def beside_runs(self) -> Iterator[None]:
+        """Write results without being a run: one that starts meanwhile waits before it sweeps."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        held = hold_as_worker(self.root)
+        try:
+            yield
+        finally:
+            if held is not None:
+                held.close()
+
     def _wait_for_orphans(self) -> None:
         """Wait until workers of a run that was killed are gone: they hold the second file."""
         with (self.root / WORKERS_FILE).open("a+b") as file:
@@ -105,7 +116,7 @@ class Store:
         below = ((self.root / folder).rglob(".*") for folder in ("cache", "done", "tables"))
         for left in chain(self.root.glob(".*"), *below):
             if _UNFINISHED.fullmatch(left.name):
-                with suppress(OSError):  # an export beside this run may be at it
+                with suppress(OSError):
                     left.unlink()
 
 

@@ -213,6 +213,22 @@ def test_what_a_killed_run_had_not_finished_writing_is_removed(tmp_path: Path, i
 
 
 @pytest.mark.usefixtures("stubbed_work")
+def test_a_run_waits_for_an_export_before_it_sweeps(tmp_path: Path, inline: Executor, monkeypatch) -> None:
+    study = stubbed(tmp_path, 2)
+    run_study(study, executor=inline)
+    monkeypatch.setattr("calcimeasure.study.store.ORPHANS_LAST_S", 0.1)
+    being_written = study / RESULTS / "tables" / ".films.csv.0clzrdd6"
+    being_written.parent.mkdir(parents=True, exist_ok=True)
+    with Store(study).beside_runs():
+        being_written.write_text("half a ta")
+        with pytest.raises(StudyError, match="still at work"):
+            run_study(study, executor=inline)
+        assert being_written.exists()
+    run_study(study, executor=inline)
+    assert not being_written.exists()
+
+
+@pytest.mark.usefixtures("stubbed_work")
 def test_another_margin_compares_again_and_reads_nothing(tmp_path: Path, inline: Executor) -> None:
     study = stubbed(tmp_path, 3)
     run_study(study, executor=inline)
