@@ -18,7 +18,7 @@ from outline_patches import OutlinePatches
 from torch.nn import functional
 from unet import CompactUNet, OutlineNetwork, export
 
-WIDTH, CHANNELS = 12, 4
+CHANNELS = 4
 # Cells: an area smaller than this is not asked more exactly than this.
 _AREA_FLOOR = 3.0
 _SHARP = 0.02
@@ -53,7 +53,7 @@ def main() -> None:
     paths = training_films(options)
     torch.manual_seed(0)
     model = train(
-        CompactUNet(WIDTH, CHANNELS, outputs=2),
+        CompactUNet(CHANNELS, outputs=2),
         OutlinePatches(paths),
         options.work / "outlines.pt",
         loss_of=loss_of,

@@ -9,6 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+# Channels of the full grid and of the four coarser ones. Processors that know bfloat16 want multiples of 16.
+WIDTHS = (16, 32, 64, 128, 192)
+
 
 class Block(nn.Module):
     """Two 3 x 3 convolutions with batch normalisation."""
@@ -32,25 +35,26 @@ class Block(nn.Module):
 class CompactUNet(nn.Module):
     """A U-Net (Ronneberger 2015) of four levels that halves the grid at once, to be quick on a CPU.
 
-    Input (n, channels, rows, cols) with sides divisible by 16, output (n, outputs, rows, cols), logits first.
+    Input (n, channels, rows, cols) with sides divisible by 16, output (n, outputs, rows, cols), logits first. Most
+    weights lie where the grid is coarse: there they cost little time, and they see bone and deposit together.
     """
 
-    def __init__(self, width: int = 16, channels: int = 2, outputs: int = 1) -> None:
+    def __init__(self, channels: int = 2, outputs: int = 1, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
-        w = width
+        w, a, b, c, d = widths
         self.channels = channels
         self.stem = nn.Sequential(
             nn.Conv2d(channels, w, 3, padding=1, bias=False), nn.BatchNorm2d(w), nn.ReLU(inplace=True)
         )
-        self.down1 = Block(w * 4, w * 2)
-        self.down2 = Block(w * 2, w * 3)
-        self.down3 = Block(w * 3, w * 4)
-        self.down4 = Block(w * 4, w * 6)
-        self.up3 = Block(w * 6 + w * 4, w * 4)
-        self.up2 = Block(w * 4 + w * 3, w * 3)
-        self.up1 = Block(w * 3 + w * 2, w * 2)
+        self.down1 = Block(w * 4, a)
+        self.down2 = Block(a, b)
+        self.down3 = Block(b, c)
+        self.down4 = Block(c, d)
+        self.up3 = Block(d + c, c)
+        self.up2 = Block(c + b, b)
+        self.up1 = Block(b + a, a)
         self.head = nn.Sequential(
-            nn.Conv2d(w * 2, w * 4, 1), nn.PixelShuffle(2), nn.Conv2d(w, w, 3, padding=1), nn.ReLU(inplace=True)
+            nn.Conv2d(a, w * 4, 1), nn.PixelShuffle(2), nn.Conv2d(w, w, 3, padding=1), nn.ReLU(inplace=True)
         )
         self.last = nn.Conv2d(w * 2, outputs, 3, padding=1)
 

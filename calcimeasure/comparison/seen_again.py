@@ -42,6 +42,8 @@ HALF_PRESENT, PRESENCE_SD = 0.5, 0.1
 _BLUR_CELLS = 1.0
 _REACH_CELLS = 15
 _RING_CELLS = (2.5, 12.0)
+_GROWTH = 0.15
+"""Of a shadow's radius: by so much the ring keeps away, or the other film's ring would lie on what has grown."""
 _SEARCH_CELLS = 3
 _LEAST_CELLS = 6
 _LEAST_RING = 30
@@ -50,7 +52,11 @@ _GAIN = (0.4, 2.5)
 _SHOWN = 0.9
 _FOUND = 0.25
 """Share of a piece's place that is accepted on the other film, from which it counts as found there: a speck of it is
-not."""
+not. Of what is found in part, the rest is looked for."""
+
+_REST, _LEAST_REST_CELLS = 0.3, 50
+"""Share of a piece, and cells, from which what the other film has not found of it is looked for by itself."""
+_RIM_CELLS = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,13 +133,15 @@ def presence_of(
     if mask.sum() < _LEAST_CELLS:
         return None
     rows, cols = np.nonzero(mask)
+    grown = _GROWTH * float(np.sqrt(mask.sum() / np.pi))
+    reach = _REACH_CELLS + round(grown)
     box = (
-        slice(max(int(rows.min()) - _REACH_CELLS, 0), min(int(rows.max()) + _REACH_CELLS + 1, mask.shape[0])),
-        slice(max(int(cols.min()) - _REACH_CELLS, 0), min(int(cols.max()) + _REACH_CELLS + 1, mask.shape[1])),
+        slice(max(int(rows.min()) - reach, 0), min(int(rows.max()) + reach + 1, mask.shape[0])),
+        slice(max(int(cols.min()) - reach, 0), min(int(cols.max()) + reach + 1, mask.shape[1])),
     )
     inside = mask[box]
     apart = distance_to(inside)
-    ring = (apart > _RING_CELLS[0]) & (apart <= _RING_CELLS[1]) & ~others[box]
+    ring = (apart > _RING_CELLS[0] + grown) & (apart <= _RING_CELLS[1] + grown) & ~others[box]
     own = source.grey[box]
     added = float(own[inside].mean() - np.median(own[ring])) if ring.sum() >= _LEAST_RING else 0.0
     if added <= 0.0:
@@ -239,15 +247,29 @@ def _missing(
             continue
         mapped = np.rint(map_points(there, np.stack([row, col], axis=-1))).astype(np.intp)
         on_film = ((mapped >= 0) & (mapped < np.array(other.image.shape))).all(axis=1)
-        if on_film.mean() < _SHOWN or accepted[tuple(mapped[on_film].T)].mean() > _FOUND:
+        if on_film.mean() < _SHOWN:
             continue
-        mask = cells == number
+        found = np.zeros(len(row), dtype=np.bool_)
+        found[on_film] = accepted[tuple(mapped[on_film].T)]
+        own, mask = proposals.image == number, cells == number
+        if found.mean() > _FOUND:
+            own[row[found], col[found]] = False
+            least = max(_REST * mask.sum(), _LEAST_REST_CELLS)
+            mask = _clear_of_the_rim(sight.on_cells(own.astype(np.uint16)) > 0)
+            if mask.sum() < least:
+                continue
         presence = presence_of(mask, deposits & ~mask, sight, other_sight, there)
         if presence is not None and presence.share >= SEEN:
-            piece = _carried_over(proposals.image == number, mapped, presence.shift, other_sight, back)
+            piece = _carried_over(own, mapped, presence.shift, other_sight, back)
             if piece is not None:
                 pieces.append((*piece, float(proposals.probabilities[number - 1])))
     return pieces
+
+
+def _clear_of_the_rim(rest: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the rest of a piece without the rim that an alignment a little off leaves of it."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RIM_CELLS + 1,) * 2)
+    return np.asarray(cv2.morphologyEx(rest.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0)
 
 
 def _carried_over(

@@ -10,8 +10,8 @@ from calcimeasure.simulation import ChangePlan, draw_plan
 
 # Training and tuning use other seeds (training/README.md). Those from 5 000 000 set the share of a burden that may be
 # unseen (comparison/pair.py), failures among those from 6 000 000 were looked at, and those from 7 000 000 set the bias
-# of the evidence of both films (comparison/joint.py), so validation has moved on.
-FIRST_SEED = 8_000_000
+# of the evidence of both films (comparison/joint.py); those from 8 000 000 and 9 000 000 were looked at, so it moved on.
+FIRST_SEED = 9_100_000
 
 # True ratio of every deposit that stays; None draws a mixture of everything (new, gone, split, merged, thinner).
 CYCLE: tuple[float | None, ...] = (
