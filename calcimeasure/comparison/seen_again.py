@@ -224,7 +224,7 @@ def _missing(
     shown: NDArray[np.bool_],
     step: int,
 ) -> list[Piece]:
-    """Return the source's accepted pieces that are seen on the target, where the target accepted next to nothing."""
+    """Return the source's accepted pieces that are seen on the target; of what that found in part, the rest."""
     sight, proposals = source
     other_sight, other = target
     wanted = np.flatnonzero(proposals.probabilities >= proposals.threshold) + 1

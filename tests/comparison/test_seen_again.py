@@ -19,8 +19,8 @@ from calcimeasure.simulation import ChangePlan, simulate_pair
 class Visits:
     """A simulated pair laid on one another, with proposals made of its truth."""
 
-    def __init__(self, seed: int) -> None:
-        plan = ChangePlan(area_ratio=1.0, new=2, gone=2)
+    def __init__(self, seed: int, area_ratio: float = 1.0) -> None:
+        plan = ChangePlan(area_ratio=area_ratio, new=2, gone=2)
         self.pair = simulate_pair(np.random.default_rng(seed), plan=plan, deposits=9, spacing_mm=0.25)
         self.films = (self.pair.baseline, self.pair.followup)
         self.anatomies = tuple(find_anatomy(side.film) for side in self.films)
@@ -106,6 +106,32 @@ def test_a_speck_of_it_is_not_the_deposit(visits):
     truth = visits.films[1].labels.image
     covered = [(found & (truth == label)).sum() / (truth == label).sum() for label in missed]
     assert np.mean(np.array(covered) > 0.5) >= 0.7, covered
+
+
+def test_of_what_is_found_in_part_the_rest_is_added(visits):
+    there = visits.pair.truth.followup.deposits
+    labels = [link.followup_labels[0] for link in visits.links("matched")]
+    halved = [label for label in labels if there[label - 1].area_mm2 >= 8.0 and there[label - 1].kind != "stipple"]
+    assert halved
+    proposals = visits.proposals(1)
+    image = proposals.image.copy()
+    for label in halved:
+        rows, cols = np.nonzero(image == label)
+        away = rows < np.quantile(rows, 0.55)
+        image[rows[away], cols[away]] = 0
+    _, after = visits.looked(visits.proposals(0), proposals.repainted(image, proposals.probabilities))
+    found, truth = accept(after).image > 0, visits.films[1].labels.image
+    covered = {label: (found & (truth == label)).sum() / (truth == label).sum() for label in halved}
+    assert all(share > 0.75 for share in covered.values()), covered
+
+
+@pytest.mark.parametrize("area_ratio", [0.6, 1.6])
+def test_what_has_shrunk_or_grown_is_left_so(area_ratio: float):
+    visits = Visits(8803, area_ratio)
+    baseline, followup = visits.proposals(0), visits.proposals(1)
+    before, after = visits.looked(baseline, followup)
+    for looked, given in ((before, baseline), (after, followup)):
+        assert (looked.image > 0).sum() <= 1.01 * (given.image > 0).sum()
 
 
 def _near(mask: np.ndarray) -> tuple[slice, slice]:
