@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from calcimeasure.comparison.intervals import IntervalModel, LogRatio, Variances, holm, percent
-from calcimeasure.comparison.records import Interval, Link, LinkStatus, Registration, Verdict
+from calcimeasure.comparison.records import UNMATCHED, Interval, Link, LinkStatus, Registration, Verdict
 from calcimeasure.comparison.sides import PairRatio, Plane, Side, burden, check_links, plane_of, sides_of, whole
 from calcimeasure.comparison.verdict import (
     Decision,
@@ -29,7 +29,6 @@ METHOD_WARNING = (
     "A deposit was painted by a person on one film and measured automatically on the other; its interval is wider."
 )
 PROCESSING_WARNING = "The two films were processed differently; the intervals are wider."
-_UNMATCHED = (LinkStatus.NEW, LinkStatus.RESOLVED)
 _NOT_EVALUABLE = LinkStatus.NOT_EVALUABLE
 NO_FIELD_REASON = "Deposits are there, but none that both films show and that can be compared."
 
@@ -280,7 +279,7 @@ def _complete_links(links: tuple[Link, ...], pair: _Pair) -> tuple[Link, ...]:
             ci95_percent=None,
             detectable=None,
         )
-        if link.status in _UNMATCHED:
+        if link.status in UNMATCHED:
             link = replace(link, detectable=_shows(link, pair))
         elif link.status is not _NOT_EVALUABLE:
             mismatch = abs(before.painted_share - after.painted_share)
@@ -333,7 +332,7 @@ def _changed(links: tuple[Link, ...], pair: _Pair) -> tuple[int, ...]:
     return tuple(
         number
         for number, (link, (one, two)) in enumerate(zip(links, pair.sides, strict=True), start=1)
-        if (link.status in _UNMATCHED or link.detectable) and (one.area_px > 0.0 or two.area_px > 0.0)
+        if (link.status in UNMATCHED or link.detectable) and (one.area_px > 0.0 or two.area_px > 0.0)
     )
 
 

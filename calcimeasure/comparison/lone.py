@@ -8,14 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from calcimeasure.comparison.alignment import inverse
-from calcimeasure.comparison.records import Alignment, Link, LinkStatus
+from calcimeasure.comparison.records import UNMATCHED, Alignment, Link, LinkStatus
 from calcimeasure.comparison.seen_again import Sight, presence_of
 from calcimeasure.deposits import DepositLabels, Origin
 from calcimeasure.errors import UsageError
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.segmentation import get_segmenter
 
-LONE = (LinkStatus.NEW, LinkStatus.RESOLVED)
 # Where the other film cannot tell.
 _OPEN = 0.5
 
@@ -73,7 +72,7 @@ def with_absences(
     sights_of
         Returns both films ready to be compared place by place; asked only where a deposit is alone.
     """
-    if not found_by_program(measured) or not any(link.status in LONE for link in links):
+    if not found_by_program(measured) or not any(link.status in UNMATCHED for link in links):
         return tuple(links)
     sights = sights_of()
     cells = [sight.on_cells(film.labels.image) for sight, film in zip(sights, measured, strict=True)]
@@ -86,4 +85,4 @@ def with_absences(
         seen = presence_of(mask, (cells[new] > 0) & ~mask, sights[new], sights[not new], way)
         return replace(link, absent_probability=_OPEN if seen is None else seen.absent)
 
-    return tuple(asked(link) if link.status in LONE else link for link in links)
+    return tuple(asked(link) if link.status in UNMATCHED else link for link in links)

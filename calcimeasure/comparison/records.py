@@ -40,6 +40,10 @@ class LinkStatus(StrEnum):
     NOT_EVALUABLE = "not_evaluable"
 
 
+UNMATCHED = (LinkStatus.NEW, LinkStatus.RESOLVED)
+"""Of deposits that one film shows alone."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Link:
     """The same deposit or deposits on both films. Areas are sums over the group, within the common field.

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from calcimeasure.anatomy import Anatomy
-from calcimeasure.anatomy.filters import blur, distance_to
+from calcimeasure.anatomy.filters import blur, disc, distance_to, opened
 from calcimeasure.comparison.alignment import inverse, map_points
 from calcimeasure.comparison.common_field import CommonField
 from calcimeasure.comparison.records import Alignment
@@ -33,6 +33,7 @@ from calcimeasure.learned.outlines import seen_by_outlines
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import footprint
 from calcimeasure.segmentation.protocol import Proposals
+from calcimeasure.windows import widened, window_of
 
 SEEN = 0.65
 """Presence from which a shadow is on both films. Development pairs: 0.5 to 1.1 for nine in ten unchanged deposits,
@@ -130,15 +131,12 @@ def presence_of(
     Presence
         None where the shadow is too small or has too little around it to tell.
     """
-    if mask.sum() < _LEAST_CELLS:
+    own_window = window_of(mask)
+    if own_window is None or mask.sum() < _LEAST_CELLS:
         return None
-    rows, cols = np.nonzero(mask)
     grown = _GROWTH * float(np.sqrt(mask.sum() / np.pi))
     reach = _REACH_CELLS + round(grown)
-    box = (
-        slice(max(int(rows.min()) - reach, 0), min(int(rows.max()) + reach + 1, mask.shape[0])),
-        slice(max(int(cols.min()) - reach, 0), min(int(cols.max()) + reach + 1, mask.shape[1])),
-    )
+    box = widened(own_window, (reach, reach), mask.shape)
     inside = mask[box]
     apart = distance_to(inside)
     ring = (apart > _RING_CELLS[0] + grown) & (apart <= _RING_CELLS[1] + grown) & ~others[box]
@@ -247,15 +245,17 @@ def _missing(
             continue
         mapped = np.rint(map_points(there, np.stack([row, col], axis=-1))).astype(np.intp)
         on_film = ((mapped >= 0) & (mapped < np.array(other.image.shape))).all(axis=1)
-        if on_film.mean() < _SHOWN:
-            continue
         found = np.zeros(len(row), dtype=np.bool_)
         found[on_film] = accepted[tuple(mapped[on_film].T)]
+        too_little_left = found.mean() > 1.0 - _REST / 2.0  # rims or not
+        if on_film.mean() < _SHOWN or too_little_left:
+            continue
         own, mask = proposals.image == number, cells == number
         if found.mean() > _FOUND:
             own[row[found], col[found]] = False
             least = max(_REST * mask.sum(), _LEAST_REST_CELLS)
-            mask = _clear_of_the_rim(sight.on_cells(own.astype(np.uint16)) > 0)
+            # An alignment a little off leaves a rim.
+            mask = opened(sight.on_cells(own.astype(np.uint16)) > 0, disc(_RIM_CELLS))
             if mask.sum() < least:
                 continue
         presence = presence_of(mask, deposits & ~mask, sight, other_sight, there)
@@ -264,12 +264,6 @@ def _missing(
             if piece is not None:
                 pieces.append((*piece, float(proposals.probabilities[number - 1])))
     return pieces
-
-
-def _clear_of_the_rim(rest: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the rest of a piece without the rim that an alignment a little off leaves of it."""
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RIM_CELLS + 1,) * 2)
-    return np.asarray(cv2.morphologyEx(rest.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0)
 
 
 def _carried_over(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from calcimeasure.comparison.records import Link, LinkStatus, Registration
+from calcimeasure.comparison.records import UNMATCHED, Link, LinkStatus, Registration
 from calcimeasure.deposits import AreaMethod, Finding
 from calcimeasure.errors import LabelsError
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
@@ -176,7 +176,7 @@ def _side(link: Link, film: FilmMeasurement, which: Film, *, repeat: bool) -> Si
     counted = [deposit for deposit in deposits if deposit.finding is Finding.CALCINOSIS]
     area = fraction * math.fsum(deposit.area_px for deposit in counted)
     painted = fraction * math.fsum(d.area_px for d in counted if d.area_method is AreaMethod.OUTLINE)
-    unmatched = link.status in (LinkStatus.NEW, LinkStatus.RESOLVED)
+    unmatched = link.status in UNMATCHED
     repeat = repeat and all(deposit.area_se_repeat_px is not None for deposit in deposits)
     return Side(
         area_px=area,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.comparison.lone import LONE, found_by_program
-from calcimeasure.comparison.records import Comparison, Link, LinkStatus
+from calcimeasure.comparison.lone import found_by_program
+from calcimeasure.comparison.records import UNMATCHED, Comparison, Link, LinkStatus
 from calcimeasure.readings.board import Which
 from calcimeasure.readings.live import LiveFilm
 
@@ -80,6 +80,6 @@ class LoneDeposits:
 def _place(link: Link) -> tuple[Which, int] | None:
     """Return film and label of a deposit that is alone in its link and on its film; None for any other link."""
     labels = (*link.baseline_labels, *link.followup_labels)
-    if link.status not in LONE or len(labels) != 1:
+    if link.status not in UNMATCHED or len(labels) != 1:
         return None
     return (Which.FOLLOWUP if link.status is LinkStatus.NEW else Which.BASELINE), labels[0]
