@@ -139,7 +139,7 @@ class LiveLinks:
             {label: self._known[which][number].reasons for label, number in enumerate(numbers[which], start=1)}
             for which in SIDES
         )
-        return Known(overlaps=self._overlaps(numbers), reasons=(reasons[0], reasons[1]))
+        return Known(overlaps=self._overlaps(numbers), reasons=(reasons[0], reasons[1]), alignment=self.alignment)
 
     def _describe(self, which: Which, row: NDArray[np.int64], col: NDArray[np.int64]) -> _Deposit:
         size = self._sizes[which]
