@@ -2,9 +2,9 @@
 
 Deposits that lie on one another after alignment are joined; those that touch only by the alignment's uncertainty are
 joined where nothing better is there for one of the two, the best first, so that neighbours do not chain. Two of like
-size that are left over a few millimetres apart are joined as well: that a deposit went and another one came beside it is
-far rarer than a finger that lies otherwise than the alignment says. What hangs together is one link, and its areas are
-summed: a deposit that splits changes no area by splitting.
+size that are left over a few millimetres apart are joined as well: that a deposit went and another one came beside it
+is far rarer than a finger that lies otherwise than the alignment says. What hangs together is one link, and its areas
+are summed: a deposit that splits changes no area by splitting.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SIZE_WEIGHT_MM = 0.5
 """What a factor e of size between two deposits weighs against their distance in mm, in choosing partners."""
 STRAYED_MM, STRAYED_SIZE = 5.0, 2.0
 """How far apart, and of sizes how different, two lone deposits may be that still are one. Of 300 simulated pairs (seeds
-from 9 100 000) the nine that were left over on both films lay 1.7 to 4.6 mm apart, their sizes within a factor of 1.5."""
+from 9 100 000) the nine left over on both films lay 1.7 to 4.6 mm apart, their sizes within a factor of 1.5."""
 STEADY_MM = 10.0
 """A deposit so near that lies on its partner shows that the alignment holds: nothing has strayed beside it."""
 LEAST_SHOWN = 0.9
@@ -193,7 +193,7 @@ def _strayed(
 def _placed_centres(
     baseline: FilmMeasurement, followup: FilmMeasurement, alignment: Alignment
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return where each film's deposits have their centres, in mm on one of the films, as `find_overlaps` places them."""
+    """Return the centres of each film's deposits in mm on one of the films, placed as `find_overlaps` does."""
     first, second = (
         np.array([(d.centroid_row, d.centroid_col) for d in film.deposits]).reshape(-1, 2)
         for film in (baseline, followup)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from calcimeasure.anatomy import find_anatomy
 from calcimeasure.comparison.alignment import inverse
 from calcimeasure.comparison.records import UNMATCHED, Alignment, Link, LinkStatus
-from calcimeasure.comparison.seen_again import Sight, presence_of
+from calcimeasure.comparison.seen_again import presence_of, sight_of
 from calcimeasure.deposits import DepositLabels, Origin
 from calcimeasure.errors import UsageError
 from calcimeasure.measurement.records import FilmMeasurement
@@ -57,7 +58,6 @@ def with_absences(
     links: Sequence[Link],
     measured: Sequence[FilmMeasurement],
     alignment: Alignment,
-    sights_of: Callable[[], tuple[Sight, Sight]],
 ) -> tuple[Link, ...]:
     """Return the links, new and resolved ones with the probability that the deposit is not on the other film.
 
@@ -69,12 +69,10 @@ def with_absences(
         Baseline and follow-up.
     alignment
         Baseline to follow-up.
-    sights_of
-        Returns both films ready to be compared place by place; asked only where a deposit is alone.
     """
     if not found_by_program(measured) or not any(link.status in UNMATCHED for link in links):
         return tuple(links)
-    sights = sights_of()
+    sights = [sight_of(film.film, film.anatomy or find_anatomy(film.film)) for film in measured]
     cells = [sight.on_cells(film.labels.image) for sight, film in zip(sights, measured, strict=True)]
     back = inverse(alignment, measured[1].film.shape)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from calcimeasure.anatomy import Anatomy, find_anatomy
+from calcimeasure.comparison.carried import ratio_of_both
 from calcimeasure.comparison.change import assess_change
 from calcimeasure.comparison.common_field import CommonField, common_field
 from calcimeasure.comparison.identity import IdentityCheck, check_identity
@@ -28,14 +29,14 @@ from calcimeasure.comparison.records import (
     Verdict,
 )
 from calcimeasure.comparison.registration import register
-from calcimeasure.comparison.seen_again import Sight, look_again, sight_of
+from calcimeasure.comparison.seen_again import look_again, sight_of
 from calcimeasure.comparison.self_check import self_check as run_self_check
 from calcimeasure.comparison.verdict import checked_margin
 from calcimeasure.comparison.warned import film_warnings, processing_warnings, refusal_reasons, spacing_warnings
 from calcimeasure.deposits import DepositLabels, Origin
 from calcimeasure.errors import UsageError
 from calcimeasure.measurement import measure_film
-from calcimeasure.measurement.pair import AreaRatio, area_ratio
+from calcimeasure.measurement.pair import AreaRatio
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation import accept, get_segmenter
@@ -63,11 +64,6 @@ class _Film:
     film: Radiograph
     anatomy: Anatomy
     labels: DepositLabels | None
-
-    @cached_property
-    def sight(self) -> Sight:
-        """The film ready to be compared place by place; made when it is first asked for."""
-        return sight_of(self.film, self.anatomy)
 
 
 def compare(
@@ -169,12 +165,7 @@ def compare(
         for side, found in zip((first, second), labels, strict=True)
     )
     begin("Linking")
-    links = with_absences(
-        link_deposits(measured[0], measured[1], alignment, field),
-        measured,
-        alignment,
-        lambda: (first.sight, second.sight),
-    )
+    links = with_absences(link_deposits(measured[0], measured[1], alignment, field), measured, alignment)
     begin("Judging")
     comparison = judge(
         measured[0],
@@ -206,7 +197,7 @@ def judge(
     margin_ratio: Interval = DEFAULT_MARGIN,
     repositioning_sd: float | None = None,
     limit_of_detection_mm2: float | None = None,
-    ratio_of: RatioOf = area_ratio,
+    ratio_of: RatioOf | None = None,
 ) -> Comparison:
     """Return the verdict on a measured and linked pair: the last step of `compare`, and what a viewer follows live.
 
@@ -228,7 +219,7 @@ def judge(
     limit_of_detection_mm2
         Area that whoever read the films would have found 95 times in 100; None where it is not known.
     ratio_of
-        `area_ratio`, or what remembers its answers.
+        `ratio_of_both` for this alignment, or what remembers its answers.
     """
     change = assess_change(
         links,
@@ -242,7 +233,7 @@ def judge(
         followup_lod_px=_in_pixels(limit_of_detection_mm2, followup),
         baseline_detection_se_px=_unseen_px(baseline),
         followup_detection_se_px=_unseen_px(followup),
-        pair_ratios=_pair_ratios(links, baseline, followup, ratio_of),
+        pair_ratios=_pair_ratios(links, baseline, followup, ratio_of or partial(ratio_of_both, alignment=alignment)),
     )
     told = change.comparison_fields()
     told["warnings"] = _once(
@@ -298,7 +289,8 @@ def _labels_of_both(
 
     before, after = _of_both(propose, first, second, at_once=at_once)
     before, after = judge_together(before, after, alignment, field)
-    before, after = look_again((first.sight, before), (second.sight, after), alignment, field)
+    sights = [sight_of(side.film, side.anatomy) for side in (first, second)]
+    before, after = look_again((sights[0], before), (sights[1], after), alignment, field)
     return accept(before), accept(after)
 
 

@@ -29,6 +29,7 @@ from calcimeasure.comparison.alignment import inverse, map_points
 from calcimeasure.comparison.common_field import CommonField
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.learned.film_input import Prepared, prepared
+from calcimeasure.learned.kept import kept_with_film
 from calcimeasure.learned.outlines import seen_by_outlines
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import footprint
@@ -101,8 +102,9 @@ class Presence:
         return float(1.0 / (1.0 + np.exp(np.clip((self.share - HALF_PRESENT) / PRESENCE_SD, -30.0, 30.0))))
 
 
+@kept_with_film
 def sight_of(film: Radiograph, anatomy: Anatomy) -> Sight:
-    """Return a film made ready to be compared place by place."""
+    """Return a film made ready to be compared place by place, once a film."""
     seen = prepared(film, anatomy)
     return Sight(
         film=film,
@@ -260,20 +262,37 @@ def _missing(
                 continue
         presence = presence_of(mask, deposits & ~mask, sight, other_sight, there)
         if presence is not None and presence.share >= SEEN:
-            piece = _carried_over(own, mapped, presence.shift, other_sight, back)
+            piece = _outlined_there(own, mapped, presence.shift, other_sight, back)
             if piece is not None:
                 pieces.append((*piece, float(proposals.probabilities[number - 1])))
     return pieces
 
 
-def _carried_over(
+def carried_mask(
     mask: NDArray[np.bool_],
     mapped: NDArray[np.intp],
     shift: tuple[int, int],
     target: Sight,
     back: Alignment,
 ) -> tuple[NDArray[np.bool_], tuple[int, int]] | None:
-    """Return a piece of one film on the other's pixels, its outline found there anew; None where nothing is left."""
+    """Return a piece of one film where it lies on the other, on that film's pixels.
+
+    Parameters
+    ----------
+    mask
+        The piece, on its own film's pixels.
+    mapped
+        Where its pixels lie on the other film, (pixels, 2).
+    shift
+        (rows, columns) of the other film's cells by which it lies elsewhere than expected, as `Presence` tells.
+    target, back
+        The other film, and the alignment from it to the piece's own.
+
+    Returns
+    -------
+    tuple or None
+        A window of the other film and its first row and column; None where nothing is left.
+    """
     moved = (round(shift[0] * target.factor[0]), round(shift[1] * target.factor[1]))
     first = np.maximum(mapped.min(axis=0) + moved - 3, 0)
     last = np.minimum(mapped.max(axis=0) + moved + 4, target.film.shape)
@@ -285,9 +304,21 @@ def _carried_over(
     inside = ((origin >= 0) & (origin < np.array(mask.shape))).all(axis=-1)
     piece = np.zeros(row.shape, dtype=np.bool_)
     piece[inside] = mask[tuple(origin[inside].T)]
-    if not piece.any():
+    return (piece, (int(first[0]), int(first[1]))) if piece.any() else None
+
+
+def _outlined_there(
+    mask: NDArray[np.bool_],
+    mapped: NDArray[np.intp],
+    shift: tuple[int, int],
+    target: Sight,
+    back: Alignment,
+) -> tuple[NDArray[np.bool_], tuple[int, int]] | None:
+    """Return a piece of one film on the other's pixels, its outline found there anew; None where nothing is left."""
+    carried = carried_mask(mask, mapped, shift, target, back)
+    if carried is None:
         return None
-    found, box = footprint(target.film, piece, (int(first[0]), int(first[1])), seen=target.seen)
+    found, box = footprint(target.film, *carried, seen=target.seen)
     return (found, (box[0].start, box[1].start)) if found.any() else None
 
 

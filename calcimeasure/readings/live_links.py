@@ -25,10 +25,11 @@ from calcimeasure.comparison.overlap import (
     region_points,
     tolerances,
 )
+from calcimeasure.comparison.pair import RatioOf
 from calcimeasure.comparison.records import Alignment, Link
 from calcimeasure.deposits import AreaMethod, Origin
 from calcimeasure.measurement.edge import Edge
-from calcimeasure.measurement.pair import AreaRatio, area_ratio
+from calcimeasure.measurement.pair import AreaRatio
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.readings.board import Which
@@ -220,24 +221,31 @@ def _together(known: Mapping[int, _Deposit], numbers: list[int]) -> RegionPoints
 
 
 class RatioMemory:
-    """`area_ratio`, asked once of the same two edges of deposits of the same origin."""
+    """What says how much a deposit's area changed, asked once of the same two edges of deposits of the same origin.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    ratio_of
+        Asked: its answer may depend on the deposits and on what is measured anew with them.
+    """
+
+    def __init__(self, ratio_of: RatioOf) -> None:
+        self._ratio_of = ratio_of
         self._known: dict[tuple[int, int, Origin, Origin], tuple[Edge, Edge, AreaRatio | None]] = {}
 
     def __call__(
         self, baseline: FilmMeasurement, baseline_label: int, followup: FilmMeasurement, followup_label: int
     ) -> AreaRatio | None:
-        """Return what `area_ratio` does."""
+        """Return what `ratio_of` does."""
         edges = baseline.edges.get(baseline_label), followup.edges.get(followup_label)
         first, second = baseline.deposits[baseline_label - 1], followup.deposits[followup_label - 1]
         if edges[0] is None or edges[1] is None or AreaMethod.OUTLINE in {first.area_method, second.area_method}:
-            return area_ratio(baseline, baseline_label, followup, followup_label)
+            return self._ratio_of(baseline, baseline_label, followup, followup_label)
         key = (id(edges[0]), id(edges[1]), first.origin, second.origin)
         known = self._known.get(key)
         if known is None or known[0] is not edges[0] or known[1] is not edges[1]:
             if len(self._known) >= MOST_REMEMBERED:
                 self._known.clear()
-            ratio = area_ratio(baseline, baseline_label, followup, followup_label)
+            ratio = self._ratio_of(baseline, baseline_label, followup, followup_label)
             known = self._known[key] = (edges[0], edges[1], ratio)  # holding them keeps their ids theirs
         return known[2]

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from calcimeasure.comparison.carried import ratio_of_both
 from calcimeasure.comparison.lone import limit_of_detection
 from calcimeasure.comparison.pair import judge
 from calcimeasure.comparison.records import Comparison, Link
@@ -115,9 +117,9 @@ class Session:
         }
         if place is not None and not read_only:
             self._take(place, autosave_s)
-        self._ratio_of = RatioMemory()
         self._lone = LoneDeposits(material.comparison)
         self._links = self._live_links()
+        self._ratio_of = self._remembered_ratios()
         for which, live in self.live.items():
             live.start(self.board, self._measured(which))
         if self._links is not None:
@@ -294,6 +296,12 @@ class Session:
         if start is None or common is None or start.alignment is None:
             return None
         return LiveLinks(self.material.films, start.alignment, common)
+
+    def _remembered_ratios(self) -> RatioMemory | None:
+        start = self.material.comparison
+        if start is None or start.alignment is None:
+            return None
+        return RatioMemory(partial(ratio_of_both, alignment=start.alignment))
 
     def _judged(self) -> Comparison | None:
         start = self.material.comparison

@@ -98,7 +98,7 @@ def test_no_deposit_on_one_film_leaves_nothing_to_relate(material_of: Callable[.
 def test_a_ratio_is_remembered_of_the_very_edges_only(material: Material) -> None:
     session = Session(material)
     first, second = session.measurement(B), session.measurement(F)
-    memory = RatioMemory()
+    memory = RatioMemory(area_ratio)
     assert memory(first, 1, second, 1) == area_ratio(first, 1, second, 1)
     assert memory(first, 1, second, 1) is memory(first, 1, second, 1)
     other = replace(second, edges={**second.edges, 1: second.edges[2]})
