@@ -11,8 +11,9 @@ import pytest
 
 from calcimeasure.anatomy import Anatomy, find_anatomy
 from calcimeasure.comparison.alignment import map_points
+from calcimeasure.comparison.bone_scale import BoneScale
 from calcimeasure.comparison.records import Alignment
-from calcimeasure.comparison.registration import fit_similarity, register
+from calcimeasure.comparison.registration import Fit, fit_similarity, register
 from calcimeasure.radiograph import Radiograph, Spacing
 from calcimeasure.simulation import SimulatedPair, simulate_film
 
@@ -259,3 +260,22 @@ def test_spacing_is_not_guessed(hand: Radiograph, lay_down: LayDown) -> None:
     registration, _ = register(moved.first, bare, moved.first_anatomy, find_anatomy(bare))
     assert registration.status == "ok"
     assert registration.scale == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("share", "correlation", "log_se", "good"),
+    [
+        pytest.param(0.90, 0.93, 0.001, True, id="one limb"),
+        pytest.param(0.60, 0.93, 0.002, True, id="one limb, its fingers spread"),
+        pytest.param(0.50, 0.93, 0.002, False, id="too little of it fits"),
+        pytest.param(0.60, 0.88, 0.002, False, id="not alike enough"),
+        pytest.param(0.60, 0.93, 0.004, False, id="nor are its bones even"),
+        pytest.param(0.98, 0.95, 0.006, False, id="another person's hand, bent to fit"),
+        pytest.param(0.98, 0.96, 0.006, True, id="alike enough for uneven bones"),
+    ],
+)
+def test_which_fits_show_the_same_limb(share: float, correlation: float, log_se: float, good: bool) -> None:
+    scale = BoneScale(log_scale=0.0, log_se=log_se, windows=50)
+    same = Alignment(matrix=np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
+    fit = Fit(alignment=same, share=share, correlation=correlation, rms_px=0.5, bone_scale=scale)
+    assert fit.good is good
