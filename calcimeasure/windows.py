@@ -9,6 +9,18 @@ Window = tuple[slice, slice]
 """Rows and columns of a film."""
 
 
+def window_at(corner: tuple[int, int], shape: tuple[int, ...]) -> Window:
+    """Return the window of something of a shape whose first row and column are known."""
+    rows, cols = (slice(first, first + size) for first, size in zip(corner, shape, strict=True))
+    return (rows, cols)
+
+
+def part_of(outer: Window, inner: Window) -> Window:
+    """Return where in one window another one lies, in the first one's own rows and columns."""
+    rows, cols = (slice(b.start - a.start, b.stop - a.start) for a, b in zip(outer, inner, strict=True))
+    return (rows, cols)
+
+
 def joined(first: Window, second: Window) -> Window:
     """Return the smallest window that holds both."""
     rows, cols = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True))

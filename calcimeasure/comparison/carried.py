@@ -30,7 +30,7 @@ from calcimeasure.comparison.seen_again import Sight, carried_mask, presence_of,
 from calcimeasure.measurement.coverage import coverage_of, known_px
 from calcimeasure.measurement.pair import AreaRatio, area_ratio
 from calcimeasure.measurement.records import FilmMeasurement
-from calcimeasure.windows import widened, window_of
+from calcimeasure.windows import part_of, widened, window_at, window_of
 
 PULL = 0.67
 AMISS, AMISS_SD = 0.1, 0.8
@@ -196,18 +196,15 @@ def _carried_area(source: _Side, target: _Side, there: Alignment, back: Alignmen
     if carried is None:
         return None
     piece, corner = carried
-    box = (slice(corner[0], corner[0] + piece.shape[0]), slice(corner[1], corner[1] + piece.shape[1]))
+    box = window_at(corner, piece.shape)
     shared = int((piece & target.mask[box]).sum())
     if 2 * shared < LEAST_AGREEMENT * (int(piece.sum()) + int(target.mask[own_window].sum())):
         return None
     # What else is known counts as far as it does for the target's own outline: an edit farther away changes neither.
     known = widened(own_window, known_px(seen), target.image.shape)
     window = widened(box, known_px(seen), target.image.shape)
-    meant = np.zeros([side.stop - side.start for side in window], dtype=np.bool_)
-    meant[
-        box[0].start - window[0].start : box[0].stop - window[0].start,
-        box[1].start - window[1].start : box[1].stop - window[1].start,
-    ] = piece
+    meant = np.zeros_like(target.mask[window])
+    meant[part_of(window, box)] = piece
     others = np.zeros_like(target.mask)
     others[known] = (target.image[known] != 0) & ~target.mask[known]
     meant &= ~others[window]

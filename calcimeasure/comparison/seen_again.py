@@ -34,7 +34,7 @@ from calcimeasure.learned.outlines import seen_by_outlines
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import footprint
 from calcimeasure.segmentation.protocol import Proposals
-from calcimeasure.windows import widened, window_of
+from calcimeasure.windows import widened, window_at, window_of
 
 SEEN = 0.65
 """Presence from which a shadow is on both films. Development pairs: 0.5 to 1.1 for nine in ten unchanged deposits,
@@ -331,7 +331,7 @@ def _with_pieces(side: tuple[Sight, Proposals], pieces: list[Piece]) -> Proposal
     probabilities = list(proposals.probabilities)
     accepted = np.concatenate([[False], proposals.probabilities >= proposals.threshold])
     for mask, corner, probability in pieces:
-        view = image[corner[0] : corner[0] + mask.shape[0], corner[1] : corner[1] + mask.shape[1]]
+        view = image[window_at(corner, mask.shape)]
         numbers = np.concatenate([accepted, np.ones(len(probabilities) - len(proposals), dtype=np.bool_)])
         view[mask & ~numbers[view]] = len(probabilities) + 1
         probabilities.append(probability)

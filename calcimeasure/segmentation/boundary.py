@@ -17,7 +17,7 @@ from calcimeasure.measurement.area import Crop, describe_crop, half_width_px, ma
 from calcimeasure.measurement.calibration import estimate_area
 from calcimeasure.measurement.coverage import coverage_of, known_px, outline_of
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.windows import Window, widened
+from calcimeasure.windows import Window, part_of, widened, window_at
 
 _LEAST_AGREEMENT = 0.3
 _MOST_GROWTH = 2.5
@@ -89,10 +89,10 @@ def footprint(
         mask itself comes back.
     """
     reach = (margin_px(half_width_px(mask)),) * 2 if seen is None else known_px(seen)
-    own_box = tuple(slice(first, first + pixels) for first, pixels in zip(corner, mask.shape, strict=True))
+    own_box = window_at(corner, mask.shape)
     box = widened(own_box, reach, film.shape)
     own = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start), dtype=np.bool_)
-    own[_within(box, corner, mask.shape)] = mask
+    own[part_of(box, own_box)] = mask
     taken = np.zeros_like(own)
     if others is not None:
         taken = (others[box] > 0) & (others[box] <= others_up_to) & ~own
@@ -134,29 +134,12 @@ def _seen_once(
     if coverage is None:
         return whole
     found, where = outline_of(coverage, film.shape)
-    kept = tuple(
+    rows, cols = (
         slice(max(side.start, outer.start), max(min(side.stop, outer.stop), side.start, outer.start))
         for side, outer in zip(where, box, strict=True)
     )
-    whole[_inside(box, kept)] = found[_inside(where, kept)]
+    whole[part_of(box, (rows, cols))] = found[part_of(where, (rows, cols))]
     return whole & ~taken
-
-
-def _within(box: Window, corner: tuple[int, int], shape: tuple[int, ...]) -> Window:
-    """Return where in a box of the film something of a shape lies."""
-    rows, cols = (
-        slice(first - side.start, first - side.start + cells)
-        for side, first, cells in zip(box, corner, shape, strict=True)
-    )
-    return rows, cols
-
-
-def _inside(outer: Window, inner: tuple[slice, ...]) -> Window:
-    """Return where in one box of the film another one lies."""
-    rows, cols = (
-        slice(side.start - base.start, side.stop - base.start) for base, side in zip(outer, inner, strict=True)
-    )
-    return rows, cols
 
 
 def _to_area(inside: NDArray[np.bool_], area_px: float) -> NDArray[np.bool_]:
