@@ -23,14 +23,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.comparison.alignment import inverse, map_points
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.comparison.seen_again import Sight, carried_mask, presence_of, sight_of
 from calcimeasure.measurement.coverage import coverage_of, known_px
 from calcimeasure.measurement.pair import AreaRatio, area_ratio
 from calcimeasure.measurement.records import FilmMeasurement
-from calcimeasure.windows import part_of, widened, window_at, window_of
+from calcimeasure.windows import Window, part_of, widened, window_at
 
 PULL = 0.67
 AMISS, AMISS_SD = 0.1, 0.8
@@ -61,55 +63,65 @@ class Carried:
     apart: float
 
 
-def ratio_of_both(
-    baseline: FilmMeasurement,
-    baseline_label: int,
-    followup: FilmMeasurement,
-    followup_label: int,
-    *,
-    alignment: Alignment,
-) -> AreaRatio | None:
-    """Return the ratio of a deposit's areas by all that two films say of it; None as for `area_ratio`.
+class RatioOfBoth:
+    """The ratio of a deposit's areas by all that two films say of it.
 
     Parameters
     ----------
-    baseline, followup
-        The films, measured.
-    baseline_label, followup_label
-        The deposit on each.
     alignment
         Baseline to follow-up.
     """
-    own = area_ratio(baseline, baseline_label, followup, followup_label)
-    if own is None:
-        return None
-    carried = carried_ratio(baseline, baseline_label, followup, followup_label, alignment=alignment)
-    return own if carried is None else weighed(own, carried)
 
+    def __init__(self, alignment: Alignment) -> None:
+        self._alignment = alignment
+        self._laid_out: dict[str, _LaidOut] = {}
 
-def carried_ratio(
-    baseline: FilmMeasurement,
-    baseline_label: int,
-    followup: FilmMeasurement,
-    followup_label: int,
-    *,
-    alignment: Alignment,
-) -> Carried | None:
-    """Return what a deposit's outlines say of the ratio where they are carried; None where they cannot be.
+    def __call__(
+        self, baseline: FilmMeasurement, baseline_label: int, followup: FilmMeasurement, followup_label: int
+    ) -> AreaRatio | None:
+        """Return the ratio of a deposit on two measured films; None as for `area_ratio`.
 
-    That is where the outline network did not measure both, or the outlines do not lie on one another.
-    """
-    first, second = _side(baseline, baseline_label), _side(followup, followup_label)
-    if first is None or second is None:
-        return None
-    back = inverse(alignment, followup.film.shape)
-    on_second = _carried_area(first, second, alignment, back)
-    on_first = _carried_area(second, first, back, alignment)
-    if on_first is None or on_second is None:
-        return None
-    ahead = math.log(on_second) - math.log(first.area_px)
-    behind = math.log(second.area_px) - math.log(on_first)
-    return Carried(log_ratio=(ahead + behind) / 2.0, apart=abs(ahead - behind))
+        Parameters
+        ----------
+        baseline, followup
+            The films, measured.
+        baseline_label, followup_label
+            The deposit on each.
+        """
+        own = area_ratio(baseline, baseline_label, followup, followup_label)
+        if own is None:
+            return None
+        carried = self.carried(baseline, baseline_label, followup, followup_label)
+        return own if carried is None else weighed(own, carried)
+
+    def carried(
+        self, baseline: FilmMeasurement, baseline_label: int, followup: FilmMeasurement, followup_label: int
+    ) -> Carried | None:
+        """Return what a deposit's outlines say of the ratio where they are carried; None where they cannot be.
+
+        That is where the outline network did not measure both, or the outlines do not lie on one another.
+        """
+        first = self._side("baseline", baseline, baseline_label)
+        second = self._side("followup", followup, followup_label)
+        if first is None or second is None:
+            return None
+        back = inverse(self._alignment, followup.film.shape)
+        on_second = _carried_area(first, second, self._alignment, back)
+        on_first = _carried_area(second, first, back, self._alignment)
+        if on_first is None or on_second is None:
+            return None
+        ahead = math.log(on_second) - math.log(first.area_px)
+        behind = math.log(second.area_px) - math.log(on_first)
+        return Carried(log_ratio=(ahead + behind) / 2.0, apart=abs(ahead - behind))
+
+    def _side(self, which: str, film: FilmMeasurement, label: int) -> _Side | None:
+        """Return one film's side of a deposit; the film is laid out once for all of its deposits."""
+        if label not in film.covered or film.anatomy is None:
+            return None
+        known = self._laid_out.get(which)
+        if known is None or known.image is not film.labels.image:
+            known = self._laid_out[which] = _LaidOut.of(film, film.anatomy)
+        return _Side(film=known, label=label, area_px=film.deposits[label - 1].area_px)
 
 
 def weighed(own: AreaRatio, carried: Carried) -> AreaRatio:
@@ -160,53 +172,73 @@ def _half_width(cases: tuple[tuple[float, _Case], ...], middle: float) -> float:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
-class _Side:
-    """One film's side of a deposit."""
+class _LaidOut:
+    """A measured film's deposits, on its pixels and on the cells of its sight."""
 
     sight: Sight
     image: NDArray[np.uint16]
+    windows: tuple[Window | None, ...]
+    cells: NDArray[np.uint16]
+
+    @classmethod
+    def of(cls, film: FilmMeasurement, anatomy: Anatomy) -> _LaidOut:
+        image, sight = film.labels.image, sight_of(film.film, anatomy)
+        found: list[tuple[slice, ...] | None] = list(ndimage.find_objects(image, max_label=len(film.deposits)))
+        windows = tuple(None if box is None else (box[0], box[1]) for box in found)
+        return cls(sight=sight, image=image, windows=windows, cells=sight.on_cells(image))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class _Side:
+    """One film's side of a deposit."""
+
+    film: _LaidOut
     label: int
-    mask: NDArray[np.bool_]
     area_px: float
 
+    @property
+    def window(self) -> Window | None:
+        """Where the deposit lies."""
+        return self.film.windows[self.label - 1]
 
-def _side(film: FilmMeasurement, label: int) -> _Side | None:
-    if label not in film.covered or film.anatomy is None:
-        return None
-    image = film.labels.image
-    return _Side(
-        sight=sight_of(film.film, film.anatomy),
-        image=image,
-        label=label,
-        mask=image == label,
-        area_px=film.deposits[label - 1].area_px,
-    )
+    def within(self, window: Window) -> NDArray[np.bool_]:
+        """Return its pixels in a window of the film."""
+        return np.asarray(self.film.image[window] == self.label)
+
+    def beside(self, window: Window) -> NDArray[np.bool_]:
+        """Return the pixels of other deposits in a window of the film."""
+        here = self.film.image[window]
+        return np.asarray((here != 0) & (here != self.label))
 
 
 def _carried_area(source: _Side, target: _Side, there: Alignment, back: Alignment) -> float | None:
     """Return the area in the target's pixels that the source's outline covers there."""
-    seen, own_window = target.sight.seen, window_of(target.mask)
-    if seen is None or own_window is None or not source.mask.any():
+    seen, from_window, to_window = target.film.sight.seen, source.window, target.window
+    if seen is None or from_window is None or to_window is None:
         return None
-    cells = source.sight.on_cells(source.image)
-    own = cells == source.label
-    found = presence_of(own, (cells > 0) & ~own, source.sight, target.sight, there)
-    mapped = np.rint(map_points(there, np.argwhere(source.mask).astype(np.float64))).astype(np.intp)
-    carried = carried_mask(source.mask, mapped, found.shift if found else (0, 0), target.sight, back)
+    own = source.film.cells == source.label
+    found = presence_of(own, (source.film.cells > 0) & ~own, source.film.sight, target.film.sight, there)
+    mask = source.within(from_window)
+    corner = (from_window[0].start, from_window[1].start)
+    mapped = np.rint(map_points(there, (np.argwhere(mask) + corner).astype(np.float64))).astype(np.intp)
+    shift = found.shift if found is not None else (0, 0)
+    carried = carried_mask(mask, mapped, shift, target.film.sight, back, corner=corner)
     if carried is None:
         return None
-    piece, corner = carried
-    box = window_at(corner, piece.shape)
-    shared = int((piece & target.mask[box]).sum())
-    if 2 * shared < LEAST_AGREEMENT * (int(piece.sum()) + int(target.mask[own_window].sum())):
+    piece, first = carried
+    box = window_at(first, piece.shape)
+    shared = int((piece & target.within(box)).sum())
+    if 2 * shared < LEAST_AGREEMENT * (int(piece.sum()) + int(target.within(to_window).sum())):
         return None
+    window = widened(box, known_px(seen), target.film.image.shape)
+    others = target.beside(window)
     # What else is known counts as far as it does for the target's own outline: an edit farther away changes neither.
-    known = widened(own_window, known_px(seen), target.image.shape)
-    window = widened(box, known_px(seen), target.image.shape)
-    meant = np.zeros_like(target.mask[window])
+    known = widened(to_window, known_px(seen), target.film.image.shape)
+    rows, cols = (np.arange(side.start, side.stop) for side in window)
+    others &= ((rows >= known[0].start) & (rows < known[0].stop))[:, None]
+    others &= (cols >= known[1].start) & (cols < known[1].stop)
+    meant = np.zeros_like(others)
     meant[part_of(window, box)] = piece
-    others = np.zeros_like(target.mask)
-    others[known] = (target.image[known] != 0) & ~target.mask[known]
-    meant &= ~others[window]
-    covered = coverage_of(seen, meant, others[window], (window[0].start, window[1].start))
+    meant &= ~others
+    covered = coverage_of(seen, meant, others, (window[0].start, window[1].start))
     return covered.area_px if covered is not None and covered.area_px > 0.0 else None

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from calcimeasure.anatomy import Anatomy, find_anatomy
-from calcimeasure.comparison.carried import ratio_of_both
+from calcimeasure.comparison.carried import RatioOfBoth
 from calcimeasure.comparison.change import assess_change
 from calcimeasure.comparison.common_field import CommonField, common_field
 from calcimeasure.comparison.identity import IdentityCheck, check_identity
@@ -219,8 +218,9 @@ def judge(
     limit_of_detection_mm2
         Area that whoever read the films would have found 95 times in 100; None where it is not known.
     ratio_of
-        `ratio_of_both` for this alignment, or what remembers its answers.
+        `RatioOfBoth` of this alignment, or what remembers its answers.
     """
+    ratios = _ratios(links, baseline, followup, ratio_of or RatioOfBoth(alignment))
     change = assess_change(
         links,
         baseline,
@@ -233,7 +233,11 @@ def judge(
         followup_lod_px=_in_pixels(limit_of_detection_mm2, followup),
         baseline_detection_se_px=_unseen_px(baseline),
         followup_detection_se_px=_unseen_px(followup),
-        pair_ratios=_pair_ratios(links, baseline, followup, ratio_of or partial(ratio_of_both, alignment=alignment)),
+        pair_ratios={
+            number: (ratio.log_ratio, ratio.se)
+            for number, link in enumerate(links, start=1)
+            if (labels := _one_to_one(link)) is not None and (ratio := ratios.get(labels)) is not None
+        },
     )
     told = change.comparison_fields()
     told["warnings"] = _once(
@@ -242,7 +246,9 @@ def judge(
         *film_warnings(baseline, followup),
         *processing_warnings(processing, change.warnings),
     )
-    return Comparison(baseline=baseline, followup=followup, registration=registration, alignment=alignment, **told)
+    return Comparison(
+        baseline=baseline, followup=followup, registration=registration, alignment=alignment, ratios=ratios, **told
+    )
 
 
 def _checked_on_itself(baseline: FilmMeasurement, given: DepositLabels | None, method: str) -> dict[str, Any]:
@@ -303,17 +309,23 @@ def _of_both(look: Callable[[One], Seen], first: One, second: One, *, at_once: b
         return look(first), later.result()
 
 
-def _pair_ratios(
+def _ratios(
     links: tuple[Link, ...], baseline: FilmMeasurement, followup: FilmMeasurement, ratio_of: RatioOf
-) -> dict[int, tuple[float, float]]:
-    """Return the log ratio and its error, by link, where one deposit answers to one and both edges can be compared."""
+) -> dict[tuple[int, int], AreaRatio]:
+    """Return the ratios of areas, by labels, where one deposit answers to one and both films can be asked together."""
     ratios = {}
-    for number, link in enumerate(links, start=1):
-        if link.status is LinkStatus.MATCHED and len(link.baseline_labels) == len(link.followup_labels) == 1:
-            ratio = ratio_of(baseline, link.baseline_labels[0], followup, link.followup_labels[0])
-            if ratio is not None:
-                ratios[number] = (ratio.log_ratio, ratio.se)
+    for link in links:
+        labels = _one_to_one(link)
+        ratio = None if labels is None else ratio_of(baseline, labels[0], followup, labels[1])
+        if labels is not None and ratio is not None:
+            ratios[labels] = ratio
     return ratios
+
+
+def _one_to_one(link: Link) -> tuple[int, int] | None:
+    """Return both labels of a deposit matched one to one; None for any other link."""
+    alone = link.status is LinkStatus.MATCHED and len(link.baseline_labels) == len(link.followup_labels) == 1
+    return (link.baseline_labels[0], link.followup_labels[0]) if alone else None
 
 
 def _not_comparable(

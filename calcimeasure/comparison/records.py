@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calcimeasure.measurement.pair import AreaRatio
 from calcimeasure.measurement.records import FilmMeasurement
 
 if TYPE_CHECKING:
@@ -174,6 +176,8 @@ class Comparison:
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     self_check: dict[str, object] | None = None
+    # By labels, how much the area of each deposit matched one to one changed, in pixels; not in the file.
+    ratios: Mapping[tuple[int, int], AreaRatio] = field(default_factory=dict)
 
     def to_frame(self) -> DataFrame:
         """Return the links as a tidy table: a row a link, the columns and numbers of `links.csv`."""

@@ -274,13 +274,15 @@ def carried_mask(
     shift: tuple[int, int],
     target: Sight,
     back: Alignment,
+    *,
+    corner: tuple[int, int] = (0, 0),
 ) -> tuple[NDArray[np.bool_], tuple[int, int]] | None:
     """Return a piece of one film where it lies on the other, on that film's pixels.
 
     Parameters
     ----------
-    mask
-        The piece, on its own film's pixels.
+    mask, corner
+        The piece on its own film's pixels, and the row and column there of the mask's first one.
     mapped
         Where its pixels lie on the other film, (pixels, 2).
     shift
@@ -300,7 +302,7 @@ def carried_mask(
         return None
     row, col = np.mgrid[first[0] : last[0], first[1] : last[1]]
     places = np.stack([row - moved[0], col - moved[1]], axis=-1).astype(np.float64)
-    origin = np.rint(map_points(back, places)).astype(np.intp)
+    origin = np.rint(map_points(back, places)).astype(np.intp) - np.array(corner)
     inside = ((origin >= 0) & (origin < np.array(mask.shape))).all(axis=-1)
     piece = np.zeros(row.shape, dtype=np.bool_)
     piece[inside] = mask[tuple(origin[inside].T)]

@@ -26,7 +26,7 @@ from calcimeasure.comparison.overlap import (
     tolerances,
 )
 from calcimeasure.comparison.pair import RatioOf
-from calcimeasure.comparison.records import Alignment, Link
+from calcimeasure.comparison.records import Alignment, Comparison, Link
 from calcimeasure.deposits import AreaMethod, Origin
 from calcimeasure.measurement.edge import Edge
 from calcimeasure.measurement.pair import AreaRatio
@@ -227,25 +227,55 @@ class RatioMemory:
     ----------
     ratio_of
         Asked: its answer may depend on the deposits and on what is measured anew with them.
+    start
+        A pair that was judged with it: what it answered is remembered.
     """
 
-    def __init__(self, ratio_of: RatioOf) -> None:
+    def __init__(self, ratio_of: RatioOf, start: Comparison | None = None) -> None:
         self._ratio_of = ratio_of
         self._known: dict[tuple[int, int, Origin, Origin], tuple[Edge, Edge, AreaRatio | None]] = {}
+        if start is not None:
+            for (first, second), ratio in start.ratios.items():
+                self._keep(_edges(start.baseline, first, start.followup, second), ratio)
 
     def __call__(
         self, baseline: FilmMeasurement, baseline_label: int, followup: FilmMeasurement, followup_label: int
     ) -> AreaRatio | None:
         """Return what `ratio_of` does."""
-        edges = baseline.edges.get(baseline_label), followup.edges.get(followup_label)
-        first, second = baseline.deposits[baseline_label - 1], followup.deposits[followup_label - 1]
-        if edges[0] is None or edges[1] is None or AreaMethod.OUTLINE in {first.area_method, second.area_method}:
-            return self._ratio_of(baseline, baseline_label, followup, followup_label)
-        key = (id(edges[0]), id(edges[1]), first.origin, second.origin)
-        known = self._known.get(key)
-        if known is None or known[0] is not edges[0] or known[1] is not edges[1]:
-            if len(self._known) >= MOST_REMEMBERED:
-                self._known.clear()
-            ratio = self._ratio_of(baseline, baseline_label, followup, followup_label)
-            known = self._known[key] = (edges[0], edges[1], ratio)  # holding them keeps their ids theirs
-        return known[2]
+        asked = (baseline, baseline_label, followup, followup_label)
+        edges = _edges(*asked)
+        if edges is None:
+            return self._ratio_of(*asked)
+        known = self._known.get(edges.key)
+        if known is not None and known[0] is edges.first and known[1] is edges.second:
+            return known[2]
+        ratio = self._ratio_of(*asked)
+        self._keep(edges, ratio)
+        return ratio
+
+    def _keep(self, edges: _Edges | None, ratio: AreaRatio | None) -> None:
+        if edges is None:
+            return
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        self._known[edges.key] = (edges.first, edges.second, ratio)  # holding them keeps their ids theirs
+
+
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """The edges of a deposit on both films, and what a ratio is remembered by."""
+
+    first: Edge
+    second: Edge
+    key: tuple[int, int, Origin, Origin]
+
+
+def _edges(
+    baseline: FilmMeasurement, baseline_label: int, followup: FilmMeasurement, followup_label: int
+) -> _Edges | None:
+    """Return a deposit's edges; None where one has none, or a person painted it."""
+    first, second = baseline.edges.get(baseline_label), followup.edges.get(followup_label)
+    before, after = baseline.deposits[baseline_label - 1], followup.deposits[followup_label - 1]
+    if first is None or second is None or AreaMethod.OUTLINE in {before.area_method, after.area_method}:
+        return None
+    return _Edges(first, second, (id(first), id(second), before.origin, after.origin))

@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from calcimeasure.comparison.carried import ratio_of_both
+from calcimeasure.comparison.carried import RatioOfBoth
 from calcimeasure.comparison.lone import limit_of_detection
 from calcimeasure.comparison.pair import judge
 from calcimeasure.comparison.records import Comparison, Link
@@ -301,7 +300,7 @@ class Session:
         start = self.material.comparison
         if start is None or start.alignment is None:
             return None
-        return RatioMemory(partial(ratio_of_both, alignment=start.alignment))
+        return RatioMemory(RatioOfBoth(start.alignment), start)
 
     def _judged(self) -> Comparison | None:
         start = self.material.comparison

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.comparison.alignment import inverse
-from calcimeasure.comparison.carried import AMISS_SD, CARRIED_SD, PULL, Carried, carried_ratio, ratio_of_both, weighed
+from calcimeasure.comparison.carried import AMISS_SD, CARRIED_SD, PULL, Carried, RatioOfBoth, weighed
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.comparison.registration import register
 from calcimeasure.deposits import DepositLabels, Origin, from_label_image
@@ -72,7 +72,7 @@ def grown() -> Grown:
 
 def test_what_is_carried_knows_of_a_true_change(grown: Grown) -> None:
     found = [
-        carried_ratio(grown.measured[0], first, grown.measured[1], second, alignment=grown.alignment)
+        RatioOfBoth(grown.alignment).carried(grown.measured[0], first, grown.measured[1], second)
         for first, second in grown.links
     ]
     told = [one.log_ratio / PULL for one in found if one is not None]
@@ -83,7 +83,7 @@ def test_what_is_carried_knows_of_a_true_change(grown: Grown) -> None:
 def test_where_the_outlines_agree_the_deposits_own_ratio_stays(grown: Grown) -> None:
     for first, second in grown.links:
         own = area_ratio(grown.measured[0], first, grown.measured[1], second)
-        both = ratio_of_both(grown.measured[0], first, grown.measured[1], second, alignment=grown.alignment)
+        both = RatioOfBoth(grown.alignment)(grown.measured[0], first, grown.measured[1], second)
         assert own is not None
         assert both is not None
         assert abs(both.log_ratio - own.log_ratio) < max(0.02, 0.5 * own.se)
@@ -99,7 +99,7 @@ def test_an_outline_that_took_in_too_much_is_not_believed(grown: Grown) -> None:
         image[(wide > 0) & (image == 0)] = second
         followup = grown.followup_of(image)
         own = area_ratio(grown.measured[0], first, followup, second)
-        both = ratio_of_both(grown.measured[0], first, followup, second, alignment=grown.alignment)
+        both = RatioOfBoth(grown.alignment)(grown.measured[0], first, followup, second)
         assert own is not None
         assert both is not None
         if own.log_ratio > math.log(GROWTH) + 0.3 and both != own:
@@ -112,8 +112,8 @@ def test_an_outline_that_took_in_too_much_is_not_believed(grown: Grown) -> None:
 def test_exchanging_the_films_negates_it(grown: Grown) -> None:
     back = inverse(grown.alignment, grown.measured[1].film.shape)
     for first, second in grown.links:
-        ahead = ratio_of_both(grown.measured[0], first, grown.measured[1], second, alignment=grown.alignment)
-        behind = ratio_of_both(grown.measured[1], second, grown.measured[0], first, alignment=back)
+        ahead = RatioOfBoth(grown.alignment)(grown.measured[0], first, grown.measured[1], second)
+        behind = RatioOfBoth(back)(grown.measured[1], second, grown.measured[0], first)
         assert ahead is not None
         assert behind == AreaRatio(log_ratio=-ahead.log_ratio, se=ahead.se)
 
@@ -122,7 +122,7 @@ def test_a_film_against_itself_has_not_changed(grown: Grown) -> None:
     same = Alignment(matrix=np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
     first = grown.measured[0]
     label = grown.links[0][0]
-    both = ratio_of_both(first, label, first, label, alignment=same)
+    both = RatioOfBoth(same)(first, label, first, label)
     assert both is not None
     assert both.log_ratio == 0.0
 
@@ -135,13 +135,13 @@ def test_what_a_person_painted_is_compared_as_painted(grown: Grown) -> None:
         deposits=tuple(replace(deposit, origin=Origin.DRAWN) for deposit in baseline.labels.deposits),
     )
     baseline = measure_film(baseline.film, painted, anatomy=baseline.anatomy)
-    assert ratio_of_both(baseline, first, grown.measured[1], second, alignment=grown.alignment) is None
+    assert RatioOfBoth(grown.alignment)(baseline, first, grown.measured[1], second) is None
 
 
 def test_outlines_at_two_places_say_nothing(grown: Grown) -> None:
     first, second = grown.links[0]
     elsewhere = Alignment(matrix=grown.alignment.matrix + np.array([[0.0, 0.0, 60.0], [0.0, 0.0, 0.0]]))
-    assert carried_ratio(grown.measured[0], first, grown.measured[1], second, alignment=elsewhere) is None
+    assert RatioOfBoth(elsewhere).carried(grown.measured[0], first, grown.measured[1], second) is None
 
 
 def test_a_contradiction_goes_to_what_is_carried_and_widens_the_interval() -> None:

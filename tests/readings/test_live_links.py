@@ -103,3 +103,16 @@ def test_a_ratio_is_remembered_of_the_very_edges_only(material: Material) -> Non
     assert memory(first, 1, second, 1) is memory(first, 1, second, 1)
     other = replace(second, edges={**second.edges, 1: second.edges[2]})
     assert memory(first, 1, other, 1) == area_ratio(first, 1, other, 1) != memory(first, 1, second, 1)
+
+
+def test_what_compare_answered_is_not_asked_again(material: Material) -> None:
+    start = material.comparison
+    assert start is not None
+    assert start.ratios
+
+    def never(*_asked: object) -> None:
+        raise AssertionError("asked again")
+
+    memory = RatioMemory(never, start)
+    for (first, second), ratio in start.ratios.items():
+        assert memory(start.baseline, first, start.followup, second) is ratio
