@@ -41,8 +41,9 @@ CARRIED_SD = 0.05
 """The least standard error of what is carried, before PULL; how far the two directions differ, and that of the
 deposit's own ratio, are added in squares."""
 NORMAL_95 = 1.959964
-LEAST_AGREEMENT = 0.3
-"""Dice of a carried outline with the one found there, below which they are not at one place."""
+LEAST_AGREEMENT, LEAST_SHARED = 0.3, 0.5
+"""Dice of a carried outline with the one found there, and share of the smaller that lies on the larger: where neither is
+reached they are not at one place."""
 _LARGEST_EXPONENT = 700.0
 _HALVINGS = 40
 
@@ -228,7 +229,8 @@ def _carried_area(source: _Side, target: _Side, there: Alignment, back: Alignmen
     piece, first = carried
     box = window_at(first, piece.shape)
     shared = int((piece & target.within(box)).sum())
-    if 2 * shared < LEAST_AGREEMENT * (int(piece.sum()) + int(target.within(to_window).sum())):
+    sizes = int(piece.sum()), int(target.within(to_window).sum())
+    if 2 * shared < LEAST_AGREEMENT * sum(sizes) and shared < LEAST_SHARED * min(sizes):
         return None
     window = widened(box, known_px(seen), target.film.image.shape)
     others = target.beside(window)
