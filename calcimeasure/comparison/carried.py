@@ -42,8 +42,8 @@ CARRIED_SD = 0.05
 deposit's own ratio, are added in squares."""
 NORMAL_95 = 1.959964
 LEAST_AGREEMENT, LEAST_SHARED = 0.3, 0.5
-"""Dice of a carried outline with the one found there, and share of the smaller that lies on the larger: where neither is
-reached they are not at one place."""
+"""Dice of a carried outline with the one found there, and share of the smaller that lies on the larger: where neither
+is reached they are not at one place."""
 _LARGEST_EXPONENT = 700.0
 _HALVINGS = 40
 
