@@ -75,6 +75,7 @@ class RatioOfBoth:
 
     def __init__(self, alignment: Alignment) -> None:
         self._alignment = alignment
+        self._back: Alignment | None = None
         self._laid_out: dict[str, _LaidOut] = {}
 
     def __call__(
@@ -106,9 +107,10 @@ class RatioOfBoth:
         second = self._side("followup", followup, followup_label)
         if first is None or second is None:
             return None
-        back = inverse(self._alignment, followup.film.shape)
-        on_second = _carried_area(first, second, self._alignment, back)
-        on_first = _carried_area(second, first, back, self._alignment)
+        if self._back is None:
+            self._back = inverse(self._alignment, followup.film.shape)
+        on_second = _carried_area(first, second, self._alignment, self._back)
+        on_first = _carried_area(second, first, self._back, self._alignment)
         if on_first is None or on_second is None:
             return None
         ahead = math.log(on_second) - math.log(first.area_px)
