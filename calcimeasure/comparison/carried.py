@@ -32,6 +32,7 @@ from calcimeasure.comparison.seen_again import Sight, carried_mask, presence_of,
 from calcimeasure.measurement.coverage import coverage_of, known_px
 from calcimeasure.measurement.pair import AreaRatio, area_ratio
 from calcimeasure.measurement.records import FilmMeasurement
+from calcimeasure.statistics.laws import normal_quantile
 from calcimeasure.windows import Window, part_of, widened, window_at
 
 PULL = 0.7
@@ -40,7 +41,6 @@ AMISS, AMISS_SD = 0.06, 0.8
 CARRIED_SD = 0.05
 """The least standard error of what is carried, before PULL; how far the two directions differ, and that of the
 deposit's own ratio, are added in squares."""
-NORMAL_95 = 1.959964
 LEAST_AGREEMENT, LEAST_SHARED = 0.3, 0.5
 """Dice of a carried outline with the one found there, and share of the smaller that lies on the larger: where neither
 is reached they are not at one place."""
@@ -136,7 +136,7 @@ def weighed(own: AreaRatio, carried: Carried) -> AreaRatio:
     share = 1.0 / (1.0 + math.exp(min(fine.log_weight - amiss.log_weight, _LARGEST_EXPONENT)))
     mean = (1.0 - share) * fine.mean + share * amiss.mean
     reach = _half_width(((1.0 - share, fine), (share, amiss)), mean)
-    return AreaRatio(log_ratio=round(mean, 6), se=round(max(reach / NORMAL_95, own.se), 6))
+    return AreaRatio(log_ratio=round(mean, 6), se=round(max(reach / normal_quantile(0.975), own.se), 6))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -314,11 +314,10 @@ def _ratios(
 ) -> dict[tuple[int, int], AreaRatio]:
     """Return the ratios of areas, by labels, where one deposit answers to one and both films can be asked together."""
     ratios = {}
-    for link in links:
-        labels = _one_to_one(link)
-        ratio = None if labels is None else ratio_of(baseline, labels[0], followup, labels[1])
-        if labels is not None and ratio is not None:
-            ratios[labels] = ratio
+    for first, second in filter(None, map(_one_to_one, links)):
+        ratio = ratio_of(baseline, first, followup, second)
+        if ratio is not None:
+            ratios[first, second] = ratio
     return ratios
 
 
