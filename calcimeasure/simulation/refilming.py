@@ -123,14 +123,7 @@ def simulate_followup_of(
     move = draw_move(rng, film.shape, spacing) if move is None else move
     look = look_of(film, anatomy)
     pixels = _warped(film, move, spacing, look)
-    if not same_processing:
-        pixels = _processed_anew(pixels, look, rng, spacing)
-    pixels = _noisy_anew(pixels, film, look, rng)
-    if not np.any(np.mod(film.pixels[::7, ::7], 1)):
-        pixels = np.rint(pixels)
-    lowest, highest = min(film.grey.lowest, float(film.pixels.min())), max(film.grey.highest, float(film.pixels.max()))
-    made = replace(film, pixels=np.clip(pixels, lowest, highest).astype(np.float32), sha256="", path=None, padding=None)
-    return made, move
+    return _filmed_anew(film, pixels, look, rng, spacing, same_processing=same_processing), move
 
 
 def insert_pair(
@@ -159,24 +152,29 @@ def insert_pair(
     """
     anatomy = find_anatomy(film) if anatomy is None else anatomy
     spacing = film.spacing.mm or (spacing_mm or USUAL_LIMB_PITCH_MM,) * 2
-    second, move = simulate_followup_of(
-        film, rng, spacing_mm=spacing_mm, anatomy=anatomy, same_processing=same_processing
-    )
+    move = draw_move(rng, film.shape, spacing)
     wanted = int(np.clip(rng.geometric(0.2), 1, 12)) if count is None else count
     shapes = [shape for shape in draw_into(rng, anatomy, spacing, wanted + plan.new, diameters_mm)
               if _stays_on_film(move.moved(shape), film.shape, spacing)]  # fmt: skip
     before, after = _apply(rng, shapes, plan)
-    first = insert_into(film, rng, list(before.values()), anatomy=anatomy, spacing=spacing, identities=list(before))
-    follow_anatomy = find_anatomy(second)
+    look = look_of(film, anatomy)
+    first = insert_into(
+        film, rng, list(before.values()), anatomy=anatomy, spacing=spacing, identities=list(before), look=look
+    )
+    moved = replace(film, pixels=_warped(film, move, spacing, look), sha256="", path=None)
+    # Before it is processed anew: what the other visit does to the bones' edges and greys, it does to the deposits'.
     later = insert_into(
-        second,
+        moved,
         rng,
         [move.moved(shape) for shape in after.values()],
-        anatomy=follow_anatomy,
+        anatomy=find_anatomy(moved),
         spacing=spacing,
         common=list(after.values()),
         identities=list(after),
+        look=look,
     )
+    second = _filmed_anew(film, later.film.pixels, look, rng, spacing, same_processing=same_processing)
+    later = replace(later, film=second)
     return InsertedPair(baseline=first, followup=later, truth=_truth(first, later, before, after), move=move)
 
 
@@ -213,6 +211,25 @@ def _warped(film: Radiograph, move: Move, spacing: tuple[float, float], look: Fi
     outside = float(min(look.floor, film.pixels.min()))
     warped = cv2.remap(film.pixels, maps[0], maps[1], cv2.INTER_CUBIC, borderValue=outside)
     return np.asarray(warped, np.float32)
+
+
+def _filmed_anew(
+    film: Radiograph,
+    pixels: NDArray[np.float32],
+    look: FilmLook,
+    rng: np.random.Generator,
+    spacing: tuple[float, float],
+    *,
+    same_processing: bool,
+) -> Radiograph:
+    """Return moved pixels of a film as another exposure and another vendor would have shown them."""
+    if not same_processing:
+        pixels = _processed_anew(pixels, look, rng, spacing)
+    pixels = _noisy_anew(pixels, film, look, rng)
+    if not np.any(np.mod(film.pixels[::7, ::7], 1)):
+        pixels = np.rint(pixels)
+    lowest, highest = min(film.grey.lowest, float(film.pixels.min())), max(film.grey.highest, float(film.pixels.max()))
+    return replace(film, pixels=np.clip(pixels, lowest, highest).astype(np.float32), sha256="", path=None, padding=None)
 
 
 def _processed_anew(

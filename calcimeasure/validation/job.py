@@ -20,7 +20,7 @@ from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation import segment_points
 from calcimeasure.simulation import InsertedPair, SimulatedPair, insert_pair, simulate_pair
 from calcimeasure.simulation.truth import FilmTruth, PairTruth
-from calcimeasure.validation.link_scoring import alignment_errors_mm, one_sided, score_links
+from calcimeasure.validation.link_scoring import alignment_errors_mm, common_ratio, left_out, one_sided, score_links
 from calcimeasure.validation.scenarios import Scenario, plan_of
 from calcimeasure.validation.scoring import overlaps, score_film
 
@@ -132,14 +132,18 @@ def _scored(
     rows["links"] = score_links(truth, comparison, answers[0], answers[1])
     rows["alignment"] = [{"error_mm": value} for value in alignment_errors_mm(truth, comparison)]
     lonely, either = one_sided(truth, answers[0], answers[1], ONE_SIDED_LEAST_MM2)
+    out = left_out(comparison, answers[0], answers[1])
+    ratio = common_ratio(truth, out)
     rows["pairs"] = [
         {
-            "true_ratio": truth.total_area_ratio,
-            "true_log_ratio": math.log(truth.total_area_ratio) if truth.total_area_ratio else None,
+            "true_ratio": ratio,
+            "true_log_ratio": math.log(ratio) if ratio else None,
             "true_baseline_mm2": truth.baseline.total_area_mm2,
             "baseline_mm2": comparison.baseline.total_area_mm2,
             "one_sided": lonely,
             "one_sided_of": either,
+            "left_out": len(out[0]) + len(out[1]),
+            "left_out_of": len(truth.baseline.deposits) + len(truth.followup.deposits),
             "elapsed_s": elapsed_s,
             **_answer(comparison),
         }

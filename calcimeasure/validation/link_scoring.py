@@ -75,6 +75,41 @@ def one_sided(truth: PairTruth, baseline: Answers, followup: Answers, least_mm2:
     return lonely, either
 
 
+def left_out(comparison: Comparison, baseline: Answers, followup: Answers) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the true deposits of each film that the product found and left out as ``not_evaluable``."""
+    out = [link for link in comparison.links if link.status is LinkStatus.NOT_EVALUABLE]
+    return (
+        frozenset().union(*(_true_labels(link.baseline_labels, baseline) for link in out)),
+        frozenset().union(*(_true_labels(link.followup_labels, followup) for link in out)),
+    )
+
+
+def common_ratio(truth: PairTruth, out: tuple[frozenset[int], frozenset[int]]) -> float | None:
+    """Return the true ratio of the burdens over the common field; None from zero.
+
+    The burden is what both films show, and a deposit that was said to lie partly outside counts on neither of them:
+    nor does it, with everything that its true link holds, in the truth.
+
+    Parameters
+    ----------
+    truth
+        What the pair really holds.
+    out
+        The true deposits of each film that were left out (`left_out`).
+    """
+    if not (out[0] or out[1]):
+        return truth.total_area_ratio
+    totals = [0.0, 0.0]
+    areas = [{d.label: d.area_common_mm2 for d in film.deposits} for film in (truth.baseline, truth.followup)]
+    for link in truth.links:
+        sides = (link.baseline_labels, link.followup_labels)
+        if any(missing.intersection(labels) for missing, labels in zip(out, sides, strict=True)):
+            continue
+        for side, labels in enumerate(sides):
+            totals[side] += sum(areas[side][label] for label in labels)
+    return totals[1] / totals[0] if totals[0] else None
+
+
 def alignment_errors_mm(truth: PairTruth, comparison: Comparison) -> list[float]:
     """Return the distance in mm between where a true deposit is on the follow-up and where the alignment puts it."""
     if comparison.alignment is None:

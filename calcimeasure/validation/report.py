@@ -47,6 +47,7 @@ _WANTED: dict[str, tuple[str, str]] = {
     "margin_called_no_change": ("pairs at the margin called no change", "0.07 or less"),
     "changes_of_50_called_right": ("changes of 50 % called right", "0.95 or more"),
     "found_on_one_film_only": ("deposits found on one film only", "0.03 or less"),
+    "left_out_of_the_change": ("deposits found and left out, not in both fields", ""),
     "link_f1": ("links, F1", "0.97 or more"),
     "alignment_median_mm": ("alignment error at deposits, median mm", "0.5 or less"),
     "alignment_95_mm": ("alignment error at deposits, 95 % mm", "1.5 or less"),

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 TABLES = ("pairs", "deposits", "false_finds", "links", "alignment")
 # Columns that the figures need even of a validation in which no row has them.
 _COLUMNS = {
-    "pairs": ("change", "verdict", "true_ratio", "true_log_ratio", "log_ratio", "one_sided", "one_sided_of"),
+    "pairs": ("change", "verdict", "true_ratio", "true_log_ratio", "log_ratio", "one_sided", "one_sided_of",
+              "left_out", "left_out_of"),
     "deposits": ("area_mm2", "in_field", "found", "dice", "area_ratio", "area_z", "background", "kind"),
     "false_finds": ("area_mm2",),
     "links": ("true_status", "found_status", "right", "true_log_ratio", "log_ratio"),
     "alignment": ("error_mm",),
-}
+}  # fmt: skip
 
 
 def run_scenarios(

@@ -57,7 +57,8 @@ def figures(tables: Tables) -> Figures:
         "unchanged_called_no_change": _share_called(pairs, "+0 %", ("no_change",)),
         "margin_called_no_change": _share_called(changed, ("+25 %", "-20 %"), ("no_change",)),
         "changes_of_50_called_right": _called_right(changed),
-        "found_on_one_film_only": _one_sided(pairs),
+        "found_on_one_film_only": _share_of(pairs, "one_sided"),
+        "left_out_of_the_change": _share_of(pairs, "left_out"),
         "link_f1": _link_f1(links),
         "alignment_median_mm": _median(tables["alignment"], "error_mm"),
         "alignment_95_mm": _quantile(tables["alignment"], "error_mm", 0.95),
@@ -223,9 +224,9 @@ def _called_right(pairs: DataFrame) -> float | None:
     return _mean_of(there, lambda table: table["verdict"] == table["change"].map(right))
 
 
-def _one_sided(pairs: DataFrame) -> float | None:
-    of = int(pairs["one_sided_of"].sum()) if len(pairs) else 0
-    return int(pairs["one_sided"].sum()) / of if of else None
+def _share_of(pairs: DataFrame, counted: str) -> float | None:
+    of = int(pairs[f"{counted}_of"].sum()) if len(pairs) else 0
+    return int(pairs[counted].sum()) / of if of else None
 
 
 def _link_f1(links: DataFrame) -> float | None:

@@ -9,7 +9,8 @@ from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.deposits import DepositLabels, Origin, from_label_image
 from calcimeasure.measurement import measure_film
 from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
-from calcimeasure.simulation.truth import DepositTruth, FilmTruth
+from calcimeasure.simulation.truth import DepositTruth, FilmTruth, LinkTruth, PairTruth
+from calcimeasure.validation.link_scoring import common_ratio
 from calcimeasure.validation.scoring import overlaps, score_film
 
 SHAPE = (60, 80)
@@ -84,3 +85,27 @@ def test_one_find_over_two_deposits_answers_to_both_and_gives_no_area() -> None:
     box(true, 2, slice(5, 15), slice(20, 30))
     found = (true > 0).astype(np.uint16)
     assert overlaps(true, found, 2).answers() == {1: {1, 2}}
+
+
+@pytest.mark.parametrize(
+    ("out", "expected"),
+    [
+        ((frozenset(), frozenset()), 2.0),
+        ((frozenset(), frozenset({2})), 1.5),
+        ((frozenset({1}), frozenset()), None),
+    ],
+)
+def test_the_truth_is_of_what_both_films_show(out, expected) -> None:
+    first, second = np.zeros(SHAPE, np.uint16), np.zeros(SHAPE, np.uint16)
+    box(first, 1, slice(5, 15), slice(5, 15))
+    box(second, 1, slice(5, 15), slice(5, 20))
+    box(second, 2, slice(50, 55), slice(60, 70))
+    pair = PairTruth(
+        total_area_ratio=2.0, baseline_total_area_mm2=100.0, followup_total_area_mm2=200.0,
+        links=(
+            LinkTruth(status="matched", baseline_labels=(1,), followup_labels=(1,), area_ratio=1.5),
+            LinkTruth(status="new", baseline_labels=(), followup_labels=(2,), area_ratio=None),
+        ),
+        baseline=truth_of(first), followup=truth_of(second),
+    )  # fmt: skip
+    assert common_ratio(pair, out) == (pytest.approx(expected) if expected else None)
