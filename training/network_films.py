@@ -131,16 +131,20 @@ def simulated(rng: np.random.Generator) -> Film:
 
 
 def inserted(rng: np.random.Generator, real: list[Path]) -> Film:
-    """Return a real film with deposits inserted, or (three in ten) as it is: what is on it is no calcinosis."""
-    from calcimeasure.simulation import insert_deposits
+    """Return a real film with deposits inserted, or (three in ten) as it is: what is on it is no calcinosis.
+
+    Every other one is shown as another visit would: there are few real films, and each was processed in one way.
+    """
+    from calcimeasure.simulation import insert_deposits, insert_pair, simulate_followup_of
 
     path = real[int(rng.integers(len(real)))]
     film = cm.read_film(path)
     if not film.spacing.known:
         film = cm.read_film(path, spacing_mm=float(rng.uniform(0.17, 0.26)))
+    later = bool(rng.random() < 0.5)
     if rng.random() < 0.3:
-        return film, np.zeros(film.shape, np.uint16)
-    made = insert_deposits(film, rng)
+        return simulate_followup_of(film, rng)[0] if later else film, np.zeros(film.shape, np.uint16)
+    made = insert_pair(film, rng).followup if later else insert_deposits(film, rng)
     return made.film, made.labels.image
 
 

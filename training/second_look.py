@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from calcimeasure.segmentation.judge import FEATURE_NAMES, SETTINGS_FILE, describe
 from calcimeasure.segmentation.network import Evidence, candidates, probability_map
 from calcimeasure.segmentation.regions import Region
+from calcimeasure.segmentation.specks import doubted
 
 
 def fit_judge(paths: list[Path], model: Path, most_false: float) -> None:
@@ -22,12 +24,16 @@ def fit_judge(paths: list[Path], model: Path, most_false: float) -> None:
 
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     films = [_judged_regions(path, session) for path in paths]
-    rows = np.vstack([rows for rows, _ in films])
-    real = np.concatenate([real for _, real in films])
+    rows = np.vstack([film.rows for film in films])
+    real = np.concatenate([film.real for film in films])
     mean, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-9
     standard = np.clip((rows - mean) / scale, -3.0, 3.0)
     weights = _logistic(np.hstack([np.ones((len(rows), 1)), standard, standard**2]), real.astype(float))
     chance = 1 / (1 + np.exp(-np.hstack([np.ones((len(rows), 1)), standard, standard**2]) @ weights))
+    of_films = np.split(chance, np.cumsum([len(film.real) for film in films])[:-1])
+    chance = np.concatenate(
+        [doubted(film.regions, own, film.shape) for film, own in zip(films, of_films, strict=True)]
+    )
     false = np.sort(chance[~real])[::-1]
     allowed = int(most_false * len(films))
     threshold = float(np.clip(false[allowed] + 1e-4 if allowed < len(false) else 0.3, 0.2, 0.7))
@@ -44,8 +50,18 @@ def fit_judge(paths: list[Path], model: Path, most_false: float) -> None:
     model.with_name(SETTINGS_FILE).write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
 
-def _judged_regions(path: Path, session: object) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the figures of each region of a film, and whether it lies on a deposit."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Judged:
+    """A film's regions on cells of a shape, the figures of each, and whether it lies on a deposit."""
+
+    regions: list[Region]
+    shape: tuple[int, ...]
+    rows: NDArray[np.float64]
+    real: NDArray[np.bool_]
+
+
+def _judged_regions(path: Path, session: object) -> _Judged:
+    """Return what is to be judged of a film."""
     with np.load(path, allow_pickle=False) as stored:
         film = {name: stored[name] for name in stored.files}
     factor = (float(film["factor"][0]), float(film["factor"][1]))
@@ -77,7 +93,7 @@ def _judged_regions(path: Path, session: object) -> tuple[NDArray[np.float64], N
         here = truth[region.corner[0] : region.corner[0] + rows, region.corner[1] : region.corner[1] + cols]
         on_truth.append(here[region.mask].mean() >= 0.1)
     rows = np.array([describe(region, cells) for region in found]).reshape(len(found), len(FEATURE_NAMES))
-    return rows, np.array(on_truth, dtype=bool)
+    return _Judged(regions=found, shape=evidence.limb.shape, rows=rows, real=np.array(on_truth, dtype=bool))
 
 
 def _logistic(terms: NDArray[np.float64], answer: NDArray[np.float64], ridge: float = 1.0) -> NDArray[np.float64]:

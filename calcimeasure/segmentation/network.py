@@ -20,6 +20,7 @@ from calcimeasure.segmentation.grouping import accept
 from calcimeasure.segmentation.judge import Cells, describe, load_judge
 from calcimeasure.segmentation.protocol import Proposals
 from calcimeasure.segmentation.regions import Region, proposals_from_regions, regions_of_map
+from calcimeasure.segmentation.specks import doubted
 
 MODEL = "network.onnx"
 METHOD = "network/1"
@@ -49,6 +50,7 @@ class NetworkSegmenter:
         evidence = gather(film, anatomy)
         regions, cells = candidates(evidence, map_of_film(film, anatomy))
         judged = judge(np.array([describe(region, cells) for region in regions])) if regions else np.zeros(0)
+        judged = doubted(regions, judged, evidence.limb.shape)
         regions = [replace(region, probability=float(value)) for region, value in zip(regions, judged, strict=True)]
         return proposals_from_regions(
             film,

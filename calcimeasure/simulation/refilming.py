@@ -29,6 +29,7 @@ BEND_GRID_MM = 4.0
 INVERSE_STEPS = 12
 CURVE_STEPS = 4096
 FRAME_MM = 3.0
+BRIGHT_PERCENT = 99.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -223,9 +224,10 @@ def _filmed_anew(
     same_processing: bool,
 ) -> Radiograph:
     """Return moved pixels of a film as another exposure and another vendor would have shown them."""
+    # Quanta make the noise, before any processing: where a tone curve burns out, it burns out the noise as well.
+    pixels = _noisy_anew(pixels, film, look, rng)
     if not same_processing:
         pixels = _processed_anew(pixels, look, rng, spacing)
-    pixels = _noisy_anew(pixels, film, look, rng)
     if not np.any(np.mod(film.pixels[::7, ::7], 1)):
         pixels = np.rint(pixels)
     lowest, highest = min(film.grey.lowest, float(film.pixels.min())), max(film.grey.highest, float(film.pixels.max()))
@@ -243,6 +245,9 @@ def _processed_anew(
     span = look.ceiling - look.floor
     power = float(np.exp(rng.normal(0, 0.12)))
     gain = float(np.exp(rng.normal(0, 0.08)))
+    # Bones that the film shows are not burnt out by showing it otherwise.
+    bright = float(np.percentile(pixels[::4, ::4], BRIGHT_PERCENT) - look.floor) / span
+    gain = min(gain, max(1.0, min(max(bright, 0.1), 1.0) ** -power))
     unit = np.linspace(0, 1, CURVE_STEPS)
     table = (look.floor + span * np.minimum(gain * unit**power, 1.0)).astype(np.float32)
     place = np.clip((result - look.floor) / span, 0, 1) * (CURVE_STEPS - 1)
