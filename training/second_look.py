@@ -31,9 +31,7 @@ def fit_judge(paths: list[Path], model: Path, most_false: float) -> None:
     weights = _logistic(np.hstack([np.ones((len(rows), 1)), standard, standard**2]), real.astype(float))
     chance = 1 / (1 + np.exp(-np.hstack([np.ones((len(rows), 1)), standard, standard**2]) @ weights))
     of_films = np.split(chance, np.cumsum([len(film.real) for film in films])[:-1])
-    chance = np.concatenate(
-        [doubted(film.regions, own, film.shape) for film, own in zip(films, of_films, strict=True)]
-    )
+    chance = np.concatenate([doubted(film.regions, own, film.shape) for film, own in zip(films, of_films, strict=True)])
     false = np.sort(chance[~real])[::-1]
     allowed = int(most_false * len(films))
     threshold = float(np.clip(false[allowed] + 1e-4 if allowed < len(false) else 0.3, 0.2, 0.7))

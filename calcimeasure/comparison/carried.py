@@ -19,7 +19,9 @@ of 100 under their mixture, and no less than the own ratio's: both rest on the s
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,7 @@ from calcimeasure.measurement.coverage import coverage_of, known_px
 from calcimeasure.measurement.pair import AreaRatio, area_ratio
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.statistics.laws import normal_quantile
+from calcimeasure.two_threads import seen_of_both_soon
 from calcimeasure.windows import Window, part_of, widened, window_at
 
 PULL = 0.7
@@ -71,10 +74,13 @@ class RatioOfBoth:
     ----------
     alignment
         Baseline to follow-up.
+    at_once
+        Carry both ways at the same time, in two threads. Several threads may ask for ratios in any case.
     """
 
-    def __init__(self, alignment: Alignment) -> None:
+    def __init__(self, alignment: Alignment, *, at_once: bool = False) -> None:
         self._alignment = alignment
+        self._at_once = at_once
         self._back: Alignment | None = None
         self._laid_out: dict[str, _LaidOut] = {}
 
@@ -107,10 +113,9 @@ class RatioOfBoth:
         second = self._side("followup", followup, followup_label)
         if first is None or second is None:
             return None
-        if self._back is None:
-            self._back = inverse(self._alignment, followup.film.shape)
-        on_second = _carried_area(first, second, self._alignment, self._back)
-        on_first = _carried_area(second, first, self._back, self._alignment)
+        back = self._back = self._back or inverse(self._alignment, followup.film.shape)
+        ahead_and_back = (first, second, self._alignment, back), (second, first, back, self._alignment)
+        on_second, on_first = seen_of_both_soon(lambda way: _carried_area(*way), *ahead_and_back, at_once=self._at_once)
         if on_first is None or on_second is None:
             return None
         ahead = math.log(on_second) - math.log(first.area_px)
@@ -176,19 +181,20 @@ def _half_width(cases: tuple[tuple[float, _Case], ...], middle: float) -> float:
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class _LaidOut:
-    """A measured film's deposits, on its pixels and on the cells of its sight."""
+    """A measured film's deposits, and where each of them lies."""
 
     sight: Sight
     image: NDArray[np.uint16]
-    windows: tuple[Window | None, ...]
-    cells: NDArray[np.uint16]
+    windows: Mapping[int, Window]
 
     @classmethod
     def of(cls, film: FilmMeasurement, anatomy: Anatomy) -> _LaidOut:
-        image, sight = film.labels.image, sight_of(film.film, anatomy)
-        found: list[tuple[slice, ...] | None] = list(ndimage.find_objects(image, max_label=len(film.deposits)))
-        windows = tuple(None if box is None else (box[0], box[1]) for box in found)
-        return cls(sight=sight, image=image, windows=windows, cells=sight.on_cells(image))
+        image = film.labels.image
+        windows = film.boxes
+        if not windows and film.deposits:
+            found: list[Any] = ndimage.find_objects(image, max_label=len(film.deposits))
+            windows = {label: (box[0], box[1]) for label, box in enumerate(found, start=1) if box is not None}
+        return cls(sight=sight_of(film.film, anatomy), image=image, windows=windows)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
@@ -202,7 +208,7 @@ class _Side:
     @property
     def window(self) -> Window | None:
         """Where the deposit lies."""
-        return self.film.windows[self.label - 1]
+        return self.film.windows.get(self.label)
 
     def within(self, window: Window) -> NDArray[np.bool_]:
         """Return its pixels in a window of the film."""
@@ -219,8 +225,11 @@ def _carried_area(source: _Side, target: _Side, there: Alignment, back: Alignmen
     seen, from_window, to_window = target.film.sight.seen, source.window, target.window
     if seen is None or from_window is None or to_window is None:
         return None
-    own = source.film.cells == source.label
-    found = presence_of(own, (source.film.cells > 0) & ~own, source.film.sight, target.film.sight, there)
+    near = source.film.sight.around(from_window)
+    cells = source.film.sight.on_cells(source.film.image, near)
+    own = cells == source.label
+    at = (near[0].start, near[1].start)
+    found = presence_of(own, (cells > 0) & ~own, source.film.sight, target.film.sight, there, corner=at)
     mask = source.within(from_window)
     corner = (from_window[0].start, from_window[1].start)
     mapped = np.rint(map_points(there, (np.argwhere(mask) + corner).astype(np.float64))).astype(np.intp)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -40,9 +39,8 @@ from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation import accept, get_segmenter
 from calcimeasure.segmentation.protocol import Proposals
+from calcimeasure.two_threads import seen_of_both
 
-One = TypeVar("One")
-Seen = TypeVar("Seen")
 RatioOf = Callable[[FilmMeasurement, int, FilmMeasurement, int], AreaRatio | None]
 """How much one deposit's area changed; None where two areas must be compared as measured."""
 
@@ -133,7 +131,7 @@ def compare(
     begin = progress or _say_nothing
     margin = checked_margin(margin_ratio)
     begin("Finding the limbs")
-    anatomies = _of_both(find_anatomy, baseline, followup, at_once=at_once)
+    anatomies = seen_of_both(find_anatomy, baseline, followup, at_once=at_once)
     first = _Film(film=baseline, anatomy=anatomies[0], labels=baseline_labels)
     second = _Film(film=followup, anatomy=anatomies[1], labels=followup_labels)
     identity = check_identity(baseline, followup)
@@ -159,10 +157,11 @@ def compare(
     begin("Finding the deposits")
     labels = _labels_of_both(first, second, alignment, field, method=method, at_once=at_once)
     begin("Measuring")
-    measured = tuple(
-        measure_film(side.film, found, anatomy=side.anatomy, precision=precision)
-        for side, found in zip((first, second), labels, strict=True)
-    )
+
+    def measure(side: tuple[_Film, DepositLabels]) -> FilmMeasurement:
+        return measure_film(side[0].film, side[1], anatomy=side[0].anatomy, precision=precision)
+
+    measured = seen_of_both(measure, (first, labels[0]), (second, labels[1]), at_once=at_once)
     begin("Linking")
     links = with_absences(link_deposits(measured[0], measured[1], alignment, field), measured, alignment)
     begin("Judging")
@@ -177,6 +176,7 @@ def compare(
         margin_ratio=margin,
         repositioning_sd=repositioning_sd,
         limit_of_detection_mm2=limit_of_detection(measured, limit_of_detection_mm2, labels),
+        at_once=at_once,
     )
     if not self_check:
         return comparison
@@ -197,6 +197,7 @@ def judge(
     repositioning_sd: float | None = None,
     limit_of_detection_mm2: float | None = None,
     ratio_of: RatioOf | None = None,
+    at_once: bool = False,
 ) -> Comparison:
     """Return the verdict on a measured and linked pair: the last step of `compare`, and what a viewer follows live.
 
@@ -219,8 +220,10 @@ def judge(
         Area that whoever read the films would have found 95 times in 100; None where it is not known.
     ratio_of
         `RatioOfBoth` of this alignment, or what remembers its answers.
+    at_once
+        Ask it of two deposits at the same time, in two threads.
     """
-    ratios = _ratios(links, baseline, followup, ratio_of or RatioOfBoth(alignment))
+    ratios = _ratios(links, baseline, followup, ratio_of or RatioOfBoth(alignment), at_once=at_once)
     change = assess_change(
         links,
         baseline,
@@ -293,32 +296,25 @@ def _labels_of_both(
     def propose(side: _Film) -> Proposals:
         return segmenter.propose(side.film, side.anatomy)
 
-    before, after = _of_both(propose, first, second, at_once=at_once)
+    before, after = seen_of_both(propose, first, second, at_once=at_once)
     before, after = judge_together(before, after, alignment, field)
     sights = [sight_of(side.film, side.anatomy) for side in (first, second)]
     before, after = look_again((sights[0], before), (sights[1], after), alignment, field)
     return accept(before), accept(after)
 
 
-def _of_both(look: Callable[[One], Seen], first: One, second: One, *, at_once: bool) -> tuple[Seen, Seen]:
-    """Return what is seen of either film: one after the other, or in two threads."""
-    if not at_once:
-        return look(first), look(second)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="calcimeasure film") as other:
-        later = other.submit(look, second)
-        return look(first), later.result()
-
-
 def _ratios(
-    links: tuple[Link, ...], baseline: FilmMeasurement, followup: FilmMeasurement, ratio_of: RatioOf
+    links: tuple[Link, ...], baseline: FilmMeasurement, followup: FilmMeasurement, ratio_of: RatioOf, *, at_once: bool
 ) -> dict[tuple[int, int], AreaRatio]:
     """Return the ratios of areas, by labels, where one deposit answers to one and both films can be asked together."""
-    ratios = {}
-    for first, second in filter(None, map(_one_to_one, links)):
-        ratio = ratio_of(baseline, first, followup, second)
-        if ratio is not None:
-            ratios[first, second] = ratio
-    return ratios
+    pairs = list(filter(None, map(_one_to_one, links)))
+
+    def ask(some: list[tuple[int, int]]) -> list[AreaRatio | None]:
+        return [ratio_of(baseline, first, followup, second) for first, second in some]
+
+    ratios: list[AreaRatio | None] = [None] * len(pairs)
+    ratios[::2], ratios[1::2] = seen_of_both(ask, pairs[::2], pairs[1::2], at_once=at_once)
+    return {pair: ratio for pair, ratio in zip(pairs, ratios, strict=True) if ratio is not None}
 
 
 def _one_to_one(link: Link) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy
+from calcimeasure.learned.kept import kept_with_film
 from calcimeasure.radiograph import Radiograph
 
 # Well above what pairs simulated with one processing show (benchmarks/processing.py prints it).
@@ -62,8 +63,9 @@ def processing_differs(
     return "; ".join(reasons) or None
 
 
+@kept_with_film
 def processing_signature(film: Radiograph, anatomy: Anatomy) -> ProcessingSignature:
-    """Measure the noise texture and edge sharpness of one film."""
+    """Measure the noise texture and edge sharpness of one film, once a film."""
     return ProcessingSignature(
         noise_correlation=_noise_correlation(film.pixels, anatomy), edge_energy=_edge_energy(film, anatomy)
     )

@@ -17,6 +17,8 @@ and drops out. Nothing pulls towards "no change": a new deposit stays new becaus
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, floor, pi, sqrt
 
 import cv2
 import numpy as np
@@ -34,7 +36,7 @@ from calcimeasure.learned.outlines import seen_by_outlines
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import footprint
 from calcimeasure.segmentation.protocol import Proposals
-from calcimeasure.windows import widened, window_at, window_of
+from calcimeasure.windows import Window, widened, window_at, window_of
 
 SEEN = 0.65
 """Presence from which a shadow is on both films. Development pairs: 0.5 to 1.1 for nine in ten unchanged deposits,
@@ -82,11 +84,24 @@ class Sight:
     grey: NDArray[np.float32]
     factor: tuple[float, float]
 
-    def on_cells(self, labels: NDArray[np.uint16]) -> NDArray[np.uint16]:
-        """Return a label image of the film on the cells."""
-        shape = (round(labels.shape[0] / self.factor[0]), round(labels.shape[1] / self.factor[1]))
-        small = cv2.resize(labels, shape[::-1], interpolation=cv2.INTER_NEAREST)
-        return np.pad(small, ((0, self.grey.shape[0] - shape[0]), (0, self.grey.shape[1] - shape[1])))
+    def on_cells(self, labels: NDArray[np.uint16], window: Window | None = None) -> NDArray[np.uint16]:
+        """Return a label image of the film on the cells, or on a window of them."""
+        sides = tuple(slice(0, size) for size in self.grey.shape) if window is None else window
+        shown = np.zeros(tuple(side.stop - side.start for side in sides), dtype=labels.dtype)
+        down, across = (
+            _asked(size, factor)[side] for size, factor, side in zip(labels.shape, self.factor, sides, strict=True)
+        )
+        shown[: len(down), : len(across)] = labels[down[:, None], across]  # beyond the film is padding
+        return shown
+
+    def around(self, box: Window) -> Window:
+        """Return a window of the cells that holds all that `presence_of` looks at of a shadow in a box of the film."""
+        own = tuple(
+            slice(max(floor(side.start / factor) - 1, 0), min(ceil(side.stop / factor) + 1, cells))
+            for side, factor, cells in zip(box, self.factor, self.grey.shape, strict=True)
+        )
+        reach = _reach_of((own[0].stop - own[0].start) * (own[1].stop - own[1].start))
+        return widened(own, (reach, reach), self.grey.shape)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,15 +129,41 @@ def sight_of(film: Radiograph, anatomy: Anatomy) -> Sight:
     )
 
 
+@lru_cache(maxsize=16)
+def _asked(pixels: int, factor: float) -> NDArray[np.intp]:
+    """Return which pixel of an axis each of its cells asks for its label, as OpenCV chooses it."""
+    every = np.arange(pixels, dtype=np.float32)[np.newaxis]
+    small = cv2.resize(every, (round(pixels / factor), 1), interpolation=cv2.INTER_NEAREST)
+    chosen: NDArray[np.intp] = small[0].astype(np.intp)
+    chosen.flags.writeable = False
+    return chosen
+
+
+def _reach_of(cells: int) -> int:
+    """Return how far around a shadow of so many cells the films are compared."""
+    return _REACH_CELLS + round(_growth_of(cells))
+
+
+def _growth_of(cells: int) -> float:
+    return _GROWTH * sqrt(cells / pi)
+
+
 def presence_of(
-    mask: NDArray[np.bool_], others: NDArray[np.bool_], source: Sight, target: Sight, alignment: Alignment
+    mask: NDArray[np.bool_],
+    others: NDArray[np.bool_],
+    source: Sight,
+    target: Sight,
+    alignment: Alignment,
+    *,
+    corner: tuple[int, int] = (0, 0),
 ) -> Presence | None:
     """Return how much of a shadow of one film the other film shows.
 
     Parameters
     ----------
-    mask, others
-        The shadow, and other deposits beside it, on the cells of its own film.
+    mask, others, corner
+        The shadow, and other deposits beside it, on the cells of its own film; or on a window of them such as
+        `Sight.around` gives, and the row and column of the window's first cell.
     source, target
         Its film and the other.
     alignment
@@ -133,20 +174,23 @@ def presence_of(
     Presence
         None where the shadow is too small or has too little around it to tell.
     """
-    own_window = window_of(mask)
-    if own_window is None or mask.sum() < _LEAST_CELLS:
+    own_window, count = window_of(mask), int(mask.sum())
+    if own_window is None or count < _LEAST_CELLS:
         return None
-    grown = _GROWTH * float(np.sqrt(mask.sum() / np.pi))
-    reach = _REACH_CELLS + round(grown)
+    grown, reach = _growth_of(count), _reach_of(count)
     box = widened(own_window, (reach, reach), mask.shape)
     inside = mask[box]
     apart = distance_to(inside)
     ring = (apart > _RING_CELLS[0] + grown) & (apart <= _RING_CELLS[1] + grown) & ~others[box]
-    own = source.grey[box]
+    on_film = (
+        slice(box[0].start + corner[0], box[0].stop + corner[0]),
+        slice(box[1].start + corner[1], box[1].stop + corner[1]),
+    )
+    own = source.grey[on_film]
     added = float(own[inside].mean() - np.median(own[ring])) if ring.sum() >= _LEAST_RING else 0.0
     if added <= 0.0:
         return None
-    other, shift = _best_view(own, inside | ring, box, source=source, target=target, alignment=alignment)
+    other, shift = _best_view(own, inside | ring, on_film, source=source, target=target, alignment=alignment)
     ring_own, ring_other = own[ring].astype(np.float64), other[ring].astype(np.float64)
     covariance = float(((ring_own - ring_own.mean()) * (ring_other - ring_other.mean())).mean())
     gain = float(np.clip((covariance + _PRIOR_VARIANCE) / (ring_other.var() + _PRIOR_VARIANCE), *_GAIN))
@@ -169,16 +213,19 @@ def _best_view(
     mapped = map_points(alignment, places)
     at_row = ((mapped[..., 0] + 0.5) / target.factor[0] - 0.5).astype(np.float32)
     at_col = ((mapped[..., 1] + 0.5) / target.factor[1] - 0.5).astype(np.float32)
+    places_used = np.flatnonzero(used)
     centred = own[used] - own[used].mean()
+    spread = (centred**2).sum()
+    across = {right: at_col + right for right in range(-_SEARCH_CELLS, _SEARCH_CELLS + 1)}
     best, view, shift = -np.inf, own, (0, 0)
     steps = sorted(range(-_SEARCH_CELLS, _SEARCH_CELLS + 1), key=abs)
     for down in steps:
+        lower = at_row + down
         for right in steps:
-            seen = cv2.remap(
-                target.grey, at_col + right, at_row + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            )
-            other = seen[used] - seen[used].mean()
-            fit = float((centred * other).sum() / np.sqrt((centred**2).sum() * (other**2).sum() + 1e-9))
+            seen = cv2.remap(target.grey, across[right], lower, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            other = seen.ravel()[places_used]
+            other -= other.mean()
+            fit = float((centred * other).sum() / np.sqrt(spread * (other**2).sum() + 1e-9))
             if fit > best + 1e-6:
                 best, view, shift = fit, np.asarray(seen, dtype=np.float32), (down, right)
     return view, shift
@@ -241,8 +288,9 @@ def _missing(
         box = boxes[number - 1]
         if box is None:
             continue
-        row, col = np.nonzero(proposals.image[box] == number)
-        row, col = row + box[0].start, col + box[1].start
+        own = proposals.image[box] == number
+        corner = (box[0].start, box[1].start)
+        row, col = (within + first for within, first in zip(np.nonzero(own), corner, strict=True))
         if shown[row // step, col // step].mean() < _SHOWN:
             continue
         mapped = np.rint(map_points(there, np.stack([row, col], axis=-1))).astype(np.intp)
@@ -252,17 +300,21 @@ def _missing(
         too_little_left = found.mean() > 1.0 - _REST / 2.0  # rims or not
         if on_film.mean() < _SHOWN or too_little_left:
             continue
-        own, mask = proposals.image == number, cells == number
+        window = sight.around((box[0], box[1]))
+        mask = cells[window] == number
         if found.mean() > _FOUND:
-            own[row[found], col[found]] = False
             least = max(_REST * mask.sum(), _LEAST_REST_CELLS)
+            own[own] = ~found
+            left = np.zeros(proposals.image.shape, dtype=np.uint16)
+            left[box] = own
             # An alignment a little off leaves a rim.
-            mask = opened(sight.on_cells(own.astype(np.uint16)) > 0, disc(_RIM_CELLS))
+            mask = opened(sight.on_cells(left, window) > 0, disc(_RIM_CELLS))
             if mask.sum() < least:
                 continue
-        presence = presence_of(mask, deposits & ~mask, sight, other_sight, there)
+        at = (window[0].start, window[1].start)
+        presence = presence_of(mask, deposits[window] & ~mask, sight, other_sight, there, corner=at)
         if presence is not None and presence.share >= SEEN:
-            piece = _outlined_there(own, mapped, presence.shift, other_sight, back)
+            piece = _outlined_there(own, corner, mapped, presence.shift, target=other_sight, back=back)
             if piece is not None:
                 pieces.append((*piece, float(proposals.probabilities[number - 1])))
     return pieces
@@ -311,13 +363,15 @@ def carried_mask(
 
 def _outlined_there(
     mask: NDArray[np.bool_],
+    corner: tuple[int, int],
     mapped: NDArray[np.intp],
     shift: tuple[int, int],
+    *,
     target: Sight,
     back: Alignment,
 ) -> tuple[NDArray[np.bool_], tuple[int, int]] | None:
     """Return a piece of one film on the other's pixels, its outline found there anew; None where nothing is left."""
-    carried = carried_mask(mask, mapped, shift, target, back)
+    carried = carried_mask(mask, mapped, shift, target, back, corner=corner)
     if carried is None:
         return None
     found, box = footprint(target.film, *carried, seen=target.seen)

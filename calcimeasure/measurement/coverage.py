@@ -103,6 +103,7 @@ def coverage_of(
     corner: tuple[int, int],
     *,
     mirrored: bool = False,
+    at_once: bool = False,
 ) -> Coverage | None:
     """Return what the deposit that a mask points at covers; None for an empty mask.
 
@@ -114,7 +115,7 @@ def coverage_of(
         bool, film pixels of one window: the deposit, and other deposits beside it.
     corner
         Film row and column of the window's first pixel.
-    mirrored
+    mirrored, at_once
         As for `answer_to`.
     """
     if not mask.any():
@@ -132,7 +133,8 @@ def coverage_of(
     shown = np.zeros_like(others)  # what lies farther away is to change nothing
     shown[near[0], near[1]] = others[near[0], near[1]]
     known = _on_cells(shown, maps) & ~meant
-    share, log_error = answer_to(seen, np.stack([meant, known]).astype(np.float32), first, mirrored=mirrored)
+    pointed = np.stack([meant, known]).astype(np.float32)
+    share, log_error = answer_to(seen, pointed, first, mirrored=mirrored, at_once=at_once)
     share = np.where(territory(meant, known) & _on_film(seen, first, share.shape), share, np.float32(0.0))
     total = float(share.sum(dtype=np.float64))
     foreseen = float((share * log_error).sum(dtype=np.float64)) / total if total > 0 else 0.0

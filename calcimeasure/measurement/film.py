@@ -23,7 +23,7 @@ from calcimeasure.measurement.edge import Edge
 from calcimeasure.measurement.outline import outline_area
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.windows import widened, window_of
+from calcimeasure.windows import Window, widened, window_of
 
 # Of the variance of one deposit's error, the share that every other deposit of the film has in common with it: what
 # the film's blur and processing do to the edge (edge_model; benchmarks/area.py measures it), or where this person puts
@@ -79,6 +79,7 @@ def measure_film(
         edges={number: one.edge for number, one in found.items() if one.edge is not None},
         covered=frozenset(number for number, one in found.items() if one.covered),
         over_exposed=over_exposed,
+        boxes={number: one.box for number, one in found.items()},
     )
 
 
@@ -166,6 +167,12 @@ class Found:
     rows: NDArray[np.int64]
     cols: NDArray[np.int64]
 
+    @property
+    def box(self) -> Window:
+        """The smallest window of the film that holds it."""
+        rows, cols = (slice(int(along.min()), int(along.max()) + 1) for along in (self.rows, self.cols))
+        return (rows, cols)
+
 
 def found_on(
     film: Radiograph,
@@ -175,15 +182,26 @@ def found_on(
     anatomy: Anatomy,
     precision: float | None,
     boxes: Mapping[int, tuple[slice, slice]] | None = None,
+    at_once: bool = False,
 ) -> dict[int, Found]:
-    """Return what the pixels say of some of a film's deposits, by label; `boxes` as for `deposit_crops`."""
+    """Return what the pixels say of some of a film's deposits, by label.
+
+    Parameters
+    ----------
+    film, labels, numbers, anatomy, precision
+        As for `measure_deposits`.
+    boxes
+        As for `deposit_crops`.
+    at_once
+        As for `answer_to`.
+    """
     _check(film, labels, precision)
     seen = seen_by_outlines(film, anatomy)
     methods = {deposit.label: deposit.area_method for deposit in labels.deposits}
     found = {}
     for cut in deposit_crops(film, labels.image, frozenset(numbers), boxes):
         painted = methods[cut.label] is AreaMethod.OUTLINE
-        coverage = None if painted or seen is None else _coverage(film, labels.image, cut, seen)
+        coverage = None if painted or seen is None else _coverage(film, labels.image, cut, seen, at_once=at_once)
         described = None if painted and not has_contrast(film.grey) else describe_crop(cut.crop)
         if painted or described is None:
             area = outline_area(cut.mask, precision)
@@ -205,7 +223,9 @@ def found_on(
     return found
 
 
-def _coverage(film: Radiograph, image: NDArray[np.uint16], cut: DepositCrop, seen: Prepared) -> Coverage | None:
+def _coverage(
+    film: Radiograph, image: NDArray[np.uint16], cut: DepositCrop, seen: Prepared, *, at_once: bool
+) -> Coverage | None:
     """Return what a deposit covers, the others in reach shown to the network."""
     box = window_of(cut.mask, (slice(cut.first_row, None), slice(cut.first_col, None)))
     if box is None:
@@ -213,7 +233,8 @@ def _coverage(film: Radiograph, image: NDArray[np.uint16], cut: DepositCrop, see
     window = widened(box, known_px(seen), film.shape)
     here = image[window]
     mask = here == cut.label
-    return coverage_of(seen, mask, (here != 0) & ~mask, (window[0].start, window[1].start), mirrored=True)
+    corner = (window[0].start, window[1].start)
+    return coverage_of(seen, mask, (here != 0) & ~mask, corner, mirrored=True, at_once=at_once)
 
 
 def over_exposed_warning(labels: Iterable[int]) -> list[str]:
@@ -244,6 +265,12 @@ def rows_of(
     return tuple(
         _row(film, deposit, found[deposit.label], anatomy) for deposit in labels.deposits if deposit.label in found
     )
+
+
+def area_of(row: DepositMeasurement) -> AreaEstimate:
+    """Return the area that a row tells."""
+    repeat = row.area_se_px if row.area_se_repeat_px is None else row.area_se_repeat_px
+    return AreaEstimate(area_px=row.area_px, se_px=row.area_se_px, se_repeat_px=repeat)
 
 
 def _row(film: Radiograph, deposit: Deposit, found: Found, anatomy: Anatomy) -> DepositMeasurement:

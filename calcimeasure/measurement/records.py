@@ -9,6 +9,7 @@ from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.deposits import AreaMethod, DepositLabels, Finding, Origin
 from calcimeasure.measurement.edge import Edge
 from calcimeasure.radiograph import Radiograph
+from calcimeasure.windows import Window
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +74,8 @@ class FilmMeasurement:
         Numbers of the deposits whose area is the sum of what the outline network says.
     over_exposed
         Numbers of the deposits that reach the end of the grey scale.
+    boxes
+        The smallest window of the film that holds each deposit, by number; empty where nobody noted them.
     """
 
     film: Radiograph
@@ -87,3 +90,4 @@ class FilmMeasurement:
     edges: Mapping[int, Edge] = field(default_factory=dict)
     covered: frozenset[int] = frozenset()
     over_exposed: frozenset[int] = frozenset()
+    boxes: Mapping[int, Window] = field(default_factory=dict)

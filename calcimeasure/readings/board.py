@@ -158,6 +158,12 @@ class Board:
             return False
         return True
 
+    def shows_as(self, other: Board) -> bool:
+        """Return whether another board holds the same deposits on the same pixels, whatever was said of their links."""
+        return self.deposits == other.deposits and all(
+            np.array_equal(image, other.images[which]) for which, image in self.images.items()
+        )
+
     def _check(self, edit: Edit) -> None:
         for patch in edit.patches:
             if not np.array_equal(self.images[patch.film][patch.window], patch.before):

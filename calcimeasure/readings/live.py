@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
+from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.comparison.overlap import places_of
 from calcimeasure.deposits import LARGEST_LABEL, AreaMethod, Deposit, DepositLabels
 from calcimeasure.measurement import influence_px
-from calcimeasure.measurement.edge import Edge
-from calcimeasure.measurement.film import found_on, over_exposed_warning, rows_of, total_area
+from calcimeasure.measurement.film import Found, area_of, found_on, over_exposed_warning, rows_of, total_area
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.readings.board import Board, Edit, Which
-from calcimeasure.windows import Window, joined, window_of
+from calcimeasure.windows import Window, joined, widened, window_of
 
 METHOD = "reader"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
-class _Kept:
-    """What is kept of one deposit beside its row."""
-
-    edge: Edge | None
-    covered: bool
-    over_exposed: bool
-    rows: NDArray[np.int64]
-    cols: NDArray[np.int64]
+MOST_REMEMBERED = 2000
 
 
 class LiveFilm:
@@ -70,14 +62,17 @@ class LiveFilm:
         self.warnings = warnings
         self.measurement: FilmMeasurement
         self._rows: dict[int, DepositMeasurement] = {}
-        self._found: dict[int, _Kept] = {}
+        self._found: dict[int, Found] = {}
+        self._seen_before: dict[bytes, Found] = {}
         self._numbers: list[int] = []
         self._image: NDArray[np.uint16] = np.zeros(film.shape, np.uint16)
         self._reach = influence_px(film, anatomy)
 
     def anew(self) -> LiveFilm:
-        """Return another one of the same film, which has measured nothing yet."""
-        return LiveFilm(self.film, self.anatomy, self.which, precision=self.precision, warnings=self.warnings)
+        """Return another one of the same film, which holds no deposits yet and knows what this one has measured."""
+        other = LiveFilm(self.film, self.anatomy, self.which, precision=self.precision, warnings=self.warnings)
+        other._seen_before = dict(self._seen_before)
+        return other
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -117,15 +112,17 @@ class LiveFilm:
         ends = np.cumsum(np.bincount(labels, minlength=len(self._numbers) + 1))
         for label, (number, row) in enumerate(zip(self._numbers, measured.deposits, strict=True), start=1):
             own = order[ends[label - 1] : ends[label]]
-            exposed = label in measured.over_exposed
             self._rows[number] = row
-            self._found[number] = _Kept(
+            self._found[number] = one = Found(
+                area=area_of(row),
                 edge=measured.edges.get(label),
                 covered=label in measured.covered,
-                over_exposed=exposed,
+                contrast=row.integrated_contrast,
+                over_exposed=label in measured.over_exposed,
                 rows=rows[own],
                 cols=cols[own],
             )
+            self._remember(self._sight_of(label, one.box, row.area_method), one)
         self.measurement = self._whole(self._labels(board))
         return True
 
@@ -247,17 +244,51 @@ class LiveFilm:
         labels = self._labels(board)
         position = {number: k for k, number in enumerate(self._numbers, start=1)}
         again = {position[number]: number for number in concerned if number in position}
-        found = found_on(self.film, labels, sorted(again), anatomy=self.anatomy, precision=self.precision, boxes=boxes)
+        found = self._looked_at(labels, again.keys(), boxes if boxes is not None else self._boxes())
         for row in rows_of(self.film, labels, found, self.anatomy):
             number = again[row.label]
-            one = found[row.label]
             self._rows[number] = row
-            self._found[number] = _Kept(
-                edge=one.edge, covered=one.covered, over_exposed=one.over_exposed, rows=one.rows, cols=one.cols
-            )
+            self._found[number] = found[row.label]
         self._rows = {number: replace(self._rows[number], label=position[number]) for number in self._numbers}
         self._found = {number: self._found[number] for number in self._numbers}
         self.measurement = self._whole(labels)
+
+    def _boxes(self) -> dict[int, Window]:
+        found: list[Any] = ndimage.find_objects(self._image)
+        return {label: (box[0], box[1]) for label, box in enumerate(found, start=1) if box is not None}
+
+    def _looked_at(self, labels: DepositLabels, wanted: Iterable[int], boxes: Mapping[int, Window]) -> dict[int, Found]:
+        """Return what the pixels say of some deposits; of what looks as it did before, what was found then."""
+        methods = {deposit.label: deposit.area_method for deposit in labels.deposits}
+        sights = {label: self._sight_of(label, boxes[label], methods[label]) for label in wanted if label in boxes}
+        known = {label: one for label, sight in sights.items() if (one := self._seen_before.get(sight)) is not None}
+        new = sorted(sights.keys() - known)
+        found = found_on(
+            self.film,
+            labels,
+            new,
+            anatomy=self.anatomy,
+            precision=self.precision,
+            boxes={label: boxes[label] for label in new},
+            at_once=True,
+        )
+        for label, one in found.items():
+            self._remember(sights[label], one)
+        return {**known, **found}
+
+    def _sight_of(self, label: int, box: Window, method: AreaMethod) -> bytes:
+        """Return what stands for all that the measurement of a deposit depends on, beside film, masks and reader."""
+        window = widened(box, (self._reach, self._reach), self.film.shape)
+        here = self._image[window]
+        told = blake2b(repr((method.value, window)).encode(), digest_size=32)
+        for part in (here == label, here != 0):
+            told.update(np.packbits(part).tobytes())
+        return told.digest()
+
+    def _remember(self, sight: bytes, found: Found) -> None:
+        if len(self._seen_before) >= MOST_REMEMBERED:
+            self._seen_before.clear()
+        self._seen_before[sight] = found
 
     def _whole(self, labels: DepositLabels) -> FilmMeasurement:
         deposits = tuple(self._rows.values())
@@ -279,4 +310,5 @@ class LiveFilm:
             edges={number: one.edge for number, one in found.items() if one.edge is not None},
             covered=frozenset(number for number, one in found.items() if one.covered),
             over_exposed=over_exposed,
+            boxes={number: one.box for number, one in found.items()},
         )

@@ -226,7 +226,7 @@ class RatioMemory:
     Parameters
     ----------
     ratio_of
-        Asked: its answer may depend on the deposits and on what is measured anew with them.
+        Asked: its answer may depend on the deposits and on what is measured anew with them. Two threads may ask.
     start
         A pair that was judged with it: what it answered is remembered.
     """

@@ -41,7 +41,9 @@ class LoneDeposits:
             if place is None or link.absent_probability is None:
                 continue
             film = start.baseline if place[0] is Which.BASELINE else start.followup
-            rows, cols = np.nonzero(film.labels.image == place[1])
+            box = film.boxes.get(place[1], (slice(0, None), slice(0, None)))
+            rows, cols = np.nonzero(film.labels.image[box] == place[1])
+            rows, cols = rows + box[0].start, cols + box[1].start
             self._known[place] = _Lone(rows=rows, cols=cols, probability=link.absent_probability)
 
     def told(

@@ -52,6 +52,15 @@ class Changed:
     step: Step
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Foreseen:
+    """What will follow from an edit of a board: the board after it, the films that it concerns, and the links."""
+
+    board: Board
+    films: Mapping[Which, FilmMeasurement]
+    links: LiveLinks | None
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -97,7 +106,7 @@ class Session:
         self._now = now
         self._guard = threading.RLock()
         self._step = Step.DO
-        self._foreseen: Mapping[Which, FilmMeasurement] = {}
+        self._foreseen: Foreseen | None = None
         self._unsaved = False
         self._locks: list[ReadingLock] = []
         self._autosave: Autosave | None = None
@@ -123,7 +132,7 @@ class Session:
             live.start(self.board, self._measured(which))
         if self._links is not None:
             self._links.update(self.live, self.board.deposits)
-        self.comparison: Comparison | None = self._judged()
+        self.comparison: Comparison | None = self._judged(self.board, self.live, self._links)
 
     # What it starts from -------------------------------------------------------------------------------------------
 
@@ -154,7 +163,7 @@ class Session:
 
     # Editing -------------------------------------------------------------------------------------------------------
 
-    def do(self, edit: Edit, foreseen: Mapping[Which, FilmMeasurement] | None = None) -> bool:
+    def do(self, edit: Edit, foreseen: Foreseen | None = None) -> bool:
         """Apply an edit, remember it, log it, and measure what it touched. Return whether anything changed.
 
         Parameters
@@ -163,27 +172,32 @@ class Session:
             From `foresee`, for an edit that touches so much that nobody would wait for it to be measured.
         """
         self._refuse_unless_open()
-        self._foreseen = foreseen or {}
+        self._foreseen = foreseen
         try:
             return self._act(Step.DO, lambda: self.history.do(edit))
         finally:
-            self._foreseen = {}
+            self._foreseen = None
 
     def snapshot(self) -> Board:
         """Return the board as it stands, for work beside the window."""
         with self._guard:
             return self.board.copied()
 
-    def foresee(self, board: Board, edit: Edit) -> dict[Which, FilmMeasurement]:
-        """Return the films as they will be measured after an edit of a board from `snapshot`, which is changed."""
+    def foresee(self, board: Board, edit: Edit) -> Foreseen:
+        """Return what will follow from an edit of a board from `snapshot`, which is changed.
+
+        May run beside the window: what it asks two films together is remembered for when the edit is done.
+        """
         board.apply(edit)
-        foreseen = {}
-        for which, live in self.live.items():
-            if live.concerns(edit):
-                ahead = live.anew()
-                ahead.start(board)
-                foreseen[which] = ahead.measurement
-        return foreseen
+        ahead = {which: live.anew() for which, live in self.live.items()}
+        for which, film in ahead.items():
+            film.start(board, None if film.concerns(edit) else self.measurement(which))
+        links = self._live_links()
+        if links is not None:
+            links.update(ahead, board.deposits)
+        self._judged(board, ahead, links)
+        films = {which: film.measurement for which, film in ahead.items() if film.concerns(edit)}
+        return Foreseen(board=board, films=films, links=links)
 
     def undo(self) -> Edit:
         """Take the last edit back and return it."""
@@ -222,11 +236,14 @@ class Session:
     def _follow(self, edit: Edit) -> None:
         areas = {which: live.measurement.total_area_px for which, live in self.live.items()}
         before = self._areas_of(edit)
+        foreseen = self._foreseen
         for live in self.live.values():
-            live.update(self.board, edit, self._foreseen.get(live.which))
-        if self._links is not None:
+            live.update(self.board, edit, None if foreseen is None else foreseen.films.get(live.which))
+        if foreseen is not None and foreseen.links is not None and self.board.shows_as(foreseen.board):
+            self._links = foreseen.links
+        elif self._links is not None:
             self._links.update(self.live, {which: live.touched(edit) for which, live in self.live.items()})
-        self.comparison = self._judged()
+        self.comparison = self._judged(self.board, self.live, self._links)
         self._log(edit, areas, before)
         self._unsaved = True
         if self._autosave is not None:
@@ -300,23 +317,23 @@ class Session:
         start = self.material.comparison
         if start is None or start.alignment is None:
             return None
-        return RatioMemory(RatioOfBoth(start.alignment), start)
+        return RatioMemory(RatioOfBoth(start.alignment, at_once=True), start)
 
-    def _judged(self) -> Comparison | None:
+    def _judged(self, board: Board, films: Mapping[Which, LiveFilm], live_links: LiveLinks | None) -> Comparison | None:
         start = self.material.comparison
         if start is None:
             return None
-        first, second = self.measurement(Which.BASELINE), self.measurement(Which.FOLLOWUP)
-        if self._links is None or start.alignment is None:
+        first, second = films[Which.BASELINE].measurement, films[Which.FOLLOWUP].measurement
+        if live_links is None or start.alignment is None:
             return replace(start, baseline=first, followup=second)
-        numbers = {which: live.numbers for which, live in self.live.items()}
-        links = self._links.links(first, second, numbers, decisions(self.board.links, numbers))
+        numbers = {which: live.numbers for which, live in films.items()}
+        links = live_links.links(first, second, numbers, decisions(board.links, numbers))
         return judge(
             first,
             second,
             start.registration,
             start.alignment,
-            self._lone.told(links, self.live, numbers),
+            self._lone.told(links, films, numbers),
             processing=self.material.processing,
             pair_warnings=self.material.pair_warnings,
             margin_ratio=self.material.margin_ratio,

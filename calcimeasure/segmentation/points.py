@@ -21,6 +21,7 @@ from calcimeasure.segmentation.grouping import group_pieces, group_within_px
 from calcimeasure.segmentation.regions import Region, draw_outlines
 from calcimeasure.segmentation.scoring import load_scorer
 from calcimeasure.segmentation.working import make_working
+from calcimeasure.windows import Window, joined
 
 METHOD = "points/1"
 
@@ -79,9 +80,10 @@ def segment_points(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pieces:
-    """The pieces drawn: a label image, the deposit number that each was given, and what went wrong."""
+    """The pieces drawn: a label image, where on it they lie, the deposit number of each, and what went wrong."""
 
     image: NDArray[np.uint16]
+    window: Window
     numbers: tuple[int | None, ...]
     warnings: tuple[str, ...]
 
@@ -107,8 +109,9 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
     image = np.zeros(film.shape, dtype=np.uint16)
     given: list[int | None] = []
     warnings = []
+    window: Window = (slice(0, 1), slice(0, 1))  # nothing lies there yet
     if not clicks:
-        return _Pieces(image=image, numbers=(), warnings=())
+        return _Pieces(image=image, window=window, numbers=(), warnings=())
     if len(clicks) > LARGEST_LABEL:
         raise UsageError(f"{len(clicks)} points on one film are more than the {LARGEST_LABEL} that a label image holds")
     find = _finder(film, anatomy)
@@ -130,15 +133,17 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
             )
             continue
         drawn = _place(film, image, region, label=len(given) + 1)
-        if not drawn:
+        if drawn is None:
             warnings.append(
                 f"What lies at row {at[0]}, column {at[1]} is part of another deposit that was clicked: no second one "
                 "was drawn."
             )
             continue
+        window = joined(window, drawn) if given else drawn
         given.append(number)
-    draw_outlines(film, anatomy, image, len(given))
-    return _Pieces(image=image, numbers=tuple(given), warnings=tuple(warnings))
+    if given:
+        window = draw_outlines(film, anatomy, image, len(given), within=window)
+    return _Pieces(image=image, window=window, numbers=tuple(given), warnings=tuple(warnings))
 
 
 def _finder(film: Radiograph, anatomy: Anatomy) -> Callable[[Click, list[Click]], Region | None]:
@@ -149,27 +154,28 @@ def _finder(film: Radiograph, anatomy: Anatomy) -> Callable[[Click, list[Click]]
     return lambda click, foreign: region_under(working, click, foreign, scorer)
 
 
-def _place(film: Radiograph, image: NDArray[np.uint16], region: Region, *, label: int) -> bool:
-    """Paint a region into the image where it is free; return whether anything was painted."""
+def _place(film: Radiograph, image: NDArray[np.uint16], region: Region, *, label: int) -> Window | None:
+    """Paint a region into the image where it is free; return where it lies, None where nothing was painted."""
     (row, col), padded = region.corner, np.pad(region.mask, 1)
     mask, box = seed_on_film(padded, (row - 1, col - 1), region.factor, film.shape)
     mask &= image[box] == 0
     image[box][mask] = label
-    return bool(mask.any())
+    return box if mask.any() else None
 
 
 def _deposit_image(film: Radiograph, anatomy: Anatomy, pieces: _Pieces) -> tuple[NDArray[np.uint16], int]:
     """Return the label image of deposits, and how many there are."""
-    drawn = pieces.image.reshape(-1)[np.flatnonzero(pieces.image != 0)]  # looking at all the rest takes 20 ms
-    present = set(np.flatnonzero(np.bincount(drawn)).tolist())
+    here = pieces.image[pieces.window]  # looking at all the rest takes 20 ms
+    present = set(np.flatnonzero(np.bincount(here.ravel())).tolist()) - {0}
     named = sorted({number for number in pieces.numbers if number is not None})
     label_of = np.zeros(len(pieces.numbers) + 1, dtype=np.uint16)
     unnamed = [piece for piece, number in enumerate(pieces.numbers, start=1) if number is None and piece in present]
     for piece, number in enumerate(pieces.numbers, start=1):
         if number is not None:
             label_of[piece] = named.index(number) + 1
-    groups = group_pieces(pieces.image, np.array(unnamed, dtype=np.intp), group_within_px(film, anatomy))
+    groups = group_pieces(here, np.array(unnamed, dtype=np.intp), group_within_px(film, anatomy))
     for piece in unnamed:
         label_of[piece] = len(named) + int(groups[piece])
-    count = int(label_of.max(initial=0))
-    return label_of[pieces.image], count
+    image = np.zeros(pieces.image.shape, dtype=np.uint16)
+    image[pieces.window] = label_of[here]
+    return image, int(label_of.max(initial=0))

@@ -19,6 +19,7 @@ from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import footprint, seed_on_film
 from calcimeasure.segmentation.grouping import group_within_px
 from calcimeasure.segmentation.protocol import Proposals, renumbered
+from calcimeasure.windows import Window, joined, window_at
 
 MOST_PROPOSALS = 500
 _MOST_OUTLINED = 60
@@ -142,7 +143,9 @@ def proposals_from_regions(
     )
 
 
-def draw_outlines(film: Radiograph, anatomy: Anatomy, image: NDArray[np.uint16], count: int) -> None:
+def draw_outlines(
+    film: Radiograph, anatomy: Anatomy, image: NDArray[np.uint16], count: int, *, within: Window | None = None
+) -> Window:
     """Replace pieces in the image by their footprints, each knowing of the others.
 
     Parameters
@@ -154,17 +157,28 @@ def draw_outlines(film: Radiograph, anatomy: Anatomy, image: NDArray[np.uint16],
         give theirs up.
     count
         How many of them are drawn.
+    within
+        A window that holds all pieces, where one is known.
+
+    Returns
+    -------
+    tuple
+        A window that holds what was drawn too.
     """
     seen = seen_by_outlines(film, anatomy)
-    boxes = ndimage.find_objects(image, max_label=count) if count else []  # 0 would mean all
+    window = within or (slice(0, image.shape[0]), slice(0, image.shape[1]))
+    first = (window[0].start, window[1].start)
+    boxes = ndimage.find_objects(image[window], max_label=count) if count else []  # 0 would mean all
     for number, box in enumerate(boxes, start=1):
-        mask = image[box] == number
+        corner = (box[0].start + first[0], box[1].start + first[1])
+        mask = image[window_at(corner, (box[0].stop - box[0].start, box[1].stop - box[1].start))] == number
         if not mask.any():
             continue
-        corner = (box[0].start, box[1].start)
         found, where = footprint(film, mask, corner, seen=seen, others=image, others_up_to=count)
         view = image[where]
         found &= (view == 0) | (view == number) | (view > count)
         if found.any():
             view[view == number] = 0
             view[found] = number
+            window = joined(window, where)
+    return window

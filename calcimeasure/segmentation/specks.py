@@ -43,9 +43,9 @@ def doubted(
     areas = np.array([0, *(int(region.mask.sum()) for region in regions)])
     least = SPECK_MM2 / PITCH_MM**2
     likely = np.zeros(shape, dtype=np.int32)
-    for number in np.flatnonzero(probabilities >= _LIKELY):
-        window = _window(regions[number])
-        likely[window][regions[number].mask] = number + 1
+    for number, region in enumerate(regions, start=1):
+        if probabilities[number - 1] >= _LIKELY:
+            likely[_window(region)][region.mask] = number
     found = probabilities.copy()
     for number, region in enumerate(regions, start=1):
         if areas[number] < least:

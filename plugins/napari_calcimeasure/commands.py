@@ -13,9 +13,9 @@ import numpy as np
 
 from calcimeasure.deposits import DepositLabels, Finding, Origin
 from calcimeasure.errors import CalciMeasureError, ReadingError
-from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.readings import tools
 from calcimeasure.readings.board import Board, Edit, HandLink, Which
+from calcimeasure.readings.session import Foreseen
 from calcimeasure.segmentation import segment, segment_points
 from napari_calcimeasure.background import AtOnce, Background
 from napari_calcimeasure.desk import Desk
@@ -265,7 +265,7 @@ class Commands:
             edits = [tools.adopt(board, w, labels, first=material.labels[w]) for w, labels in found.items()]
             return tools.together(edits, "Search again")
 
-        def search() -> tuple[dict[Which, DepositLabels], Edit, dict[Which, FilmMeasurement]]:
+        def search() -> tuple[dict[Which, DepositLabels], Edit, Foreseen]:
             found = {
                 which: segment(film, method=material.method, anatomy=material.anatomies[which])
                 for which, film in material.films.items()
@@ -274,11 +274,11 @@ class Commands:
             edit = edit_of(board, found)
             return found, edit, session.foresee(board, edit)
 
-        def take(result: tuple[dict[Which, DepositLabels], Edit, dict[Which, FilmMeasurement]]) -> None:
+        def take(result: tuple[dict[Which, DepositLabels], Edit, Foreseen]) -> None:
             found, edit, foreseen = result
-            if not session.board.fits(edit):  # the reader has gone on working meanwhile
-                edit, foreseen = edit_of(session.board, found), {}
-            changed = self.desk.do(edit, foreseen=foreseen)
+            fits = session.board.fits(edit)  # unless the reader has gone on working meanwhile
+            edit = edit if fits else edit_of(session.board, found)
+            changed = self.desk.do(edit, foreseen=foreseen if fits else None)
             self.tell("Searched again: what you did is as it was." if changed else "The search found nothing else.")
 
         self.background.run("Searching the films again", search, take, self.complain)

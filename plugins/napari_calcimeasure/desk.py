@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from calcimeasure.comparison.alignment import inverse, map_points
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.deposits import Finding
-from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.readings import tools
 from calcimeasure.readings.board import Edit, Which, Window
 from calcimeasure.readings.rows import Row, centre, numbers_on, table_rows
-from calcimeasure.readings.session import Changed, Session
+from calcimeasure.readings.session import Changed, Foreseen, Session
 from napari_calcimeasure.film_layers import POINTER_PX, FilmLook, makers
 from napari_calcimeasure.layers import (
     FILM_KEY,
@@ -25,6 +24,7 @@ from napari_calcimeasure.layers import (
     TITLE_SIZE,
     TITLES,
     basis_text,
+    colour_table,
     colours,
     grey_window,
     place_of,
@@ -303,13 +303,11 @@ class Desk:
             tell()
 
     def _show_numbers(self, which: Which) -> None:
-        from napari.utils.colormaps import DirectLabelColormap
-
         numbers = numbers_on(self.rows, which)
         if numbers != self._numbered.get(which):
             self._numbered[which] = numbers
             with self.labels[which]._block_refresh():  # noqa: SLF001 - other colours are no other pixels
-                self.labels[which].colormap = DirectLabelColormap(color_dict=colours(numbers))
+                self.labels[which].colormap = colour_table(colours(numbers))
         places, texts = [], []
         live = self.session.live[which]
         for deposit, number in numbers.items():
@@ -449,7 +447,7 @@ class Desk:
         edit: Edit,
         *,
         then: tuple[Which, int] | None = None,
-        foreseen: Mapping[Which, FilmMeasurement] | None = None,
+        foreseen: Foreseen | None = None,
     ) -> bool:
         """Do an edit through the session; `then` is the deposit that is chosen after it."""
         self._next = then

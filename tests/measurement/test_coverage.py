@@ -184,3 +184,24 @@ def test_a_pair_unchanged_in_truth_repeats(pair):
     assert np.median(np.abs(off)) < 0.05
     assert all(film.covered == frozenset(range(1, len(film.deposits) + 1)) for film in films)
     assert area_ratio(films[0], 1, films[0], 1).log_ratio == 0.0
+
+
+def test_asking_in_two_threads_gives_the_same(side):
+    made, anatomy, large = side
+    seen, image = prepared(made.film, anatomy), made.labels.image
+    for deposit in large[:3]:
+        own = image == deposit.label
+        others = (image > 0) & ~own
+        one, two = (coverage_of(seen, own, others, (0, 0), mirrored=True, at_once=at_once) for at_once in (False, True))
+        np.testing.assert_array_equal(one.share, two.share)
+        assert one.log_error == two.log_error
+
+
+def test_the_boxes_hold_the_deposits_and_no_more(side):
+    made, anatomy, _ = side
+    film = measured(made.film, made.labels.image, anatomy)
+    assert sorted(film.boxes) == [deposit.label for deposit in film.deposits]
+    for label, box in film.boxes.items():
+        inside = film.labels.image[box] == label
+        assert inside.sum() == (film.labels.image == label).sum()
+        assert all(edge.any() for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]))

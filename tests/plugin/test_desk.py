@@ -56,6 +56,14 @@ def test_numbers_and_colours_match_across_the_films(desk: Any) -> None:
     assert not np.allclose(colour[1][1], colour[1][2])
 
 
+def test_the_table_of_colours_is_naparis_own(desk: Any) -> None:
+    from napari.utils.colormaps import DirectLabelColormap
+
+    ours = desk.labels[F].colormap
+    labels = np.arange(2**16, dtype=np.uint16)
+    np.testing.assert_array_equal(ours.map(labels), DirectLabelColormap(color_dict=ours.color_dict).map(labels))
+
+
 def test_a_stroke_is_one_step_and_undo_takes_it_from_the_layer(desk: Any) -> None:
     before = desk.session.board.images[B].copy()
     paint(desk, B, 1, [(46, 42), (48, 44), (50, 46)])

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from calcimeasure.comparison.carried import RatioOfBoth
 from calcimeasure.comparison.links import link_deposits
 from calcimeasure.comparison.lone import limit_of_detection
 from calcimeasure.comparison.pair import judge
@@ -20,7 +21,7 @@ from calcimeasure.comparison.records import LinkStatus
 from calcimeasure.deposits import AreaMethod, Finding, Origin
 from calcimeasure.errors import ReadingError, UsageError
 from calcimeasure.measurement import measure_film
-from calcimeasure.readings import tools
+from calcimeasure.readings import live, tools
 from calcimeasure.readings.board import Board, Edit, HandLink, Which
 from calcimeasure.readings.linking import decisions, link_by_hand, overridden
 from calcimeasure.readings.lock import LOCK_NAME, LockedError
@@ -203,6 +204,59 @@ def test_a_search_measured_beforehand_equals_one_measured_then(material: Materia
     assert not late.board.fits(edit)
     late.do(tools.adopt(late.board, F, found, first=material.labels[F]), foreseen)
     assert shown(late) == afresh(late), "what was foreseen of other labels is not taken over"
+
+
+def test_what_was_foreseen_is_neither_measured_nor_asked_nor_linked_again(material: Material, monkeypatch) -> None:
+    found = replace(material.labels[F], image=np.roll(material.labels[F].image, 2, axis=0))
+    session = Session(material)
+    board = session.snapshot()
+    edit = tools.adopt(board, F, found, first=material.labels[F])
+    asked = counted_ratios(monkeypatch)
+    foreseen = session.foresee(board, edit)
+    assert asked, "in the background, where nobody waits"
+    with monkeypatch.context() as unused:
+        unused.setattr("calcimeasure.readings.live.found_on", None)
+        unused.setattr("calcimeasure.readings.live_links.LiveLinks.update", None)
+        asked.clear()
+        session.do(edit, foreseen)
+        assert not asked
+    assert shown(session) == afresh(session)
+    session.do(tools.delete(session.board, F, min(session.board.deposits[F])))
+    assert shown(session) == afresh(session), "the links that were foreseen follow the next edit"
+
+
+def test_what_is_taken_back_is_neither_measured_nor_asked_again(material: Material, monkeypatch) -> None:
+    session = Session(material)
+    first = shown(session)
+    session.do(tools.erase(session.board, F, disc(session, F, 42, 70, 3)))
+    second = shown(session)
+    asked, measured = counted_ratios(monkeypatch), []
+    find = live.found_on
+
+    def counting(film, labels, numbers, **options):
+        measured.extend(numbers)
+        return find(film, labels, numbers, **options)
+
+    monkeypatch.setattr(live, "found_on", counting)
+    session.undo()
+    assert shown(session) == first
+    session.redo()
+    assert shown(session) == second
+    assert not measured
+    assert not asked
+
+
+def counted_ratios(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Return the labels whose outlines are carried from now on."""
+    asked: list[tuple[int, int]] = []
+    carried = RatioOfBoth.carried
+
+    def counting(self, baseline, baseline_label, followup, followup_label):
+        asked.append((baseline_label, followup_label))
+        return carried(self, baseline, baseline_label, followup, followup_label)
+
+    monkeypatch.setattr(RatioOfBoth, "carried", counting)
+    return asked
 
 
 def test_two_hundred_steps_can_be_taken_back(material: Material) -> None:
