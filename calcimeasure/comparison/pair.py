@@ -46,7 +46,7 @@ RatioOf = Callable[[FilmMeasurement, int, FilmMeasurement, int], AreaRatio | Non
 
 DEFAULT_MARGIN: Interval = (0.80, 1.25)
 # Of a film's burden, as a standard error: makes the intervals of simulated burdens hold the truth as often as they say.
-UNSEEN_SHARE = {Origin.AUTO: 0.025, Origin.CLICKED: 0.035}
+UNSEEN_SHARE = {Origin.AUTO: 0.0125, Origin.CLICKED: 0.0175}
 SAME_FILM_WARNING = (
     "Both films are the same file: the change is exactly none, and says nothing about how well it repeats."
 )
