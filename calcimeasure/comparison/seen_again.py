@@ -117,16 +117,19 @@ class Presence:
         return float(1.0 / (1.0 + np.exp(np.clip((self.share - HALF_PRESENT) / PRESENCE_SD, -30.0, 30.0))))
 
 
-@kept_with_film
 def sight_of(film: Radiograph, anatomy: Anatomy) -> Sight:
-    """Return a film made ready to be compared place by place, once a film."""
-    seen = prepared(film, anatomy)
+    """Return a film made ready to be compared place by place; what takes time is worked out once a film."""
     return Sight(
         film=film,
         seen=seen_by_outlines(film, anatomy),
-        grey=blur(seen.inputs[0], _BLUR_CELLS),
-        factor=seen.factor,
+        grey=_blurred_grey(film, anatomy),
+        factor=prepared(film, anatomy).factor,
     )
+
+
+@kept_with_film
+def _blurred_grey(film: Radiograph, anatomy: Anatomy) -> NDArray[np.float32]:
+    return blur(prepared(film, anatomy).inputs[0], _BLUR_CELLS)
 
 
 @lru_cache(maxsize=16)

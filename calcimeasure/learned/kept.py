@@ -16,7 +16,8 @@ T = TypeVar("T")
 def kept_with_film(derive: Callable[[Radiograph, Anatomy], T]) -> Callable[[Radiograph, Anatomy], T]:
     """Return the function, its last answer for each film and anatomy kept until the film is gone.
 
-    A film is the object, not its file: the same file read with another spacing is another film.
+    A film is the object, not its file: the same file read with another spacing is another film. The answer must not
+    hold the film, which would then never be gone.
     """
     kept: weakref.WeakKeyDictionary[Radiograph, tuple[weakref.ref[Anatomy], T]] = weakref.WeakKeyDictionary()
 

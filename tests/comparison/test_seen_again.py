@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import cv2
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from calcimeasure.anatomy import find_anatomy
+from calcimeasure.comparison import compare
 from calcimeasure.comparison.alignment import inverse
 from calcimeasure.comparison.common_field import common_field
 from calcimeasure.comparison.registration import register
@@ -191,3 +195,13 @@ def test_a_window_of_the_cells_says_what_all_of_them_do(visits):
         assert presence_of(own, (part > 0) & ~own, *visits.sights, visits.alignment, corner=corner) == whole
         compared += whole is not None
     assert compared >= 5
+
+
+def test_what_is_kept_of_compared_films_goes_with_them() -> None:
+    pair = simulate_pair(np.random.default_rng(5), deposits=2, spacing_mm=0.3)
+    films = [side.film for side in (pair.baseline, pair.followup)]
+    watched = [weakref.ref(film) for film in films]
+    compare(*films)
+    del films, pair
+    gc.collect()
+    assert [film() for film in watched] == [None, None]
