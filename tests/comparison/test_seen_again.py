@@ -14,6 +14,7 @@ from calcimeasure.anatomy import find_anatomy
 from calcimeasure.comparison import compare
 from calcimeasure.comparison.alignment import inverse
 from calcimeasure.comparison.common_field import common_field
+from calcimeasure.comparison.lacking import Judged, with_lacking
 from calcimeasure.comparison.registration import register
 from calcimeasure.comparison.seen_again import look_again, presence_of, sight_of
 from calcimeasure.segmentation import accept
@@ -195,6 +196,26 @@ def test_a_window_of_the_cells_says_what_all_of_them_do(visits):
         assert presence_of(own, (part > 0) & ~own, *visits.sights, visits.alignment, corner=corner) == whole
         compared += whole is not None
     assert compared >= 5
+
+
+def test_only_what_the_other_film_lacks_stands_by_its_own_film(visits):
+    def raised(which: int) -> set[int]:
+        alone = [visits.proposals(film) for film in (0, 1)]
+        together = [one.with_probabilities(np.full(len(one), 0.2)) if film == which else one
+                    for film, one in enumerate(alone)]  # fmt: skip
+        sides = [Judged(sight=s, alone=a, together=t) for s, a, t in zip(visits.sights, alone, together, strict=True)]
+        found = with_lacking(sides[0], sides[1], visits.alignment, visits.field)[which]
+        return set((np.flatnonzero(found.probabilities == 0.9) + 1).tolist())
+
+    def labels(which: int, status: str) -> set[int]:
+        return {(link.baseline_labels, link.followup_labels)[which][0] for link in visits.links(status)}
+
+    new, resolved = labels(1, "new"), labels(0, "resolved")
+    assert new | resolved
+    for which, wanted in ((0, resolved), (1, new)):
+        found = raised(which)
+        assert wanted <= found
+        assert not found & labels(which, "matched")
 
 
 def test_what_is_kept_of_compared_films_goes_with_them() -> None:
