@@ -21,9 +21,9 @@ from calcimeasure.comparison.seen_again import SHOWN, Sight, presence_of
 from calcimeasure.segmentation.protocol import Proposals
 
 LACKING = 0.3
-"""Share of a shadow that the other film shows, at most, where it lacks it. 108 development pairs held 23 shadows of 2 mm²
-and more on one film alone: the 18 false ones showed 0.5 or more of themselves on the other film (one could not be asked),
-the new and resolved ones less than nothing."""
+"""Share of a shadow that the other film shows, at most, where it lacks it. 108 development pairs held 23 shadows of
+2 mm² and more on one film alone: the 18 false ones showed 0.5 or more of themselves on the other film (one could not be
+asked), the new and resolved ones less than nothing."""
 LEAST_MM2 = 2.0
 
 
