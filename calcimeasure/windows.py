@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 Window = tuple[slice, slice]
 """Rows and columns of a film."""
@@ -55,3 +58,9 @@ def window_of(mask: NDArray[np.bool_], within: Window | None = None) -> Window |
         slice(row + int(rows[0]), row + int(rows[-1]) + 1),
         slice(col + int(cols[0]), col + int(cols[-1]) + 1),
     )
+
+
+def windows_of(image: NDArray[np.integer], most: int = 0) -> dict[int, Window]:
+    """Return the smallest window of each number above 0 that a label image holds, rising; up to `most` where given."""
+    found: list[Any] = ndimage.find_objects(image, max_label=most)
+    return {number: (box[0], box[1]) for number, box in enumerate(found, start=1) if box is not None}

@@ -21,11 +21,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.comparison.alignment import inverse, map_points
@@ -36,7 +34,7 @@ from calcimeasure.measurement.pair import AreaRatio, area_ratio
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.statistics.laws import normal_quantile
 from calcimeasure.two_threads import seen_of_both_soon
-from calcimeasure.windows import Window, part_of, widened, window_at
+from calcimeasure.windows import Window, part_of, widened, window_at, windows_of
 
 PULL = 0.7
 AMISS, AMISS_SD = 0.06, 0.8
@@ -192,8 +190,7 @@ class _LaidOut:
         image = film.labels.image
         windows = film.boxes
         if not windows and film.deposits:
-            found: list[Any] = ndimage.find_objects(image, max_label=len(film.deposits))
-            windows = {label: (box[0], box[1]) for label, box in enumerate(found, start=1) if box is not None}
+            windows = windows_of(image, len(film.deposits))
         return cls(sight=sight_of(film.film, anatomy), image=image, windows=windows)
 
 

@@ -8,17 +8,17 @@ place and lacks the shadow itself, it is no anatomy: it came or went between the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcimeasure.comparison.alignment import inverse
 from calcimeasure.comparison.common_field import CommonField
+from calcimeasure.comparison.joint import pixel_mm
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.comparison.seen_again import SHOWN, Sight, presence_of
 from calcimeasure.segmentation.protocol import Proposals
+from calcimeasure.windows import windows_of
 
 LACKING = 0.3
 """Share of a shadow that the other film shows, at most, where it lacks it. 108 development pairs held 23 shadows of
@@ -65,15 +65,13 @@ def _raised(own: Judged, other: Sight, there: Alignment, shown: NDArray[np.bool_
         return own.together
     probabilities = own.together.probabilities.copy()
     likely = np.concatenate([[False], accepted])
-    pixel_mm2 = (2.0 / own.alone.group_within_px[0]) * (2.0 / own.alone.group_within_px[1])
-    boxes: list[Any] = ndimage.find_objects(image, max_label=len(own.alone))
-    for number in lost:
-        box = boxes[number - 1]
-        if box is None:
-            continue
+    row_mm, col_mm = pixel_mm(own.alone)
+    boxes = windows_of(image)
+    for number in (label for label in lost.tolist() if label in boxes):
+        box = boxes[number]
         row, col = np.nonzero(image[box] == number)
         in_field = shown[(row + box[0].start) // step, (col + box[1].start) // step].mean()
-        if row.size * pixel_mm2 < LEAST_MM2 or in_field < SHOWN:
+        if row.size * (row_mm * col_mm) < LEAST_MM2 or in_field < SHOWN:
             continue
         window = own.sight.around(box)
         cells = own.sight.on_cells(image, window)

@@ -23,7 +23,6 @@ from math import ceil, floor, pi, sqrt
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.anatomy.filters import blur, disc, distance_to, opened
@@ -36,7 +35,7 @@ from calcimeasure.learned.outlines import seen_by_outlines
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import footprint
 from calcimeasure.segmentation.protocol import Proposals
-from calcimeasure.windows import Window, widened, window_at, window_of
+from calcimeasure.windows import Window, widened, window_at, window_of, windows_of
 
 SEEN = 0.65
 """Presence from which a shadow is on both films. Development pairs: 0.5 to 1.1 for nine in ten unchanged deposits,
@@ -185,10 +184,7 @@ def presence_of(
     inside = mask[box]
     apart = distance_to(inside)
     ring = (apart > _RING_CELLS[0] + grown) & (apart <= _RING_CELLS[1] + grown) & ~others[box]
-    on_film = (
-        slice(box[0].start + corner[0], box[0].stop + corner[0]),
-        slice(box[1].start + corner[1], box[1].stop + corner[1]),
-    )
+    on_film = window_at((box[0].start + corner[0], box[1].start + corner[1]), inside.shape)
     own = source.grey[on_film]
     added = float(own[inside].mean() - np.median(own[ring])) if ring.sum() >= _LEAST_RING else 0.0
     if added <= 0.0:
@@ -284,13 +280,9 @@ def _missing(
     cells = sight.on_cells(proposals.image)
     deposits = np.isin(cells, wanted)
     pieces: list[Piece] = []
-    boxes: list[tuple[slice, ...] | None] = list(
-        ndimage.find_objects(proposals.image, max_label=len(proposals.probabilities))
-    )
-    for number in wanted:
-        box = boxes[number - 1]
-        if box is None:
-            continue
+    boxes = windows_of(proposals.image)
+    for number in (label for label in wanted.tolist() if label in boxes):
+        box = boxes[number]
         own = proposals.image[box] == number
         corner = (box[0].start, box[1].start)
         row, col = (within + first for within, first in zip(np.nonzero(own), corner, strict=True))
@@ -303,7 +295,7 @@ def _missing(
         too_little_left = found.mean() > 1.0 - _REST / 2.0  # rims or not
         if on_film.mean() < SHOWN or too_little_left:
             continue
-        window = sight.around((box[0], box[1]))
+        window = sight.around(box)
         mask = cells[window] == number
         if found.mean() > _FOUND:
             least = max(_REST * mask.sum(), _LEAST_REST_CELLS)

@@ -77,12 +77,9 @@ def answer_to(
             answers.append(answer[0, :, ::down, ::across])
         return answers
 
-    if mirrored:
-        some, others = seen_of_both_soon(ask, _MIRRORED[:2], _MIRRORED[2:], at_once=at_once)
-        answers = [*some, *others]
-    else:
-        answers = ask(_MIRRORED[:1])
-    mean: NDArray[np.float32] = np.mean(np.stack(answers), axis=0, dtype=np.float32)
+    ways = _MIRRORED if mirrored else _MIRRORED[:1]
+    some, others = seen_of_both_soon(ask, ways[:2], ways[2:], at_once=at_once and mirrored)
+    mean: NDArray[np.float32] = np.mean(np.stack([*some, *others]), axis=0, dtype=np.float32)
     return mean[0], mean[1]
 
 

@@ -10,11 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcimeasure.measurement.area import Crop, half_width_px, margin_px
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.windows import widened
+from calcimeasure.windows import widened, windows_of
 
 SQUARE_WITHIN = 0.01
 
@@ -86,8 +85,7 @@ def deposit_crops(
 
 
 def _boxes_of(image: NDArray[np.uint16], wanted: frozenset[int]) -> list[tuple[int, Any]]:
-    found: list[Any] = ndimage.find_objects(image)
-    return [(number, box) for number, box in enumerate(found, start=1) if number in wanted and box is not None]
+    return [(number, box) for number, box in windows_of(image).items() if number in wanted]
 
 
 def _number(entry: tuple[int, Any]) -> int:

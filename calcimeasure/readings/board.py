@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels
 from calcimeasure.errors import ReadingError
-from calcimeasure.windows import Window, joined
+from calcimeasure.windows import Window, joined, windows_of
 
 
 class Which(StrEnum):
@@ -185,8 +183,7 @@ class Board:
     def box(self, film: Which, label: int) -> Window | None:
         """Return a window that holds all of a deposit's pixels, or None where it has none; it may be larger."""
         if film not in self._boxes:
-            found: list[Any] = ndimage.find_objects(self.images[film])
-            self._boxes[film] = {number: box for number, box in enumerate(found, start=1) if box is not None}
+            self._boxes[film] = windows_of(self.images[film])
         return self._boxes[film].get(label)
 
     def _widen_boxes(self, patch: Patch) -> None:

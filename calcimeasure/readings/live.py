@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcimeasure.anatomy.records import Anatomy
 from calcimeasure.comparison.overlap import places_of
@@ -20,7 +18,7 @@ from calcimeasure.measurement.film import Found, area_of, found_on, over_exposed
 from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.readings.board import Board, Edit, Which
-from calcimeasure.windows import Window, joined, widened, window_of
+from calcimeasure.windows import Window, joined, widened, window_of, windows_of
 
 METHOD = "reader"
 MOST_REMEMBERED = 2000
@@ -244,7 +242,7 @@ class LiveFilm:
         labels = self._labels(board)
         position = {number: k for k, number in enumerate(self._numbers, start=1)}
         again = {position[number]: number for number in concerned if number in position}
-        found = self._looked_at(labels, again.keys(), boxes if boxes is not None else self._boxes())
+        found = self._looked_at(labels, again.keys(), boxes if boxes is not None else windows_of(self._image))
         for row in rows_of(self.film, labels, found, self.anatomy):
             number = again[row.label]
             self._rows[number] = row
@@ -252,10 +250,6 @@ class LiveFilm:
         self._rows = {number: replace(self._rows[number], label=position[number]) for number in self._numbers}
         self._found = {number: self._found[number] for number in self._numbers}
         self.measurement = self._whole(labels)
-
-    def _boxes(self) -> dict[int, Window]:
-        found: list[Any] = ndimage.find_objects(self._image)
-        return {label: (box[0], box[1]) for label, box in enumerate(found, start=1) if box is not None}
 
     def _looked_at(self, labels: DepositLabels, wanted: Iterable[int], boxes: Mapping[int, Window]) -> dict[int, Found]:
         """Return what the pixels say of some deposits; of what looks as it did before, what was found then."""
