@@ -27,6 +27,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from boosted import ensemble
 from insertion import insert_deposits
 from numpy.typing import NDArray
 
@@ -213,54 +214,13 @@ def fit(features: NDArray[np.float32], quality: NDArray[np.float32]) -> Any:
 
 def export(model: Any, features: NDArray[np.float32], path: Path) -> None:
     """Write the classifier as ONNX, and check that it gives what scikit-learn gives."""
-    path.write_bytes(ensemble(model).SerializeToString())
+    path.write_bytes(ensemble(model, len(FEATURE_NAMES), "calcimeasure-classical").SerializeToString())
     sample = features[:: max(1, len(features) // 20000)]
     scorer = BoostedScorer(path.read_bytes(), {"features": FEATURE_NAMES, "threshold": 0.5})
     gap = np.abs(scorer(sample.astype(np.float64)) - model.predict_proba(sample)[:, 1])
     print(f"ONNX: {path.stat().st_size / 1e6:.1f} MB, largest difference from scikit-learn {gap.max():.1e}")
     if np.quantile(gap, 0.999) > 1e-4:
         raise SystemExit("the exported classifier does not give what the trained one gives")
-
-
-def ensemble(model: Any) -> Any:
-    """Return the ONNX model of a fitted classifier: one sum over its trees, then the logistic function."""
-    from onnx import TensorProto, checker, helper
-
-    trees = [predictor[0].nodes for predictor in model._predictors]  # noqa: SLF001 - the trees are kept nowhere public
-    nodes = np.concatenate(trees)
-    tree = np.repeat(np.arange(len(trees)), [len(tree) for tree in trees])
-    own = np.concatenate([np.arange(len(tree)) for tree in trees])
-    leaf = nodes["is_leaf"].astype(bool)
-    sums = helper.make_node(
-        "TreeEnsembleRegressor",
-        ["features"],
-        ["sums"],
-        domain="ai.onnx.ml",
-        n_targets=1,
-        base_values=[float(np.ravel(model._baseline_prediction)[0])],  # noqa: SLF001
-        nodes_treeids=tree.tolist(),
-        nodes_nodeids=own.tolist(),
-        nodes_featureids=np.where(leaf, 0, nodes["feature_idx"]).astype(int).tolist(),
-        nodes_modes=["LEAF" if here else "BRANCH_LEQ" for here in leaf],
-        nodes_values=np.where(leaf, 0.0, nodes["num_threshold"]).astype(float).tolist(),
-        nodes_truenodeids=np.where(leaf, 0, nodes["left"]).astype(int).tolist(),
-        nodes_falsenodeids=np.where(leaf, 0, nodes["right"]).astype(int).tolist(),
-        target_treeids=tree[leaf].tolist(),
-        target_nodeids=own[leaf].tolist(),
-        target_ids=[0] * int(leaf.sum()),
-        target_weights=nodes["value"][leaf].astype(float).tolist(),
-    )
-    logistic = helper.make_node("Sigmoid", ["sums"], ["probability"])
-    graph = helper.make_graph(
-        [sums, logistic],
-        "calcimeasure-classical",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, len(FEATURE_NAMES)])],
-        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None, 1])],
-    )
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
-    made = helper.make_model(graph, opset_imports=opsets, producer_name="calcimeasure", ir_version=8)
-    checker.check_model(made)
-    return made
 
 
 def write_settings(path: Path, *, threshold: float, knots: list[list[float]] | None) -> None:

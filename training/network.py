@@ -1,6 +1,6 @@
 """Train the network that finds deposits, export it to ONNX, and fit its second look.
 
-    pip install torch onnx onnxscript            # training only; a CPU is enough
+    pip install torch onnx onnxscript scikit-learn  # training only; a CPU is enough
     python training/network.py --work WORK       # films, training, export; run again to go on where it stopped
 
 Four steps, the first two skipped as far as their results are there: simulated films (and, where a folder of real films
@@ -39,19 +39,19 @@ def loss_of(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return entropy + overlap_loss(logits, target, each=False)
 
 
-def judged_films(work: Path, real: list[Path], count: int, workers: int) -> list[Path]:
-    """Return the films that the second look is fitted to, made where they are missing."""
+def judged_films(work: Path, real: list[Path], count: int, workers: int) -> tuple[list[Path], list[Path]]:
+    """Return the films that the second look is fitted to, simulated and made from real ones, made where missing."""
     seeds = range(FIRST_JUDGED_SEED, FIRST_JUDGED_SEED + count)
     judged = make_films(work / "judged", seeds, simulated, judged_sample, workers)
-    if real:
-        seeds = range(FIRST_JUDGED_INSERTED_SEED, FIRST_JUDGED_INSERTED_SEED + count // 3)
-        judged += make_films(work / "judged", seeds, partial(inserted, real=real), judged_sample, workers)
-    return judged
+    if not real:
+        return judged, []
+    seeds = range(FIRST_JUDGED_INSERTED_SEED, FIRST_JUDGED_INSERTED_SEED + count // 3)
+    return judged, make_films(work / "judged", seeds, partial(inserted, real=real), judged_sample, workers)
 
 
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0], films=600, insertions=260, steps=22_000, model="network.onnx")
-    parser.add_argument("--judged", type=int, default=150, help="further films that the second look is fitted to")
+    parser.add_argument("--judged", type=int, default=600, help="further films that the second look is fitted to")
     parser.add_argument("--most-false", type=float, default=0.3, help="false regions a film that set the threshold")
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -68,7 +68,7 @@ def main() -> None:
     )
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters")
     export(nn.Sequential(model, nn.Sigmoid()), model.channels, options.out)
-    fit_judge(judged, options.out, options.most_false)
+    fit_judge(*judged, options.out, most_false=options.most_false, workers=options.workers)
 
 
 if __name__ == "__main__":

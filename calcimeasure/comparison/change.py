@@ -119,7 +119,7 @@ def assess_change(
     baseline_detection_se_px, followup_detection_se_px
         Standard error, in each film's own pixels, of the area that was missed or falsely found *beyond* what the
         confidence of unmatched deposits already says (`sides._doubt`; a deposit matched on the other film adds none,
-        being there or not there on both).
+        being there or not there on both). Each link carries its share of it.
     pair_ratios
         By number of the link: log ratio of a deposit matched one to one, and its error, from both films together.
 
@@ -147,6 +147,10 @@ def assess_change(
         margin=margin,
         baseline_lod_px=baseline_lod_px,
         followup_lod_px=followup_lod_px,
+        unseen_shares=(
+            _share_of(baseline_detection_se_px, baseline.total_area_px),
+            _share_of(followup_detection_se_px, followup.total_area_px),
+        ),
     )
     links = _complete_links(tuple(links), pair)
     evaluable = [two for link, two in zip(links, pair.sides, strict=True) if link.status is not _NOT_EVALUABLE]
@@ -168,6 +172,7 @@ class _Pair:
     margin: Interval
     baseline_lod_px: float | None
     followup_lod_px: float | None
+    unseen_shares: tuple[float, float]
 
     def baseline_lod(self) -> float | None:
         """Return the baseline's limit of detection in the common unit."""
@@ -195,6 +200,10 @@ class _Pair:
         # Logarithms before the difference: that, unlike the log of a quotient, negates exactly when swapped.
         value = (math.log(after.area_px) - math.log(before.area_px)) + self.plane.log_unit_ratio
         return LogRatio(value=value, se=self.model.inflation * math.sqrt(variances.total), model=self.model)
+
+
+def _share_of(se_px: float, area_px: float) -> float:
+    return se_px / area_px if area_px > 0.0 else 0.0
 
 
 def _shared_variances(registration: Registration, model: IntervalModel, processing_differs: bool) -> Variances:
@@ -266,7 +275,7 @@ def _complete_links(links: tuple[Link, ...], pair: _Pair) -> tuple[Link, ...]:
     completed = list(links)
     p_values: dict[int, float] = {}
     for index, bare in enumerate(links):
-        before, after = whole(pair.sides[index][0]), whole(pair.sides[index][1])
+        before, after = (whole(side, share) for side, share in zip(pair.sides[index], pair.unseen_shares, strict=True))
         link = replace(
             bare,
             baseline_area_px=before.area_px,

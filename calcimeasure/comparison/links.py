@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calcimeasure.anatomy.filters import disc, grown
 from calcimeasure.comparison.alignment import inverse, map_points
 from calcimeasure.comparison.common_field import CommonField
 from calcimeasure.comparison.overlap import Overlaps, find_overlaps, nominal_mm, places_of
@@ -23,6 +24,7 @@ from calcimeasure.comparison.records import Alignment, Link, LinkStatus
 from calcimeasure.deposits import Finding
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
+from calcimeasure.windows import widened
 
 JOINED = 0.35
 """Share of the smaller deposit that has to lie on the other for the two to be joined whatever else is near."""
@@ -36,10 +38,12 @@ STEADY_MM = 10.0
 LEAST_SHOWN = 0.9
 """Share of a deposit that has to lie in the common field for its area to be compared."""
 MOST_CLIPPED = 0.5
-"""Share of a place that may be at the end of the film's grey scale before it shows nothing."""
+"""Share of a place, or of what lies about a deposit, that may be at the end of the grey scale."""
+AROUND_MM = 1.0
 
 OUTSIDE = "outside what both films show"
 CLIPPED = "its place on the other film is over- or under-exposed"
+BURNT_OUT = "what lies about it is over-exposed, so that it has no edge"
 
 
 Reasons = Mapping[int, tuple[str, str]]
@@ -276,7 +280,9 @@ def _reasons(
     """Return for each label why it cannot be compared: where it has a partner, and where it has none."""
     row, col = places_of(own.labels.image)
     label = own.labels.image[row, col]
-    return reasons_of_pixels(row, col, label, count=len(own.labels), other=other.film, alignment=alignment, mask=mask)
+    return reasons_of_pixels(
+        row, col, label, count=len(own.labels), films=(own.film, other.film), alignment=alignment, mask=mask
+    )
 
 
 def reasons_of_pixels(
@@ -285,22 +291,54 @@ def reasons_of_pixels(
     label: NDArray[np.integer],
     *,
     count: int,
-    other: Radiograph,
+    films: tuple[Radiograph, Radiograph],
     alignment: Alignment,
     mask: tuple[NDArray[np.bool_], int],
 ) -> dict[int, tuple[str, str]]:
-    """Return why deposits cannot be compared, as `_reasons` does, from the pixels of deposits 1 to `count`."""
+    """Return why deposits cannot be compared, as `_reasons` does, from the pixels of deposits 1 to `count`.
+
+    Parameters
+    ----------
+    row, col, label
+        The pixels, and whose each is.
+    count
+        How many deposits there are.
+    films
+        Theirs and the other.
+    alignment
+        From their film to the other.
+    mask
+        The common field on their film, and its step.
+    """
     inside, step = mask
     pixels = np.bincount(label, minlength=count + 1)
     shown = np.bincount(label, inside[row // step, col // step], count + 1)
     places = map_points(alignment, np.stack([row, col], axis=1).astype(np.float64))
-    clipped = np.bincount(label, is_clipped(other, places), count + 1)
+    clipped = np.bincount(label, is_clipped(films[1], places), count + 1)
     reasons = {}
     for number in range(1, count + 1):
         outside = OUTSIDE if shown[number] < LEAST_SHOWN * pixels[number] else ""
+        mine = label == number
+        amiss = outside or (BURNT_OUT if is_burnt_out(films[0], row[mine], col[mine]) else "")
         hidden = CLIPPED if clipped[number] > MOST_CLIPPED * pixels[number] else ""
-        reasons[number] = (outside, outside or hidden)
+        reasons[number] = (amiss, amiss or hidden)
     return reasons
+
+
+def is_burnt_out(film: Radiograph, row: NDArray[np.intp], col: NDArray[np.intp]) -> bool:
+    """Return whether a film is white about a deposit, which then has no edge there, from the deposit's pixels."""
+    if not row.size:
+        return False
+    own = (slice(int(row.min()), int(row.max()) + 1), slice(int(col.min()), int(col.max()) + 1))
+    reach = max(1, round(AROUND_MM / min(nominal_mm(film))))
+    window = widened(own, (reach, reach), film.shape)
+    white = film.pixels[window] >= film.grey.highest
+    if not white.any():
+        return False
+    mask = np.zeros(white.shape, dtype=np.bool_)
+    mask[row - window[0].start, col - window[1].start] = True
+    ring = grown(mask, disc(reach)) & ~mask
+    return bool(ring.any() and white[ring].mean() > MOST_CLIPPED)
 
 
 def is_clipped(film: Radiograph, places: NDArray[np.float64]) -> NDArray[np.bool_]:

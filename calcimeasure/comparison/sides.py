@@ -195,9 +195,18 @@ def _error(deposit: DepositMeasurement, *, repeat: bool) -> float:
     return deposit.area_se_px
 
 
-def whole(side: Side) -> Side:
-    """Return the side with every finding counted, as a link's own change is computed."""
-    return replace(side, area_px=side.all_area_px, se_px=side.all_se_px, detection_se_px=0.0)
+def whole(side: Side, unseen_share: float = 0.0) -> Side:
+    """Return the side with every finding counted, as a link's own change is computed.
+
+    Parameters
+    ----------
+    side
+        Of a link.
+    unseen_share
+        Of an area, as a standard error: what a program missed of it, or outlined wrongly, on both films alike.
+    """
+    unseen = unseen_share * side.all_area_px
+    return replace(side, area_px=side.all_area_px, se_px=side.all_se_px, detection_se_px=unseen)
 
 
 def burden(sides: Sequence[Side], film: FilmMeasurement, detection_se_px: float) -> Side:

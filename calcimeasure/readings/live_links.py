@@ -160,7 +160,7 @@ class LiveLinks:
             col,
             np.ones(len(row), np.intp),
             count=1,
-            other=self.films[other],
+            films=(self.films[which], self.films[other]),
             alignment=self._there[which],
             mask=self._masks[which],
         )

@@ -32,6 +32,8 @@ LIMIT_OF_DETECTION_MM2: float | None = 66.0
 _ALREADY_THERE = 0.2
 _LEAST_CLASSICAL = 0.05
 _OUTLINE_FROM = 0.1
+# Of a single look; surer than this counts no more.
+_LEAST_PROBABILITY = 1e-5
 # Context around the limb that the network is shown; it is air.
 _AROUND_MM = 8.0
 
@@ -49,7 +51,7 @@ class NetworkSegmenter:
             return nothing_proposed(film, anatomy, method=METHOD, threshold=judge.threshold)
         evidence = gather(film, anatomy)
         regions, cells = candidates(evidence, map_of_film(film, anatomy))
-        judged = judge(np.array([describe(region, cells) for region in regions])) if regions else np.zeros(0)
+        judged = judge(np.array([describe(region, cells) for region in regions]))
         judged = doubted(regions, judged, evidence.limb.shape)
         regions = [replace(region, probability=float(value)) for region, value in zip(regions, judged, strict=True)]
         return proposals_from_regions(
@@ -133,7 +135,9 @@ def candidates(evidence: Evidence, probability: NDArray[np.float32]) -> tuple[li
         enough = region.probability >= _LEAST_CLASSICAL and covered < _ALREADY_THERE * float(region.mask.sum())
         if enough and not holds_clear:
             regions.append(region)
-    cells = Cells(probability=probability, inputs=evidence.inputs, bone=evidence.bone, classical=classical)
+    cells = Cells(
+        probability=probability, inputs=evidence.inputs, limb=evidence.limb, bone=evidence.bone, classical=classical
+    )
     return regions, cells
 
 
@@ -194,11 +198,23 @@ def probability_map(
     if not limb.any():
         return probability
     box = _box_around(limb, round(_AROUND_MM / PITCH_MM))
-    crop = inputs[(slice(None), *box)]
-    (answer,) = (session or open_session(MODEL)).run(None, {"inputs": np.ascontiguousarray(crop[np.newaxis])})
-    probability[box] = answer[0, 0]
+    crop = inputs[(slice(None), *box)][np.newaxis]
+    session = session or open_session(MODEL)
+    # Two looks of one network, the film as it is and mirrored, err less alike than one would think.
+    looks = [_log_odds(_answer_to(session, crop)), _log_odds(_answer_to(session, crop[..., ::-1]))[:, ::-1]]
+    probability[box] = 1.0 / (1.0 + np.exp(-(looks[0] + looks[1]) / 2.0))
     probability[~limb] = 0.0
     return probability
+
+
+def _answer_to(session: Any, window: NDArray[np.float32]) -> NDArray[np.float32]:
+    (answer,) = session.run(None, {"inputs": np.ascontiguousarray(window)})
+    return np.asarray(answer[0, 0], dtype=np.float32)
+
+
+def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    held = np.clip(probability, _LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY)
+    return np.asarray(np.log(held / (1.0 - held)), dtype=np.float32)
 
 
 def _box_around(limb: NDArray[np.bool_], around: int) -> tuple[slice, slice]:

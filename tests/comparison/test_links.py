@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,15 @@ def measured(*boxes: Box, findings: dict[int, Finding] | None = None, value: flo
         total_area_mm2=None,
         total_area_se_mm2=None,
     )
+
+
+def white_about(box: tuple[int, int, int, int], reach: int) -> FilmMeasurement:
+    """Return a film that is white where a deposit lies and so many pixels around it."""
+    made = measured(box)
+    pixels = made.film.pixels.copy()
+    row, col, rows, cols = box
+    pixels[row - reach : row + rows + reach, col - reach : col + cols + reach] = 4095.0
+    return replace(made, film=replace(made.film, pixels=pixels))
 
 
 def field(right: int = SHAPE[1]) -> CommonField:
@@ -184,8 +195,16 @@ def test_a_place_burnt_out_on_the_other_film_says_nothing_about_a_lone_deposit()
         LinkStatus.NOT_EVALUABLE,
         "its place on the other film is over- or under-exposed",
     )
-    (both,) = link_deposits(measured(A), measured(A, value=4095.0), STILL, field())
+
+
+def test_a_deposit_that_is_white_itself_is_compared_and_one_that_lies_in_white_is_not() -> None:
+    (both,) = link_deposits(measured(A), white_about(A, 0), STILL, field())
     assert both.status is LinkStatus.MATCHED
+    (lost,) = link_deposits(measured(A), white_about(A, 6), STILL, field())
+    assert (lost.status, lost.baseline_labels, lost.followup_labels) == (LinkStatus.NOT_EVALUABLE, (1,), (1,))
+    assert "over-exposed" in lost.reason
+    (mirrored,) = link_deposits(white_about(A, 6), measured(A), STILL, field())
+    assert mirrored.reason == lost.reason
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The network: what it sees, what it proposes, and that it finds what the simulator put in."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -89,7 +91,8 @@ def cells_of(probability: float, classical: float) -> tuple[Region, Cells]:
     maps[:, 10:15, 12:17] = [[[probability]], [[classical]]]
     inputs = np.zeros((2, 40, 40), np.float32)
     inputs[:, 10:15, 12:17] = [[[1.0]], [[3.0]]]
-    return region, Cells(probability=maps[0], inputs=inputs, bone=np.zeros((40, 40), bool), classical=maps[1])
+    everywhere = np.ones((40, 40), bool)
+    return region, Cells(probability=maps[0], inputs=inputs, limb=everywhere, bone=~everywhere, classical=maps[1])
 
 
 def test_a_region_is_described_by_what_covers_it():
@@ -98,7 +101,21 @@ def test_a_region_is_described_by_what_covers_it():
     assert figures["log_area"] == pytest.approx(np.log(25))
     assert (figures["grey"], figures["detail"], figures["bone"]) == (1.0, 3.0, 0.0)
     assert figures["classical_logit"] == pytest.approx(0.0, abs=1e-6)
-    assert figures["elongation"] == 1.0
+    assert (figures["elongation"], figures["fill"], figures["depth"]) == (1.0, 1.0, 11.0)
+    assert (figures["sure_share"], figures["near_mass"], figures["near_parts"]) == (1.0, 0.0, 0.0)
+    assert (figures["ring_grey"], figures["contrast"], figures["peak_over_ring"]) == (0.0, 1.0, 1.0)
+    assert figures["texture"] == 0.0
+
+
+def test_a_region_is_described_by_what_lies_about_it():
+    region, cells = cells_of(0.9, 0.5)
+    probability, bone = cells.probability.copy(), cells.bone.copy()
+    probability[10:15, 20:23] = 0.8
+    bone[:, :10] = True
+    about = dict(zip(FEATURE_NAMES, describe(region, replace(cells, probability=probability, bone=bone)), strict=True))
+    assert about["near_parts"] == pytest.approx(np.log(2))
+    assert about["near_mass"] == pytest.approx(np.log1p(12.0), rel=1e-5)
+    assert 0.1 < about["ring_bone"] < 0.5
 
 
 def test_the_more_the_methods_say_the_surer_the_judge():
