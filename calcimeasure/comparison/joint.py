@@ -35,8 +35,8 @@ SPREAD_OF_TWO_LOOKS = 3.0
 WIDTH_OF_LOG_ODDS = 8.0
 """W: range over which the difference is spread for two different things."""
 GAIN, BIAS = 0.9, 0.3
-"""G and C. G, and what nothing there is worth, were fitted as a logistic model to the proposals of development pairs; C
-was set where films made from real ones keep to one false find (`docs/method.md`)."""
+"""G and C. They and what nothing there is worth were set on development pairs, as what keeps most deposits for half a
+false find a film made from a real one (`docs/method.md`)."""
 NOTHING_THERE = -2.0
 """Evidence of a place that the other film shows and that holds no proposal; no proposal is weaker evidence."""
 LARGEST_LOG_ODDS = 4.0

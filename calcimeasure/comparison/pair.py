@@ -14,7 +14,6 @@ from calcimeasure.comparison.change import assess_change
 from calcimeasure.comparison.common_field import CommonField, common_field
 from calcimeasure.comparison.identity import IdentityCheck, check_identity
 from calcimeasure.comparison.joint import judge_together
-from calcimeasure.comparison.lacking import Judged, with_lacking
 from calcimeasure.comparison.links import link_deposits
 from calcimeasure.comparison.lone import limit_of_detection, with_absences
 from calcimeasure.comparison.processing import processing_differs
@@ -298,14 +297,8 @@ def _labels_of_both(
         return segmenter.propose(side.film, side.anatomy)
 
     before, after = seen_of_both(propose, first, second, at_once=at_once)
-    together = judge_together(before, after, alignment, field)
+    before, after = judge_together(before, after, alignment, field)
     sights = [sight_of(side.film, side.anatomy) for side in (first, second)]
-    before, after = with_lacking(
-        Judged(sight=sights[0], alone=before, together=together[0]),
-        Judged(sight=sights[1], alone=after, together=together[1]),
-        alignment,
-        field,
-    )
     before, after = look_again((sights[0], before), (sights[1], after), alignment, field)
     return accept(before), accept(after)
 

@@ -4,10 +4,9 @@ Two films are judged together by `calcimeasure.comparison.joint`: what lies at o
 more visits the baseline is the hub that every other film is aligned to. Its pieces are judged by the mean, over the
 other films, of the joint log odds with each; a later film's pieces by the joint log odds with the baseline, whose own
 odds are then those that the *remaining* visits gave it. A later visit never has a deposit taken from it because of what
-that same visit said. What the other film of a pair clearly lacks stands by its own film (`comparison.lacking`). Then
-what was accepted on one film only is asked of the other (`comparison.seen_again`): of the baseline and each later film
-in order, and of the earlier ones once more for what the later ones brought. With two films all this is exactly what
-`compare` does.
+that same visit said. Then what was accepted on one film only is asked of the other (`comparison.seen_again`): of the
+baseline and each later film in order, and of the earlier ones once more for what the later ones brought. With two films
+all this is exactly what `compare` does.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from numpy.typing import NDArray
 from calcimeasure.anatomy import Anatomy, find_anatomy
 from calcimeasure.comparison.common_field import CommonField, common_field
 from calcimeasure.comparison.joint import Places, joint_probabilities, log_odds, places_of_both
-from calcimeasure.comparison.lacking import Judged, with_lacking
 from calcimeasure.comparison.records import Alignment
 from calcimeasure.comparison.registration import register
 from calcimeasure.comparison.seen_again import look_again, sight_of
@@ -123,11 +121,6 @@ def _looked_again(
     """Return the proposals with what one film lacks and shows all the same; see the head of this module."""
     found = dict(decided)
     sights = {index: sight_of(seen[index].film, seen[index].anatomy) for index in (hub, *laid)}
-    for index, one in laid.items():
-        first, later = (
-            Judged(sight=sights[film], alone=seen[film].proposals, together=found[film]) for film in (hub, index)
-        )
-        found[hub], found[index] = with_lacking(first, later, one.alignment, one.field)
     for index in (*laid, *list(laid)[:-1]):
         one = laid[index]
         found[hub], found[index] = look_again(

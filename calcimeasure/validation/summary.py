@@ -49,6 +49,7 @@ def figures(tables: Tables) -> Figures:
         "burden_change_rms_percent": _rms_percent(burden),
         "burden_change_median_percent": _median_error_percent(burden),
         "slope": _slope(burden),
+        "link_slope": _slope(matched),
         "coverage_95": coverage(pairs, "95"),
         "coverage_90": coverage(pairs, "90"),
         "link_coverage_95": _link_coverage(matched),

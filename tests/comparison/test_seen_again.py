@@ -12,9 +12,8 @@ from scipy import ndimage
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.comparison import compare
-from calcimeasure.comparison.alignment import inverse, map_points
+from calcimeasure.comparison.alignment import inverse
 from calcimeasure.comparison.common_field import common_field
-from calcimeasure.comparison.lacking import Judged, with_lacking
 from calcimeasure.comparison.registration import register
 from calcimeasure.comparison.seen_again import look_again, presence_of, sight_of
 from calcimeasure.segmentation import accept
@@ -75,11 +74,6 @@ class Visits:
 @pytest.fixture(scope="module", params=[8801, 8802])
 def visits(request) -> Visits:
     return Visits(request.param)
-
-
-@pytest.fixture(scope="module")
-def one_gone() -> Visits:
-    return Visits(8801)
 
 
 def test_what_one_film_lacks_is_not_added(visits):
@@ -201,52 +195,6 @@ def test_a_window_of_the_cells_says_what_all_of_them_do(visits):
         assert presence_of(own, (part > 0) & ~own, *visits.sights, visits.alignment, corner=corner) == whole
         compared += whole is not None
     assert compared >= 5
-
-
-def test_only_what_the_other_film_lacks_stands_by_its_own_film(visits):
-    def raised(which: int) -> set[int]:
-        alone = [visits.proposals(film) for film in (0, 1)]
-        together = [one.with_probabilities(np.full(len(one), 0.2)) if film == which else one
-                    for film, one in enumerate(alone)]  # fmt: skip
-        sides = [Judged(sight=s, alone=a, together=t) for s, a, t in zip(visits.sights, alone, together, strict=True)]
-        found = with_lacking(sides[0], sides[1], visits.alignment, visits.field)[which]
-        return set((np.flatnonzero(found.probabilities == 0.9) + 1).tolist())
-
-    def labels(which: int, status: str) -> set[int]:
-        return {(link.baseline_labels, link.followup_labels)[which][0] for link in visits.links(status)}
-
-    new, resolved = labels(1, "new"), labels(0, "resolved")
-    assert new | resolved
-    for which, wanted in ((0, resolved), (1, new)):
-        found = raised(which)
-        assert wanted <= found
-        assert not found & labels(which, "matched")
-
-
-@pytest.mark.parametrize(
-    ("away_mm", "size", "stands"),
-    [
-        pytest.param(3.0, 1.0, False, id="of like size near by: it lies elsewhere there"),
-        pytest.param(9.0, 1.0, True, id="too far"),
-        pytest.param(3.0, 0.3, True, id="too small"),
-    ],
-)
-def test_what_lies_elsewhere_on_the_other_film_is_not_lacking(one_gone, away_mm: float, size: float, stands: bool):
-    visits = one_gone
-    label = visits.links("resolved")[0].baseline_labels[0]
-    own, other = (visits.proposals(which) for which in (0, 1))
-    mask = visits.films[0].labels.image == label
-    (middle,) = map_points(visits.alignment, np.argwhere(mask).mean(axis=0)[np.newaxis])
-    row, col = np.indices(other.image.shape)
-    image = np.zeros_like(other.image)  # the other film proposes this alone, faintly
-    radius = np.sqrt(size * mask.sum() / np.pi)
-    image[np.hypot(row - middle[0], col - middle[1] - away_mm / 0.25) <= radius] = 1
-    faint = other.repainted(image, np.array([0.1]))
-    lost = own.with_probabilities(np.where(np.arange(1, len(own) + 1) == label, 0.2, 0.9))
-    baseline = Judged(sight=visits.sights[0], alone=own, together=lost)
-    followup = Judged(sight=visits.sights[1], alone=faint, together=faint)
-    found, _ = with_lacking(baseline, followup, visits.alignment, visits.field)
-    assert bool(found.probabilities[label - 1] == 0.9) is stands
 
 
 def test_what_is_kept_of_compared_films_goes_with_them() -> None:

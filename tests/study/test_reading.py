@@ -55,7 +55,6 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
         return hub[1], other[1]
 
     monkeypatch.setattr(reading, "_laid", laid)
-    monkeypatch.setattr(reading, "with_lacking", lambda hub, other, *_: (hub.together, other.together))
     monkeypatch.setattr(reading, "look_again", look)
     monkeypatch.setattr(reading, "sight_of", lambda film, _anatomy: film)
     return asked
@@ -110,20 +109,3 @@ def test_a_film_that_cannot_be_laid_over_the_baseline_is_judged_by_itself(looks:
     for film in three.values():
         film.lost = True
     assert probability(reading.decide(three), 0) == 0.4
-
-
-def test_what_another_visit_lacks_is_asked_before_anything_is_added(
-    looks: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-
-    def lacking(hub: Any, other: Any, *_: Any) -> Any:
-        assert looks == []
-        asked.append((hub.sight, other.sight, float(hub.alone.probabilities[0]), float(other.alone.probabilities[0])))
-        return hub.alone, other.together
-
-    monkeypatch.setattr(reading, "with_lacking", lacking)
-    decided = reading.decide(films(0.4, 0.7, 0.2))
-    assert asked == [(0, 1, 0.4, 0.7), (0, 2, 0.4, 0.2)]
-    assert probability(decided, 0) == 0.4
-    assert probability(decided, 2) == joint(0.2, joint(0.4, 0.7))
