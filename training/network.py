@@ -52,7 +52,7 @@ def judged_films(work: Path, real: list[Path], count: int, workers: int) -> tupl
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0], films=600, insertions=260, steps=22_000, model="network.onnx")
     parser.add_argument("--judged", type=int, default=300, help="further films that the second look is fitted to")
-    parser.add_argument("--most-false", type=float, default=0.3, help="false regions a film that set the threshold")
+    parser.add_argument("--most-false", type=float, default=0.21, help="false regions a film that set the threshold")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     work, paths = options.work, training_films(options)

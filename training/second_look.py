@@ -64,7 +64,7 @@ def fit_to(weighed: list[tuple[Judged, float]], model: Path, most_false: float) 
     print(f"{len(films)} films, {real.sum()} real regions of {len(real)}; threshold {threshold:.3f}")
     print(f"{kept[real].mean():.3f} of the real ones kept, {(kept & ~real).sum() / len(films):.2f} false a film")
     _write(_fitted(rows, real, weights), rows, model.with_name(MODEL_FILE))
-    stored = {"features": FEATURE_NAMES, "threshold": round(threshold, 4)}
+    stored = {"features": FEATURE_NAMES, "threshold": round(threshold, 2)}
     model.with_name(SETTINGS_FILE).write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
 

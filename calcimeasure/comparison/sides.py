@@ -190,9 +190,7 @@ def _side(link: Link, film: FilmMeasurement, which: Film, *, repeat: bool) -> Si
 
 
 def _error(deposit: DepositMeasurement, *, repeat: bool) -> float:
-    if repeat and deposit.area_se_repeat_px is not None:
-        return deposit.area_se_repeat_px
-    return deposit.area_se_px
+    return deposit.change_se_px if repeat else deposit.area_se_px
 
 
 def whole(side: Side, unseen_share: float = 0.0) -> Side:

@@ -269,8 +269,7 @@ def rows_of(
 
 def area_of(row: DepositMeasurement) -> AreaEstimate:
     """Return the area that a row tells."""
-    repeat = row.area_se_px if row.area_se_repeat_px is None else row.area_se_repeat_px
-    return AreaEstimate(area_px=row.area_px, se_px=row.area_se_px, se_repeat_px=repeat)
+    return AreaEstimate(area_px=row.area_px, se_px=row.area_se_px, se_repeat_px=row.change_se_px)
 
 
 def _row(film: Radiograph, deposit: Deposit, found: Found, anatomy: Anatomy) -> DepositMeasurement:

@@ -106,8 +106,7 @@ def of_both(first: AreaRatio, second: AreaRatio) -> AreaRatio:
 def _covered(film: FilmMeasurement, label: int) -> tuple[float, float]:
     """Return the area of a deposit and the relative error that another film does not share."""
     deposit = film.deposits[label - 1]
-    se = deposit.area_se_px if deposit.area_se_repeat_px is None else deposit.area_se_repeat_px
-    return deposit.area_px, se / deposit.area_px
+    return deposit.area_px, deposit.change_se_px / deposit.area_px
 
 
 def ratio_of_edges(first: Edge, second: Edge, calibration: Calibration | None = None) -> AreaRatio:

@@ -51,6 +51,11 @@ class DepositMeasurement:
     integrated_contrast: float | None
     area_se_repeat_px: float | None = None
 
+    @property
+    def change_se_px(self) -> float:
+        """What counts of the error where the area is compared with another film's; all where that is not known."""
+        return self.area_se_px if self.area_se_repeat_px is None else self.area_se_repeat_px
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FilmMeasurement:

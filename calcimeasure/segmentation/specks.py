@@ -21,8 +21,7 @@ from calcimeasure.windows import Window, part_of, widened, window_at
 SPECK_MM2 = 1.0
 """A region smaller than this, with all that is likely within 2.0 mm of it, is a speck."""
 DOUBT = 1.4
-"""Log odds taken off a speck's probability; set where films made from real ones keep to one false find
-(`docs/method.md`)."""
+"""Log odds taken off a speck's probability; set on films made from real ones (`docs/method.md`)."""
 _LIKELY = 0.5
 
 
