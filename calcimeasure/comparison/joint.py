@@ -95,8 +95,8 @@ def places_of_both(
         baseline.image,
         followup.image,
         alignment,
-        baseline_pixel_mm=pixel_mm(baseline),
-        followup_pixel_mm=pixel_mm(followup),
+        baseline_pixel_mm=_pixel_mm(baseline),
+        followup_pixel_mm=_pixel_mm(followup),
     )
     first = _in_field(baseline, None if field is None else (field.baseline, field.baseline_step))
     second = _in_field(followup, None if field is None else (field.followup, field.followup_step))
@@ -140,7 +140,7 @@ def log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.log(held / (1.0 - held)), np.float64)
 
 
-def pixel_mm(proposals: Proposals) -> tuple[float, float]:
+def _pixel_mm(proposals: Proposals) -> tuple[float, float]:
     """Return (row, column) mm a pixel: 2.0 mm span `group_within_px` pixels, nominally where there is no spacing."""
     rows, cols = proposals.group_within_px
     return (2.0 / rows, 2.0 / cols)

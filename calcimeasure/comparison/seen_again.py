@@ -52,7 +52,7 @@ _LEAST_CELLS = 6
 _LEAST_RING = 30
 _PRIOR_VARIANCE = 0.05**2
 _GAIN = (0.4, 2.5)
-SHOWN = 0.9
+_SHOWN = 0.9
 _FOUND = 0.25
 """Share of a piece's place that is accepted on the other film, from which it counts as found there: a speck of it is
 not. Of what is found in part, the rest is looked for."""
@@ -286,14 +286,14 @@ def _missing(
         own = proposals.image[box] == number
         corner = (box[0].start, box[1].start)
         row, col = (within + first for within, first in zip(np.nonzero(own), corner, strict=True))
-        if shown[row // step, col // step].mean() < SHOWN:
+        if shown[row // step, col // step].mean() < _SHOWN:
             continue
         mapped = np.rint(map_points(there, np.stack([row, col], axis=-1))).astype(np.intp)
         on_film = ((mapped >= 0) & (mapped < np.array(other.image.shape))).all(axis=1)
         found = np.zeros(len(row), dtype=np.bool_)
         found[on_film] = accepted[tuple(mapped[on_film].T)]
         too_little_left = found.mean() > 1.0 - _REST / 2.0  # rims or not
-        if on_film.mean() < SHOWN or too_little_left:
+        if on_film.mean() < _SHOWN or too_little_left:
             continue
         window = sight.around(box)
         mask = cells[window] == number
