@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +36,17 @@ from calcimeasure.statistics.laws import normal_quantile
 from calcimeasure.two_threads import seen_of_both_soon
 from calcimeasure.windows import Window, part_of, widened, window_at, windows_of
 
-PULL = 0.7
-AMISS, AMISS_SD = 0.06, 0.8
+PULL = 0.75
+AMISS, AMISS_SD = 0.1, 1.5
 """E and W: how often a ratio of two outlines is amiss, and by how much. As the others, set on development pairs."""
 CARRIED_SD = 0.05
-"""The least standard error of what is carried, before PULL; how far the two directions differ, and that of the
-deposit's own ratio, are added in squares."""
+"""The least standard error of what is carried, before PULL; how far the two directions differ, and what the films'
+noise brings, are added in squares."""
+OWN_SHARE, LARGEST_OWN_SE = 0.5, 0.2
+"""Of the standard error of the deposit's own ratio, what a carried one shares of it, and up to which: what makes an
+outline uncertain by more is where it ends, and a carried outline does not ask that."""
+APART_SD = 0.2
+"""What is added, in squares, to the standard error of a ratio whose outlines do not lie on one another."""
 LEAST_AGREEMENT, LEAST_SHARED = 0.3, 0.5
 """Dice of a carried outline with the one found there, and share of the smaller that lies on the larger: where neither
 is reached they are not at one place."""
@@ -98,7 +103,10 @@ class RatioOfBoth:
         if own is None:
             return None
         carried = self.carried(baseline, baseline_label, followup, followup_label)
-        return own if carried is None else weighed(own, carried)
+        if carried is not None:
+            return weighed(own, carried)
+        both_covered = baseline_label in baseline.covered and followup_label in followup.covered
+        return replace(own, se=round(math.hypot(own.se, APART_SD), 6)) if both_covered else own
 
     def carried(
         self, baseline: FilmMeasurement, baseline_label: int, followup: FilmMeasurement, followup_label: int
@@ -133,7 +141,7 @@ class RatioOfBoth:
 def weighed(own: AreaRatio, carried: Carried) -> AreaRatio:
     """Return what a deposit's own ratio and the carried one say together."""
     value = carried.log_ratio / PULL
-    spread = math.hypot(CARRIED_SD, carried.apart, own.se) / PULL
+    spread = math.hypot(CARRIED_SD, carried.apart, OWN_SHARE * min(own.se, LARGEST_OWN_SE)) / PULL
     fine = _Case.of(own, value, spread, wider=0.0, share=1.0 - AMISS)
     amiss = _Case.of(own, value, spread, wider=AMISS_SD, share=AMISS)
     share = 1.0 / (1.0 + math.exp(min(fine.log_weight - amiss.log_weight, _LARGEST_EXPONENT)))

@@ -18,11 +18,17 @@ from calcimeasure.segmentation import get_segmenter
 
 # Where the other film cannot tell.
 _OPEN = 0.5
+_DRAWN_BY_PROGRAM = (Origin.AUTO, Origin.CLICKED)
 
 
 def found_by_program(measured: Sequence[FilmMeasurement]) -> bool:
     """Return whether nobody touched the deposits: a person who leaves one out has looked for it."""
     return all(deposit.origin is Origin.AUTO for film in measured for deposit in film.deposits)
+
+
+def outlined_by_program(measured: Sequence[FilmMeasurement]) -> bool:
+    """Return whether a program drew all deposits, found or clicked on: what it drew of one may be too little."""
+    return all(deposit.origin in _DRAWN_BY_PROGRAM for film in measured for deposit in film.deposits)
 
 
 def limit_of_detection(
@@ -70,7 +76,7 @@ def with_absences(
     alignment
         Baseline to follow-up.
     """
-    if not found_by_program(measured) or not any(link.status in UNMATCHED for link in links):
+    if not outlined_by_program(measured) or not any(link.status in UNMATCHED for link in links):
         return tuple(links)
     sights = [sight_of(film.film, film.anatomy or find_anatomy(film.film)) for film in measured]
     cells = [sight.on_cells(film.labels.image) for sight, film in zip(sights, measured, strict=True)]

@@ -17,7 +17,7 @@ and drops out. Nothing pulls towards "no change": a new deposit stays new becaus
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from math import ceil, floor, pi, sqrt
 
 import cv2
@@ -34,12 +34,13 @@ from calcimeasure.learned.kept import kept_with_film
 from calcimeasure.learned.outlines import seen_by_outlines
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import footprint
+from calcimeasure.segmentation.grouping import group_pieces
 from calcimeasure.segmentation.protocol import Proposals
-from calcimeasure.windows import Window, widened, window_at, window_of, windows_of
+from calcimeasure.windows import Window, joined, part_of, widened, window_at, window_of, windows_of
 
-SEEN = 0.65
+SEEN = 0.5
 """Presence from which a shadow is on both films. Development pairs: 0.5 to 1.1 for nine in ten unchanged deposits,
-below 0.6 for each of 63 that were on one film only."""
+below 0.45 for each of 36 that were on one film only."""
 HALF_PRESENT, PRESENCE_SD = 0.5, 0.1
 """Where presence leaves it open whether a shadow is there, and over how much it does."""
 _BLUR_CELLS = 1.0
@@ -48,6 +49,9 @@ _RING_CELLS = (2.5, 12.0)
 _GROWTH = 0.15
 """Of a shadow's radius: by so much the ring keeps away, or the other film's ring would lie on what has grown."""
 _SEARCH_CELLS = 3
+"""How far, either way, a shadow is looked for whose deposit is known on both films."""
+_LOOK_CELLS = 5
+"""The same, where it was found on one film only: what lies high over the film moves with the pose."""
 _LEAST_CELLS = 6
 _LEAST_RING = 30
 _PRIOR_VARIANCE = 0.05**2
@@ -158,6 +162,7 @@ def presence_of(
     alignment: Alignment,
     *,
     corner: tuple[int, int] = (0, 0),
+    search: int = _SEARCH_CELLS,
 ) -> Presence | None:
     """Return how much of a shadow of one film the other film shows.
 
@@ -170,6 +175,8 @@ def presence_of(
         Its film and the other.
     alignment
         Source to target.
+    search
+        By how many of the other film's cells, either way, the shadow may lie from where the alignment puts it.
 
     Returns
     -------
@@ -189,7 +196,9 @@ def presence_of(
     added = float(own[inside].mean() - np.median(own[ring])) if ring.sum() >= _LEAST_RING else 0.0
     if added <= 0.0:
         return None
-    other, shift = _best_view(own, inside | ring, on_film, source=source, target=target, alignment=alignment)
+    other, shift = _best_view(
+        own, inside | ring, on_film, source=source, target=target, alignment=alignment, search=search
+    )
     ring_own, ring_other = own[ring].astype(np.float64), other[ring].astype(np.float64)
     covariance = float(((ring_own - ring_own.mean()) * (ring_other - ring_other.mean())).mean())
     gain = float(np.clip((covariance + _PRIOR_VARIANCE) / (ring_other.var() + _PRIOR_VARIANCE), *_GAIN))
@@ -205,6 +214,7 @@ def _best_view(
     source: Sight,
     target: Sight,
     alignment: Alignment,
+    search: int,
 ) -> tuple[NDArray[np.float32], tuple[int, int]]:
     """Return the other film around the same place, moved by what makes it fit best, and by how many cells."""
     row, col = np.mgrid[box]
@@ -215,9 +225,9 @@ def _best_view(
     places_used = np.flatnonzero(used)
     centred = own[used] - own[used].mean()
     spread = (centred**2).sum()
-    across = {right: at_col + right for right in range(-_SEARCH_CELLS, _SEARCH_CELLS + 1)}
+    across = {right: at_col + right for right in range(-search, search + 1)}
     best, view, shift = -np.inf, own, (0, 0)
-    steps = sorted(range(-_SEARCH_CELLS, _SEARCH_CELLS + 1), key=abs)
+    steps = sorted(range(-search, search + 1), key=abs)
     for down in steps:
         lower = at_row + down
         for right in steps:
@@ -261,6 +271,30 @@ Piece = tuple[NDArray[np.bool_], tuple[int, int], float]
 """A mask on film pixels, its first row and column, and its probability."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Lone:
+    """An accepted piece, or the rest of one, that the other film does not hold where it should lie.
+
+    Attributes
+    ----------
+    number
+        Its number among the proposals.
+    own, corner
+        The piece on its film's pixels, and their first row and column.
+    mapped
+        Where those pixels lie on the other film, (pixels of the whole piece, 2).
+    cells, window
+        What is looked for, on a window of its film's cells.
+    """
+
+    number: int
+    own: NDArray[np.bool_]
+    corner: tuple[int, int]
+    mapped: NDArray[np.intp]
+    cells: NDArray[np.bool_]
+    window: Window
+
+
 def _missing(
     source: tuple[Sight, Proposals],
     target: tuple[Sight, Proposals],
@@ -270,17 +304,62 @@ def _missing(
     shown: NDArray[np.bool_],
     step: int,
 ) -> list[Piece]:
-    """Return the source's accepted pieces that are seen on the target; of what that found in part, the rest."""
+    """Return the source's accepted pieces that are seen on the target; of what that found in part, the rest.
+
+    Pieces near one another are looked for as one thing first: the specks of a stippled deposit have moved together, and
+    each by itself is too small a template to tell its own place from its neighbour's.
+    """
     sight, proposals = source
-    other_sight, other = target
     wanted = np.flatnonzero(proposals.probabilities >= proposals.threshold) + 1
     if not wanted.size:
         return []
-    accepted = np.concatenate([[False], other.probabilities >= other.threshold])[other.image]
     cells = sight.on_cells(proposals.image)
+    lone = _lone(source, target[1], wanted, cells, there=there, shown=shown, step=step)
     deposits = np.isin(cells, wanted)
+    group_of = group_pieces(
+        proposals.image, np.array([one.number for one in lone], dtype=np.intp), proposals.group_within_px
+    )
     pieces: list[Piece] = []
+
+    def seen(some: list[_Lone]) -> Presence | None:
+        window = reduce(joined, (one.window for one in some))
+        mask = np.zeros(tuple(side.stop - side.start for side in window), dtype=np.bool_)
+        for one in some:
+            mask[part_of(window, one.window)] |= one.cells
+        at = (window[0].start, window[1].start)
+        others = deposits[window] & ~mask
+        return presence_of(mask, others, sight, target[0], there, corner=at, search=_LOOK_CELLS)
+
+    for group in range(1, int(group_of.max(initial=0)) + 1):
+        together = [one for one in lone if group_of[one.number] == group]
+        presence = seen(together)
+        whole = presence is not None and presence.share >= SEEN
+        for one in together:
+            if not whole and len(together) > 1:
+                presence = seen([one])
+            if presence is None or presence.share < SEEN:
+                continue
+            piece = _outlined_there(one.own, one.corner, one.mapped, presence.shift, target=target[0], back=back)
+            if piece is not None:
+                pieces.append((*piece, float(proposals.probabilities[one.number - 1])))
+    return pieces
+
+
+def _lone(
+    source: tuple[Sight, Proposals],
+    other: Proposals,
+    wanted: NDArray[np.intp],
+    cells: NDArray[np.uint16],
+    *,
+    there: Alignment,
+    shown: NDArray[np.bool_],
+    step: int,
+) -> list[_Lone]:
+    """Return what of the source's wanted pieces the other film should show and was not found on it."""
+    sight, proposals = source
+    accepted = np.concatenate([[False], other.probabilities >= other.threshold])[other.image]
     boxes = windows_of(proposals.image)
+    lone: list[_Lone] = []
     for number in (label for label in wanted.tolist() if label in boxes):
         box = boxes[number]
         own = proposals.image[box] == number
@@ -306,13 +385,8 @@ def _missing(
             mask = opened(sight.on_cells(left, window) > 0, disc(_RIM_CELLS))
             if mask.sum() < least:
                 continue
-        at = (window[0].start, window[1].start)
-        presence = presence_of(mask, deposits[window] & ~mask, sight, other_sight, there, corner=at)
-        if presence is not None and presence.share >= SEEN:
-            piece = _outlined_there(own, corner, mapped, presence.shift, target=other_sight, back=back)
-            if piece is not None:
-                pieces.append((*piece, float(proposals.probabilities[number - 1])))
-    return pieces
+        lone.append(_Lone(number=number, own=own, corner=corner, mapped=mapped, cells=mask, window=window))
+    return lone
 
 
 def carried_mask(

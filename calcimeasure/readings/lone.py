@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.comparison.lone import found_by_program
+from calcimeasure.comparison.lone import outlined_by_program
 from calcimeasure.comparison.records import UNMATCHED, Comparison, Link, LinkStatus
 from calcimeasure.readings.board import Which
 from calcimeasure.readings.live import LiveFilm
@@ -60,7 +60,7 @@ class LoneDeposits:
         numbers
             The board's number of each of their deposits, in order.
         """
-        if not self._known or not found_by_program([films[which].measurement for which in Which]):
+        if not self._known or not outlined_by_program([films[which].measurement for which in Which]):
             return links
         return tuple(replace(link, absent_probability=self._of(link, films, numbers)) for link in links)
 

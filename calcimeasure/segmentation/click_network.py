@@ -1,6 +1,8 @@
 """What a reader clicks on: the region that the search sees there, else what the outline network makes of the click.
 
-The search looks at the whole limb and knows large deposits better; what it missed is what a click is for.
+The search looks at the whole limb and knows large deposits better; what it missed is what a click is for. Its parts are
+one piece where a weak trace joins them: of a cluster over bone it is often sure of the lobes and not of what lies
+between.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from calcimeasure.learned.film_input import Prepared, prepared
 from calcimeasure.learned.kept import kept_with_film
 from calcimeasure.learned.outlines import answer_to, marks
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.network import CUT, map_of_film, network_installed
+from calcimeasure.segmentation.network import CUT, WEAK_CUT, map_of_film, network_installed
 from calcimeasure.segmentation.regions import Region
 
 _WINDOW = 192
@@ -56,31 +58,25 @@ def _searched(
     """Return the region of the search at a cell; None where there is none, or where it holds other clicks too."""
     if not (network_installed() and anatomy.limb_count):
         return None
-    probability, labels, boxes = _regions_of_search(film, anatomy)
-    rows, cols = labels.shape
-    if not (0 <= at[0] < rows and 0 <= at[1] < cols):
+    probability, joined, parts = _regions_of_search(film, anatomy)
+    rows, cols = parts.shape
+    if not (0 <= at[0] < rows and 0 <= at[1] < cols and parts[at]):
         return None
-    number = int(labels[at])
-    if not number or any(labels[row, col] == number for row, col in others if 0 <= row < rows and 0 <= col < cols):
-        return None
-    left, top, width, height = (int(value) for value in boxes[number - 1, :4])
-    box = (slice(top, top + height), slice(left, left + width))
-    mask = labels[box] == number
-    return Region(
-        mask=mask,
-        corner=(top, left),
-        probability=float(probability[box][mask].mean()),
-        factor=prepared(film, anatomy).factor,
-    )
+    inside = [place for place in others if 0 <= place[0] < rows and 0 <= place[1] < cols]
+    for labels in (joined, parts):
+        if not any(labels[place] == labels[at] for place in inside):
+            mask = (labels == labels[at]) & (parts > 0)
+            return _region(mask, probability, (0, 0), parts.shape, prepared(film, anatomy).factor)
+    return None
 
 
 @kept_with_film
 def _regions_of_search(
     film: Radiograph, anatomy: Anatomy
 ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
-    """Return the search's map, its regions numbered, and their boxes."""
+    """Return the search's map, its cells numbered by what a weak trace joins, and by what holds together without."""
     probability = map_of_film(film, anatomy)
-    return probability, *components(probability >= CUT)
+    return probability, components(probability >= WEAK_CUT)[0], components(probability >= CUT)[0]
 
 
 def piece_at(seen: Prepared, at: tuple[int, int], others: Sequence[tuple[int, int]]) -> Region | None:

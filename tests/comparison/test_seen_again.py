@@ -114,6 +114,27 @@ def test_a_speck_of_it_is_not_the_deposit(visits):
     assert np.mean(np.array(covered) > 0.5) >= 0.7, covered
 
 
+def test_specks_too_small_to_look_for_are_looked_for_together(visits):
+    of_baseline = visits.pair.truth.baseline.deposits
+    known = [link for link in visits.links("matched") if of_baseline[link.baseline_labels[0] - 1].kind != "stipple"]
+    assert known
+    missed = {link.followup_labels[0] for link in known}
+    shattered = visits.proposals(0)
+    image = shattered.image.copy()
+    row, col = np.indices(image.shape)
+    gaps = (row % 4 >= 1) | (col % 4 >= 1)
+    for link in known:
+        image[(image == link.baseline_labels[0]) & gaps] = 0
+    pieces, count = ndimage.label(image > 0, np.ones((3, 3)))
+    sure = np.full(count, 0.9)
+    baseline = shattered.repainted(pieces.astype(np.uint16), sure)
+    _, after = visits.looked(baseline, visits.proposals(1, missed))
+    found, truth = accept(after).image > 0, visits.films[1].labels.image
+    covered = [(found & (truth == label)).sum() / (truth == label).sum() for label in missed]
+    # One pixel in sixteen of each deposit was shown.
+    assert np.mean(np.array(covered) > 0.03) >= 0.5, covered
+
+
 def test_of_what_is_found_in_part_the_rest_is_added(visits):
     there = visits.pair.truth.followup.deposits
     labels = [link.followup_labels[0] for link in visits.links("matched")]

@@ -10,7 +10,7 @@ from calcimeasure.anatomy import find_anatomy
 from calcimeasure.deposits import Origin, from_label_image
 from calcimeasure.learned.film_input import prepared
 from calcimeasure.measurement import influence_px, measure_film
-from calcimeasure.measurement.coverage import Coverage, ErrorLaw, coverage_of, outline_of
+from calcimeasure.measurement.coverage import AREA_SCALE, Coverage, ErrorLaw, coverage_of, outline_of
 from calcimeasure.measurement.pair import AreaRatio, area_ratio, of_both
 from calcimeasure.simulation import ChangePlan, simulate_pair
 
@@ -145,9 +145,9 @@ def test_the_error_law():
     coverage = Coverage(share=share, first=(0, 0), factor=(2.0, 3.0), log_error=-2.0)
     law = ErrorLaw(gain=0.5, power=1.0, repeat_gain=1.0, repeat_power=2.0)
     estimate = law.estimate(coverage)
-    assert estimate.area_px == 60.0
-    assert estimate.se_px == pytest.approx(60 * np.exp(-1.5), abs=1e-3)
-    assert estimate.se_repeat_px == pytest.approx(60 * np.exp(-3.0), abs=1e-3)
+    assert estimate.area_px == pytest.approx(60.0 * AREA_SCALE)
+    assert estimate.se_px == pytest.approx(60 * AREA_SCALE * np.exp(-1.5), abs=1e-3)
+    assert estimate.se_repeat_px == pytest.approx(60 * AREA_SCALE * np.exp(-3.0), abs=1e-3)
     larger = ErrorLaw(gain=0.0, power=1.0, repeat_gain=1.0, repeat_power=0.0).estimate(coverage)
     assert larger.se_repeat_px == larger.se_px
 

@@ -1,5 +1,7 @@
 """The network that outlines what a reader clicked on: what it is shown, what it draws, and where it stays away."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.learned.film_input import prepared
 from calcimeasure.radiograph import GreyScale, Radiograph
+from calcimeasure.segmentation import click_network
 from calcimeasure.segmentation.click_network import Click, piece_at, region_clicked
 from calcimeasure.simulation import simulate_film
 
@@ -50,6 +53,22 @@ def test_what_is_clicked_is_outlined_on_every_background(made, anatomy):
     assert len(agreement) >= 4
     assert np.median(agreement) > 0.85
     assert np.mean(np.array(agreement) > 0.6) > 0.7
+
+
+def test_lobes_that_a_weak_trace_joins_are_one_piece(made, anatomy, monkeypatch):
+    map_ = np.zeros(prepared(made.film, anatomy).limb.shape, np.float32)
+    row, col = (int(value) for value in np.argwhere(prepared(made.film, anatomy).limb).mean(axis=0))
+    map_[row : row + 8, col : col + 8] = map_[row : row + 8, col + 12 : col + 20] = 0.9
+    map_[row + 3, col + 8 : col + 12] = 0.15
+    monkeypatch.setattr(click_network, "map_of_film", lambda *_: map_)
+    film = replace(made.film, sha256="")  # nothing is kept of it yet
+    one, other = Click(row=row + 4, col=col + 4), Click(row=row + 4, col=col + 16)
+    both = region_clicked(film, anatomy, one, [])
+    alone = region_clicked(film, anatomy, one, [other])
+    assert both is not None
+    assert alone is not None
+    assert both.mask.sum() == 2 * alone.mask.sum() == 128, "the trace itself is not drawn"
+    assert both.corner == alone.corner == (row, col)
 
 
 def test_soft_tissue_without_a_deposit_gives_next_to_nothing(made, anatomy):

@@ -1,0 +1,63 @@
+"""A deposit on one film only: what the other film shows there counts, unless a person drew what is on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from calcimeasure.anatomy import find_anatomy
+from calcimeasure.comparison.common_field import common_field
+from calcimeasure.comparison.links import link_deposits
+from calcimeasure.comparison.lone import with_absences
+from calcimeasure.comparison.records import Link, LinkStatus
+from calcimeasure.comparison.registration import register
+from calcimeasure.deposits import Origin
+from calcimeasure.measurement import FilmMeasurement, measure_film
+from calcimeasure.simulation import ChangePlan, simulate_pair
+
+
+@pytest.fixture(scope="module")
+def links_by() -> dict[Origin, tuple[Link, ...]]:
+    """Return what is told of a pair, one large deposit left out of its follow-up, by who drew the deposits."""
+    plan = ChangePlan(area_ratio=1.0, gone=2)
+    pair = simulate_pair(np.random.default_rng(8811), plan=plan, deposits=7, spacing_mm=0.25)
+    sides = (pair.baseline, pair.followup)
+    anatomies = [find_anatomy(side.film) for side in sides]
+    _, alignment = register(sides[0].film, sides[1].film, *anatomies)
+    assert alignment is not None
+    field = common_field(*anatomies, alignment)
+    matched = [link for link in pair.truth.links if link.status == "matched"]
+    areas = [pair.truth.followup.deposits[link.followup_labels[0] - 1].area_mm2 for link in matched]
+    left_out = matched[int(np.argmax(areas))].followup_labels[0]
+
+    def measured(which: int, origin: Origin) -> FilmMeasurement:
+        labels = sides[which].labels
+        image = np.where(labels.image == left_out, 0, labels.image) if which else labels.image
+        kept = [deposit for deposit in labels.deposits if not (which and deposit.label == left_out)]
+        number = np.zeros(len(labels) + 1, np.uint16)
+        number[[deposit.label for deposit in kept]] = np.arange(1, len(kept) + 1)
+        drawn = tuple(replace(deposit, label=at, origin=origin) for at, deposit in enumerate(kept, start=1))
+        given = replace(labels, image=number[image], deposits=drawn)
+        return measure_film(sides[which].film, given, anatomy=anatomies[which])
+
+    told = {}
+    for origin in (Origin.AUTO, Origin.CLICKED, Origin.DRAWN):
+        films = (measured(0, origin), measured(1, origin))
+        told[origin] = with_absences(link_deposits(*films, alignment, field), films, alignment)
+    return told
+
+
+@pytest.mark.parametrize("origin", [Origin.AUTO, Origin.CLICKED])
+def test_what_a_program_drew_is_asked_of_the_other_film(links_by, origin: Origin) -> None:
+    absent = [link.absent_probability for link in links_by[origin] if link.status is LinkStatus.RESOLVED]
+    assert len(absent) >= 2
+    assert min(absent) < 0.25, "the deposit that was left out is there"
+    assert sorted(absent)[1] > 0.75, "a deposit that is gone is not"
+
+
+def test_what_a_person_drew_stands(links_by) -> None:
+    resolved = [link for link in links_by[Origin.DRAWN] if link.status is LinkStatus.RESOLVED]
+    assert len(resolved) >= 2
+    assert all(link.absent_probability is None for link in resolved)
