@@ -59,6 +59,7 @@ def validate(
     with tqdm(total=pairs, desc="pairs", unit="pair", disable=quiet or None) as bar:
         tables = run_scenarios(wanted, settings, workers=workers, store=store, progress=lambda: _advance(bar))
     told = {"source": settings.source, "mode": mode, "method": method, "spacing_mm": spacing, "pairs": pairs}
+    told["seeds"] = f"{wanted[0].seed} to {wanted[-1].seed}"
     record = summary_record(tables, told)
     text = summary_text(record, last_release())
     write(tables, record, text, out)

@@ -96,7 +96,9 @@ def release_key(settings: Mapping[str, Any]) -> str:
 def summary_text(record: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
     """Return the tables as text, with the last release's figures of the same settings beside."""
     old = _comparable(record, before)
-    lines = [f"calcimeasure {record['calcimeasure_version']}: {record['figures']['pairs']} pairs. {record['note']}", ""]
+    settings = record["settings"]
+    made = f"{record['figures']['pairs']} pairs ({settings['source']}, {settings['mode']}; seeds {settings['seeds']})"
+    lines = [f"calcimeasure {record['calcimeasure_version']}: {made}. {record['note']}", ""]
     lines += _aligned([["figure", "value", "asked for", "last release"], *_figure_rows(record["figures"], old)])
     for title, name in (
         ("Precision profile by size (mm²)", "by_size"),

@@ -115,5 +115,5 @@ def test_a_trial_of_24_patients(trial: Path) -> None:
     assert "SIM-" not in page
     # Nothing is done again but what failed.
     told = calcimeasure("study", "run", study, "--dry-run")
-    expected = "To do: 2 films of 1 limbs to be read (1 failed before), with their pairs; 0 other pairs."
+    expected = "To do: 2 films of 1 limb to be read (1 failed before), with their pairs; 0 other pairs."
     assert expected in told.stdout

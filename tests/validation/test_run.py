@@ -44,6 +44,8 @@ def test_simulated_pairs_are_kept_and_not_made_twice(tmp_path):
     record = validated(tmp_path / "v", *options)
     assert record["settings"]["source"] == "simulated"
     assert record["figures"]["pairs"] == 2
+    assert "seeds 600010 to 600011" in (tmp_path / "v" / "validation.txt").read_text(encoding="utf-8")
+    assert "seeds 600010 to 600011" in (tmp_path / "v" / "validation.html").read_text(encoding="utf-8")
     kept = sorted((tmp_path / "v" / "pairs").glob("*.json"))
     assert [path.stem for path in kept] == ["600010", "600011"]
     # A pair that is kept is read, not made: what is changed on disk shows in the next run's table.
