@@ -40,7 +40,7 @@ from calcimeasure.windows import Window, joined, part_of, widened, window_at, wi
 
 SEEN = 0.5
 """Presence from which a shadow is on both films. Development pairs: 0.5 to 1.1 for nine in ten unchanged deposits,
-below 0.45 for each of 36 that were on one film only."""
+below 0.45 for each of the 20 found that were on one film only."""
 HALF_PRESENT, PRESENCE_SD = 0.5, 0.1
 """Where presence leaves it open whether a shadow is there, and over how much it does."""
 _BLUR_CELLS = 1.0
