@@ -49,9 +49,9 @@ _RING_CELLS = (2.5, 12.0)
 _GROWTH = 0.15
 """Of a shadow's radius: by so much the ring keeps away, or the other film's ring would lie on what has grown."""
 _SEARCH_CELLS = 3
-"""How far, either way, a shadow is looked for whose deposit is known on both films."""
+"""How far, either way, a shadow is looked for."""
 _LOOK_CELLS = 5
-"""The same, where it was found on one film only: what lies high over the film moves with the pose."""
+"""The same for `look_again`, of finds on one film only: what lies high over the film moves with the pose."""
 _LEAST_CELLS = 6
 _LEAST_RING = 30
 _PRIOR_VARIANCE = 0.05**2

@@ -25,7 +25,7 @@ from calcimeasure.windows import Window
 KNOWN_CELLS = 2 * REACH_CELLS
 _MARGIN_CELLS = 40
 AREA_SCALE = 0.98
-"""The sum of the shares comes out right on simulated films and 6 to 7 % too large for deposits put into real ones
+"""The sum of the shares comes out right on simulated films and 3 to 6 % too large for deposits put into real ones
 (development seeds), whose tone curves flatten towards white. A clinic's film lies between, and so does this."""
 _SMALLEST_AREA_PX = 0.1
 _LEAST_SHARE = 0.05
