@@ -59,24 +59,30 @@ def _searched(
     if not (network_installed() and anatomy.limb_count):
         return None
     probability, joined, parts = _regions_of_search(film, anatomy)
-    rows, cols = parts.shape
-    if not (0 <= at[0] < rows and 0 <= at[1] < cols and parts[at]):
+    strong = parts[0]
+    rows, cols = strong.shape
+    if not (0 <= at[0] < rows and 0 <= at[1] < cols and strong[at]):
         return None
     inside = [place for place in others if 0 <= place[0] < rows and 0 <= place[1] < cols]
-    for labels in (joined, parts):
-        if not any(labels[place] == labels[at] for place in inside):
-            mask = (labels == labels[at]) & (parts > 0)
-            return _region(mask, probability, (0, 0), parts.shape, prepared(film, anatomy).factor)
+    for labels, boxes in (joined, parts):
+        number = int(labels[at])
+        if not any(labels[place] == number for place in inside):
+            left, top, width, height = (int(value) for value in boxes[number - 1, :4])
+            box = (slice(top, top + height), slice(left, left + width))
+            mask = (labels[box] == number) & (strong[box] > 0)
+            return _region(mask, probability[box], (top, left), strong.shape, prepared(film, anatomy).factor)
     return None
 
 
+Numbered = tuple[NDArray[np.int32], NDArray[np.int32]]
+"""Cells by the number of what holds together, and a row a number from 1: left, top, width, height, cells."""
+
+
 @kept_with_film
-def _regions_of_search(
-    film: Radiograph, anatomy: Anatomy
-) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
-    """Return the search's map, its cells numbered by what a weak trace joins, and by what holds together without."""
+def _regions_of_search(film: Radiograph, anatomy: Anatomy) -> tuple[NDArray[np.float32], Numbered, Numbered]:
+    """Return the search's map, and its regions as a weak trace joins them and as they hold together without."""
     probability = map_of_film(film, anatomy)
-    return probability, components(probability >= WEAK_CUT)[0], components(probability >= CUT)[0]
+    return probability, components(probability >= WEAK_CUT), components(probability >= CUT)
 
 
 def piece_at(seen: Prepared, at: tuple[int, int], others: Sequence[tuple[int, int]]) -> Region | None:
