@@ -24,6 +24,14 @@ def part_of(outer: Window, inner: Window) -> Window:
     return (rows, cols)
 
 
+def laid_on(window: Window, *placed: tuple[Window, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Return a mask of a window, true where one of the masks is that lie in windows within it."""
+    laid = np.zeros(tuple(side.stop - side.start for side in window), dtype=np.bool_)
+    for own, mask in placed:
+        laid[part_of(window, own)] |= mask
+    return laid
+
+
 def joined(first: Window, second: Window) -> Window:
     """Return the smallest window that holds both."""
     rows, cols = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True))

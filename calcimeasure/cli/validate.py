@@ -58,8 +58,14 @@ def validate(
     settings = Settings(mode=mode, method=method, spacing_mm=spacing, films=_all_films(films))
     with tqdm(total=pairs, desc="pairs", unit="pair", disable=quiet or None) as bar:
         tables = run_scenarios(wanted, settings, workers=workers, store=store, progress=lambda: _advance(bar))
-    told = {"source": settings.source, "mode": mode, "method": method, "spacing_mm": spacing, "pairs": pairs}
-    told["seeds"] = f"{wanted[0].seed} to {wanted[-1].seed}"
+    told = {
+        "source": settings.source,
+        "mode": mode,
+        "method": method,
+        "spacing_mm": spacing,
+        "pairs": pairs,
+        "seeds": f"{wanted[0].seed} to {wanted[-1].seed}",
+    }
     record = summary_record(tables, told)
     text = summary_text(record, last_release())
     write(tables, record, text, out)

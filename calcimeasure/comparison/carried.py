@@ -13,7 +13,9 @@ their difference, the ratio is amiss with probability
     p = E N(d; 0, s_own^2 + s_carried^2 + W^2) / (E N(...) + (1 - E) N(d; 0, s_own^2 + s_carried^2)).
 
 What both say together is the mean of the two cases; its standard error is what makes 1.96 of them hold the truth in 95
-of 100 under their mixture, and no less than the own ratio's: both rest on the same two areas.
+of 100 under their mixture, and no less than the own ratio's: both rest on the same two areas. s_carried grows with how
+far the two directions differ. Where nothing can be carried, as the outlines do not lie on one another, the own ratio
+stands, with a larger standard error.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from calcimeasure.measurement.pair import AreaRatio, area_ratio
 from calcimeasure.measurement.records import FilmMeasurement
 from calcimeasure.statistics.laws import normal_quantile
 from calcimeasure.two_threads import seen_of_both_soon
-from calcimeasure.windows import Window, part_of, widened, window_at, windows_of
+from calcimeasure.windows import Window, laid_on, widened, window_at, windows_of
 
 PULL = 0.75
 AMISS, AMISS_SD = 0.1, 1.5
@@ -255,8 +257,6 @@ def _carried_area(source: _Side, target: _Side, there: Alignment, back: Alignmen
     rows, cols = (np.arange(side.start, side.stop) for side in window)
     others &= ((rows >= known[0].start) & (rows < known[0].stop))[:, None]
     others &= (cols >= known[1].start) & (cols < known[1].stop)
-    meant = np.zeros_like(others)
-    meant[part_of(window, box)] = piece
-    meant &= ~others
+    meant = laid_on(window, (box, piece)) & ~others
     covered = coverage_of(seen, meant, others, (window[0].start, window[1].start))
     return covered.area_px if covered is not None and covered.area_px > 0.0 else None

@@ -18,17 +18,15 @@ from calcimeasure.segmentation import get_segmenter
 
 # Where the other film cannot tell.
 _OPEN = 0.5
-_DRAWN_BY_PROGRAM = (Origin.AUTO, Origin.CLICKED)
-
-
-def found_by_program(measured: Sequence[FilmMeasurement]) -> bool:
-    """Return whether nobody touched the deposits: a person who leaves one out has looked for it."""
-    return all(deposit.origin is Origin.AUTO for film in measured for deposit in film.deposits)
 
 
 def outlined_by_program(measured: Sequence[FilmMeasurement]) -> bool:
     """Return whether a program drew all deposits, found or clicked on: what it drew of one may be too little."""
-    return all(deposit.origin in _DRAWN_BY_PROGRAM for film in measured for deposit in film.deposits)
+    return _all_are(measured, Origin.AUTO, Origin.CLICKED)
+
+
+def _all_are(measured: Sequence[FilmMeasurement], *origins: Origin) -> bool:
+    return all(deposit.origin in origins for film in measured for deposit in film.deposits)
 
 
 def limit_of_detection(
@@ -51,7 +49,7 @@ def limit_of_detection(
         None where nobody knows.
     """
     methods = {one.method.partition("/")[0] for one in labels}
-    if given is not None or len(methods) != 1 or not found_by_program(measured):
+    if given is not None or len(methods) != 1 or not _all_are(measured, Origin.AUTO):
         return given
     try:
         return get_segmenter(methods.pop()).limit_of_detection_mm2

@@ -36,7 +36,7 @@ from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.boundary import footprint
 from calcimeasure.segmentation.grouping import group_pieces
 from calcimeasure.segmentation.protocol import Proposals
-from calcimeasure.windows import Window, joined, part_of, widened, window_at, window_of, windows_of
+from calcimeasure.windows import Window, joined, laid_on, widened, window_at, window_of, windows_of
 
 SEEN = 0.5
 """Presence from which a shadow is on both films. Development pairs: 0.5 to 1.1 for nine in ten unchanged deposits,
@@ -323,20 +323,17 @@ def _missing(
 
     def seen(some: list[_Lone]) -> Presence | None:
         window = reduce(joined, (one.window for one in some))
-        mask = np.zeros(tuple(side.stop - side.start for side in window), dtype=np.bool_)
-        for one in some:
-            mask[part_of(window, one.window)] |= one.cells
+        mask = laid_on(window, *((one.window, one.cells) for one in some))
         at = (window[0].start, window[1].start)
         others = deposits[window] & ~mask
         return presence_of(mask, others, sight, target[0], there, corner=at, search=_LOOK_CELLS)
 
     for group in range(1, int(group_of.max(initial=0)) + 1):
         together = [one for one in lone if group_of[one.number] == group]
-        presence = seen(together)
-        whole = presence is not None and presence.share >= SEEN
+        of_all = seen(together)
+        as_one = len(together) == 1 or (of_all is not None and of_all.share >= SEEN)
         for one in together:
-            if not whole and len(together) > 1:
-                presence = seen([one])
+            presence = of_all if as_one else seen([one])
             if presence is None or presence.share < SEEN:
                 continue
             piece = _outlined_there(one.own, one.corner, one.mapped, presence.shift, target=target[0], back=back)

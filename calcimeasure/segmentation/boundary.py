@@ -17,7 +17,7 @@ from calcimeasure.measurement.area import Crop, describe_crop, half_width_px, ma
 from calcimeasure.measurement.calibration import estimate_area
 from calcimeasure.measurement.coverage import coverage_of, known_px, outline_of
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.windows import Window, part_of, widened, window_at
+from calcimeasure.windows import Window, laid_on, part_of, widened, window_at
 
 _LEAST_AGREEMENT = 0.3
 _MOST_GROWTH = 2.5
@@ -91,8 +91,7 @@ def footprint(
     reach = (margin_px(half_width_px(mask)),) * 2 if seen is None else known_px(seen)
     own_box = window_at(corner, mask.shape)
     box = widened(own_box, reach, film.shape)
-    own = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start), dtype=np.bool_)
-    own[part_of(box, own_box)] = mask
+    own = laid_on(box, (own_box, mask))
     taken = np.zeros_like(own)
     if others is not None:
         taken = (others[box] > 0) & (others[box] <= others_up_to) & ~own

@@ -21,6 +21,7 @@ from calcimeasure.learned.outlines import answer_to, marks
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.network import CUT, WEAK_CUT, map_of_film, network_installed
 from calcimeasure.segmentation.regions import Region
+from calcimeasure.windows import window_at
 
 _WINDOW = 192
 _CUTS = (0.5, 0.2)
@@ -68,7 +69,7 @@ def _searched(
         number = int(labels[at])
         if not any(labels[place] == number for place in inside):
             left, top, width, height = (int(value) for value in boxes[number - 1, :4])
-            box = (slice(top, top + height), slice(left, left + width))
+            box = window_at((top, left), (height, width))
             mask = (labels[box] == number) & (strong[box] > 0)
             return _region(mask, probability[box], (top, left), strong.shape, prepared(film, anatomy).factor)
     return None

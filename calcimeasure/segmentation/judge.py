@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from calcimeasure.anatomy.filters import components, depth_inside, distance_to
 from calcimeasure.learned.session import open_session
 from calcimeasure.segmentation.regions import Region
-from calcimeasure.windows import part_of, widened, window_at
+from calcimeasure.windows import laid_on, widened, window_at
 
 MODEL_FILE, SETTINGS_FILE = "judge.onnx", "network.json"
 FEATURE_NAMES = (
@@ -77,8 +77,7 @@ def describe(region: Region, cells: Cells) -> NDArray[np.float64]:
     own = window_at(region.corner, region.mask.shape)
     reach = round(_FAR)
     window = widened(own, (reach, reach), cells.probability.shape)
-    mask = np.zeros(tuple(side.stop - side.start for side in window), dtype=np.bool_)
-    mask[part_of(window, own)] = region.mask
+    mask = laid_on(window, (own, region.mask))
     apart = distance_to(mask)
     sure = _of_map(mask, apart, cells.probability[window])
     near = np.unique(cells.parts[window][(apart > 0.0) & (apart <= _NEAR)])

@@ -79,7 +79,7 @@ def regions_of_map(
     labels, stats = components(strong | ((weak_labels > 0) & ~has_strong[weak_labels]))
     regions = []
     for number, (left, top, width, height, _) in enumerate(stats, start=1):
-        box = (slice(top, top + height), slice(left, left + width))
+        box = window_at((top, left), (height, width))
         mask = labels[box] == number
         values = probability[box][mask]
         upper = float(values[values >= np.median(values)].mean())

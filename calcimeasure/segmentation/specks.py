@@ -16,7 +16,7 @@ from calcimeasure.anatomy.filters import distance_to
 from calcimeasure.learned.grid import PITCH_MM
 from calcimeasure.segmentation.grouping import GROUP_WITHIN_MM
 from calcimeasure.segmentation.regions import Region
-from calcimeasure.windows import Window, part_of, widened, window_at
+from calcimeasure.windows import Window, laid_on, widened, window_at
 
 SPECK_MM2 = 1.0
 """A region smaller than this, with all that is likely within 2.0 mm of it, is a speck."""
@@ -67,7 +67,5 @@ def _beside(region: Region, numbered: NDArray[np.int32]) -> list[int]:
     here = numbered[around]
     if not here.any():
         return []
-    mask = np.zeros(here.shape, dtype=np.bool_)
-    mask[part_of(around, own)] = region.mask
-    numbers = np.unique(here[distance_to(mask) <= reach])
+    numbers = np.unique(here[distance_to(laid_on(around, (own, region.mask))) <= reach])
     return [int(number) for number in numbers if number]

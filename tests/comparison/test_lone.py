@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,7 @@ from calcimeasure.comparison.links import link_deposits
 from calcimeasure.comparison.lone import with_absences
 from calcimeasure.comparison.records import Link, LinkStatus
 from calcimeasure.comparison.registration import register
-from calcimeasure.deposits import Origin
+from calcimeasure.deposits import Origin, from_label_image
 from calcimeasure.measurement import FilmMeasurement, measure_film
 from calcimeasure.simulation import ChangePlan, simulate_pair
 
@@ -33,14 +31,10 @@ def links_by() -> dict[Origin, tuple[Link, ...]]:
     left_out = matched[int(np.argmax(areas))].followup_labels[0]
 
     def measured(which: int, origin: Origin) -> FilmMeasurement:
-        labels = sides[which].labels
-        image = np.where(labels.image == left_out, 0, labels.image) if which else labels.image
-        kept = [deposit for deposit in labels.deposits if not (which and deposit.label == left_out)]
-        number = np.zeros(len(labels) + 1, np.uint16)
-        number[[deposit.label for deposit in kept]] = np.arange(1, len(kept) + 1)
-        drawn = tuple(replace(deposit, label=at, origin=origin) for at, deposit in enumerate(kept, start=1))
-        given = replace(labels, image=number[image], deposits=drawn)
-        return measure_film(sides[which].film, given, anatomy=anatomies[which])
+        side = sides[which]
+        image = np.where(side.labels.image == left_out, 0, side.labels.image) if which else side.labels.image
+        given = from_label_image(image, origin=origin, film_sha256=side.film.sha256)
+        return measure_film(side.film, given, anatomy=anatomies[which])
 
     told = {}
     for origin in (Origin.AUTO, Origin.CLICKED, Origin.DRAWN):
