@@ -2,7 +2,8 @@
 
 The search looks at the whole limb and knows large deposits better; what it missed is what a click is for. Its parts are
 one piece where a weak trace joins them: of a cluster over bone it is often sure of the lobes and not of what lies
-between.
+between. Where it is unsure of what it sees, or sees a speck only, the outline network is asked as well: of a deposit
+that the search nearly missed it sees the whole, and of specks side by side it tells one from the next.
 """
 
 from __future__ import annotations
@@ -26,6 +27,14 @@ from calcimeasure.windows import window_at
 _WINDOW = 192
 _CUTS = (0.5, 0.2)
 _MISS_CELLS = 2
+SURE = 0.8
+"""The search's mean probability over a region of which the outline network need not be asked."""
+SPECK_CELLS = 75
+"""3 mm²: of less, the outline network knows better where it ends."""
+_LEAST_OF_SPECK = 0.5  # of the search's region: less is a part of it
+
+
+_Cell = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +45,9 @@ class Click:
     col: float
 
 
-def region_clicked(film: Radiograph, anatomy: Anatomy, click: Click, foreign: Iterable[Click]) -> Region | None:
+def region_clicked(
+    film: Radiograph, anatomy: Anatomy, click: Click, foreign: Iterable[Click], beside: Iterable[Click] = ()
+) -> Region | None:
     """Return the piece of a deposit under a click, or None where there is none.
 
     Parameters
@@ -46,24 +57,51 @@ def region_clicked(film: Radiograph, anatomy: Anatomy, click: Click, foreign: It
     click
         Where the reader clicked.
     foreign
-        Clicks on other pieces, which this one is not to take in.
+        Clicks on other deposits, which this piece is not to take in.
+    beside
+        Other clicks on the same deposit: on other pieces of it, or again on this one.
     """
     seen = prepared(film, anatomy)
-    at, others = _cell(click, seen.factor), [_cell(other, seen.factor) for other in foreign]
-    return _searched(film, anatomy, at, others) or piece_at(seen, at, others)
+    at = _cell(click, seen.factor)
+    again = [_cell(other, seen.factor) for other in beside]
+    elsewhere = [_cell(other, seen.factor) for other in foreign] + _not_with(film, anatomy, at, again)
+    searched = _searched(film, anatomy, at, elsewhere)
+    if searched is not None and searched.probability >= SURE and searched.cells >= SPECK_CELLS:
+        return searched
+    piece = piece_at(seen, at, elsewhere)
+    return piece if searched is None or _better(piece, searched) else searched
 
 
-def _searched(
-    film: Radiograph, anatomy: Anatomy, at: tuple[int, int], others: Sequence[tuple[int, int]]
-) -> Region | None:
-    """Return the region of the search at a cell; None where there is none, or where it holds other clicks too."""
+def _not_with(film: Radiograph, anatomy: Anatomy, at: _Cell, others: Sequence[_Cell]) -> list[_Cell]:
+    """Return the cells that lie on no part of the search's that a cell lies on: a second click there means the same."""
+    number = _part_at(film, anatomy, at)
+    return [place for place in others if not number or _part_at(film, anatomy, place) != number]
+
+
+def _part_at(film: Radiograph, anatomy: Anatomy, at: _Cell) -> int:
+    """Return the number of the search's part at a cell; 0 where there is none."""
     if not (network_installed() and anatomy.limb_count):
+        return 0
+    parts, _ = _regions_of_search(film, anatomy)[2]
+    rows, cols = parts.shape
+    return int(parts[at]) if 0 <= at[0] < rows and 0 <= at[1] < cols else 0
+
+
+def _better(piece: Region | None, searched: Region) -> bool:
+    """Return whether what the outline network sees is more of a deposit than what the search, unsure, sees there."""
+    if piece is None:
+        return False
+    least = _LEAST_OF_SPECK if searched.cells < SPECK_CELLS else 1.0
+    return piece.cells > least * searched.cells
+
+
+def _searched(film: Radiograph, anatomy: Anatomy, at: _Cell, others: Sequence[_Cell]) -> Region | None:
+    """Return the region of the search at a cell; None where there is none, or where it holds other clicks too."""
+    if not _part_at(film, anatomy, at):
         return None
     probability, joined, parts = _regions_of_search(film, anatomy)
     strong = parts[0]
     rows, cols = strong.shape
-    if not (0 <= at[0] < rows and 0 <= at[1] < cols and strong[at]):
-        return None
     inside = [place for place in others if 0 <= place[0] < rows and 0 <= place[1] < cols]
     for labels, boxes in (joined, parts):
         number = int(labels[at])
@@ -86,7 +124,7 @@ def _regions_of_search(film: Radiograph, anatomy: Anatomy) -> tuple[NDArray[np.f
     return probability, components(probability >= WEAK_CUT), components(probability >= CUT)
 
 
-def piece_at(seen: Prepared, at: tuple[int, int], others: Sequence[tuple[int, int]]) -> Region | None:
+def piece_at(seen: Prepared, at: _Cell, others: Sequence[_Cell]) -> Region | None:
     """Return the piece at a cell, those at other cells left out; None where the network sees nothing.
 
     Its probability is the network's mean over it.
@@ -104,7 +142,7 @@ def piece_at(seen: Prepared, at: tuple[int, int], others: Sequence[tuple[int, in
     return None
 
 
-def _cell(click: Click, factor: tuple[float, float]) -> tuple[int, int]:
+def _cell(click: Click, factor: tuple[float, float]) -> _Cell:
     return int((click.row + 0.5) / factor[0]), int((click.col + 0.5) / factor[1])
 
 

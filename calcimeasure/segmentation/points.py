@@ -120,12 +120,12 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
         there = int(image[at])
         if there and (number is None or given[there - 1] == number):
             continue  # a second click in a piece that is drawn already
-        foreign = [
-            other
-            for other, its in zip(clicks, numbers, strict=True)
-            if other is not click and (number is None or its != number)
-        ]
-        region = find(click, foreign)
+        foreign: list[Click] = []
+        beside: list[Click] = []
+        for other, its in zip(clicks, numbers, strict=True):
+            if other is not click:
+                (foreign if number is None or its != number else beside).append(other)
+        region = find(click, foreign, beside)
         if region is None:
             warnings.append(
                 f"Nothing stands out at row {at[0]}, column {at[1]}: no deposit was drawn there. "
@@ -146,12 +146,12 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
     return _Pieces(image=image, window=window, numbers=tuple(given), warnings=tuple(warnings))
 
 
-def _finder(film: Radiograph, anatomy: Anatomy) -> Callable[[Click, list[Click]], Region | None]:
-    """Return what finds the piece under a click, given the clicks on other pieces."""
+def _finder(film: Radiograph, anatomy: Anatomy) -> Callable[[Click, list[Click], list[Click]], Region | None]:
+    """Return what finds the piece under a click, given the clicks on other deposits and the others on its own."""
     if outlines_installed():
         return partial(region_clicked, film, anatomy)
     working, scorer = make_working(film, anatomy, everywhere=True), load_scorer()
-    return lambda click, foreign: region_under(working, click, foreign, scorer)
+    return lambda click, foreign, _beside: region_under(working, click, foreign, scorer)
 
 
 def _place(film: Radiograph, image: NDArray[np.uint16], region: Region, *, label: int) -> Window | None:

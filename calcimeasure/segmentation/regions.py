@@ -46,6 +46,11 @@ class Region:
     probability: float
     factor: tuple[float, float]
 
+    @property
+    def cells(self) -> int:
+        """How many cells it has."""
+        return int(self.mask.sum())
+
 
 def regions_of_map(
     probability: NDArray[np.float32],

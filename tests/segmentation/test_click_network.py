@@ -71,6 +71,75 @@ def test_lobes_that_a_weak_trace_joins_are_one_piece(made, anatomy, monkeypatch)
     assert both.corner == alone.corner == (row, col)
 
 
+@pytest.fixture
+def mapped(made, anatomy, monkeypatch):
+    """A film whose search sees a square of 12 x 12 cells and a speck beside it, as sure as a test says."""
+    seen = prepared(made.film, anatomy)
+    row, col = (int(value) for value in np.argwhere(seen.limb).mean(axis=0))
+
+    def with_map(sure):
+        map_ = np.zeros(seen.limb.shape, np.float32)
+        map_[row : row + 12, col : col + 12] = sure
+        map_[row : row + 3, col + 14 : col + 17] = sure
+        map_[row + 1, col + 12 : col + 14] = 0.15
+        monkeypatch.setattr(click_network, "map_of_film", lambda *_: map_)
+        return replace(made.film, sha256="")
+
+    return with_map, (row, col)
+
+
+def seeing(monkeypatch, cells, told=None):
+    """Let the outline network see a square of so many cells a side about each click."""
+
+    def answer(_seen, shown, _first):
+        if told is not None:
+            told.append(np.argwhere(shown[1] == 1.0).tolist())
+        share = np.zeros(shown.shape[1:], np.float32)
+        middle = shown.shape[1] // 2
+        share[middle - cells // 2 : middle + (cells + 1) // 2, middle - cells // 2 : middle + (cells + 1) // 2] = 0.9
+        return share, share
+
+    monkeypatch.setattr(click_network, "answer_to", answer)
+
+
+@pytest.mark.parametrize(("sure", "seen_cells", "expected"), [(0.9, 20, 144), (0.6, 20, 400), (0.6, 8, 144)])
+def test_of_what_the_search_is_unsure_of_the_larger_region_is_taken(
+    mapped, anatomy, monkeypatch, sure, seen_cells, expected
+):
+    with_map, (row, col) = mapped
+    seeing(monkeypatch, seen_cells)
+    film = with_map(sure)
+    speck = Click(row=row + 1, col=col + 15)
+    region = region_clicked(film, anatomy, Click(row=row + 5, col=col + 5), [speck])
+    assert region is not None
+    assert region.cells == expected
+
+
+@pytest.mark.parametrize(("seen_cells", "expected"), [(2, 9), (3, 9), (5, 25)])
+def test_of_a_speck_the_outline_network_knows_better_where_it_ends(mapped, anatomy, monkeypatch, seen_cells, expected):
+    with_map, (row, col) = mapped
+    seeing(monkeypatch, seen_cells)
+    region = region_clicked(with_map(0.9), anatomy, Click(row=row + 1, col=col + 15), [Click(row=row + 5, col=col + 5)])
+    assert region is not None
+    assert region.cells == expected
+
+
+def test_specks_of_one_deposit_are_told_from_one_another(mapped, anatomy, monkeypatch):
+    with_map, (row, col) = mapped
+    told = []
+    seeing(monkeypatch, 3, told)
+    film = with_map(0.9)
+    speck, square = Click(row=row + 1, col=col + 15), Click(row=row + 5, col=col + 5)
+    again = Click(row=row, col=col + 16)
+    region = region_clicked(film, anatomy, speck, [], [square, again])
+    assert region is not None
+    assert region.cells == 9, "the trace joins it to the square, on which is clicked too"
+    assert len(told[0]) == 1, "a second click on the same speck means the same"
+    whole = region_clicked(film, anatomy, square, [], [Click(row=row + 9, col=col + 9)])
+    assert whole is not None
+    assert whole.cells == 144 + 9, "two clicks on one part leave it whole, with what a trace joins to it"
+
+
 def test_soft_tissue_without_a_deposit_gives_next_to_nothing(made, anatomy):
     seen = prepared(made.film, anatomy)
     truth = np.zeros(seen.limb.shape, bool)
