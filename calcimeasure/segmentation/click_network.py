@@ -3,13 +3,14 @@
 The search looks at the whole limb and knows large deposits better; what it missed is what a click is for. Its parts are
 one piece where a weak trace joins them: of a cluster over bone it is often sure of the lobes and not of what lies
 between. Where it is unsure of what it sees, or sees a speck only, the outline network is asked as well: of a deposit
-that the search nearly missed it sees the whole, and of specks side by side it tells one from the next.
+that the search nearly missed it sees the whole, and of specks side by side it tells one from the next. Where neither
+is sure, it is asked of the film on a grid twice as coarse too: of what is large and over bone it then sees more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,11 @@ SURE = 0.8
 SPECK_CELLS = 75
 """3 mm²: of less, the outline network knows better where it ends."""
 _LEAST_OF_SPECK = 0.5  # of the search's region: less is a part of it
+PIECE_SURE = 0.9
+"""The outline network's mean probability over a piece that it knows the size of."""
+COARSELY_LARGE_CELLS, _LEAST_COARSE_CELLS, _COARSELY_LARGER = 250, 50, 1.25
+"""10 mm²: what is so large on the coarse grid, and larger than on the fine one, is so (10 of 10 development clicks, 27
+of 67 smaller ones); of less than 2 mm² it knows nothing."""
 
 
 _Cell = tuple[int, int]
@@ -69,7 +75,42 @@ def region_clicked(
     if searched is not None and searched.probability >= SURE and searched.cells >= SPECK_CELLS:
         return searched
     piece = piece_at(seen, at, elsewhere)
-    return piece if searched is None or _better(piece, searched) else searched
+    found = piece if searched is None or _better(piece, searched) else searched
+    if again or (searched is not None and searched.probability >= SURE):
+        return found  # one of several pieces is not what looks larger than it is
+    coarse = piece_at(_halved(seen), *_halves(at, elsewhere))
+    return coarse if _larger(coarse, piece, found) else found
+
+
+def _halved(seen: Prepared) -> Prepared:
+    """Return a film on a grid twice as coarse."""
+    rows, cols = (side // 2 for side in seen.limb.shape)
+    inputs = np.stack([_shrunk(layer, (rows, cols)) for layer in seen.inputs])
+    limb = _shrunk(seen.limb.astype(np.float32), (rows, cols)) > 0.5
+    factor = (2.0 * seen.factor[0], 2.0 * seen.factor[1])
+    return replace(seen, inputs=inputs, limb=limb, factor=factor)
+
+
+def _shrunk(layer: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the mean over every two by two cells."""
+    rows, cols = size
+    return np.asarray(layer[: 2 * rows, : 2 * cols].reshape(rows, 2, cols, 2).mean(axis=(1, 3)), dtype=np.float32)
+
+
+def _halves(at: _Cell, others: Sequence[_Cell]) -> tuple[_Cell, list[_Cell]]:
+    """Return cells on a grid twice as coarse."""
+    return (at[0] // 2, at[1] // 2), [(row // 2, col // 2) for row, col in others]
+
+
+def _larger(coarse: Region | None, piece: Region | None, found: Region | None) -> bool:
+    """Return whether the answer on the coarse grid is to be believed: it is larger, and large, or the other unsure."""
+    if coarse is None:
+        return False
+    cells = 4 * coarse.cells
+    if found is not None and cells <= _COARSELY_LARGER * found.cells:
+        return False
+    unsure = piece is None or piece.probability < PIECE_SURE
+    return cells >= COARSELY_LARGE_CELLS or (unsure and cells >= _LEAST_COARSE_CELLS)
 
 
 def _not_with(film: Radiograph, anatomy: Anatomy, at: _Cell, others: Sequence[_Cell]) -> list[_Cell]:

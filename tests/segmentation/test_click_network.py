@@ -88,16 +88,21 @@ def mapped(made, anatomy, monkeypatch):
     return with_map, (row, col)
 
 
-def seeing(monkeypatch, cells, told=None):
-    """Let the outline network see a square of so many cells a side about each click."""
+def square(shape, cells, sure):
+    """Return what the outline network would say of a square in the middle of its window."""
+    share = np.zeros(shape, np.float32)
+    first = shape[0] // 2 - cells // 2
+    share[first : first + cells, first : first + cells] = sure
+    return share, share
 
-    def answer(_seen, shown, _first):
+
+def seeing(monkeypatch, cells, told=None):
+    """Let the outline network see a square of so many cells a side about each click, on either grid."""
+
+    def answer(seen, shown, _first):
         if told is not None:
             told.append(np.argwhere(shown[1] == 1.0).tolist())
-        share = np.zeros(shown.shape[1:], np.float32)
-        middle = shown.shape[1] // 2
-        share[middle - cells // 2 : middle + (cells + 1) // 2, middle - cells // 2 : middle + (cells + 1) // 2] = 0.9
-        return share, share
+        return square(shown.shape[1:], cells // round(seen.factor[0]), 0.9)
 
     monkeypatch.setattr(click_network, "answer_to", answer)
 
@@ -138,6 +143,40 @@ def test_specks_of_one_deposit_are_told_from_one_another(mapped, anatomy, monkey
     whole = region_clicked(film, anatomy, square, [], [Click(row=row + 9, col=col + 9)])
     assert whole is not None
     assert whole.cells == 144 + 9, "two clicks on one part leave it whole, with what a trace joins to it"
+
+
+@pytest.mark.parametrize(
+    ("fine", "probability", "coarse", "expected"),
+    [
+        (6, 0.95, 9, 81),  # 13 mm2 on the coarse grid, of which the fine one shows a corner
+        (6, 0.95, 7, 36),  # 8 mm2: a small one looks so too
+        (6, 0.85, 7, 49),  # the fine grid is unsure
+        (2, 0.85, 3, 4),  # less than 2 mm2
+        (17, 0.85, 9, 289),  # hardly larger
+        (0, 0.0, 7, 49),
+    ],
+)
+def test_what_the_search_missed_is_asked_for_on_a_coarser_grid_too(
+    mapped, anatomy, monkeypatch, fine, probability, coarse, expected
+):
+    with_map, (row, col) = mapped
+    film = with_map(0.9)
+
+    def answer(seen, shown, _first):
+        on_coarse = seen.limb.shape != prepared(film, anatomy).limb.shape
+        return square(shown.shape[1:], *((coarse, 0.95) if on_coarse else (fine, probability)))
+
+    monkeypatch.setattr(click_network, "answer_to", answer)
+    missed = Click(row=row + 50, col=col)
+    region = region_clicked(film, anatomy, missed, [])
+    assert region is not None
+    assert region.cells == expected
+    middle = region.corner[0] * region.factor[0] + region.mask.shape[0] * region.factor[0] / 2
+    assert abs(middle - missed.row) <= 2, "both grids mean the same place"
+    one_of_several = region_clicked(film, anatomy, missed, [], [Click(row=row + 90, col=col)])
+    assert (one_of_several is None) == (fine == 0)
+    if one_of_several is not None:
+        assert one_of_several.cells == fine * fine, "a speck beside others is not what looks larger than it is"
 
 
 def test_soft_tissue_without_a_deposit_gives_next_to_nothing(made, anatomy):
