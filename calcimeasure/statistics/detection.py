@@ -13,6 +13,7 @@ from calcimeasure.errors import UsageError
 from calcimeasure.statistics.checks import Floats, Interval, level, positive
 from calcimeasure.statistics.laws import normal_quantile
 
+_LARGEST_EXPONENT = 700.0
 _STEPS = 100
 
 
@@ -62,7 +63,7 @@ def limit_of_detection(
     ------
     UsageError
         When all were found, or none: the size at which it begins is then not in the data. When found and missed ones
-        do not overlap in size, for the same reason.
+        do not overlap in size, or share but one, for the same reason.
     """
     level(confidence_level)
     x = np.log(positive(sizes, name="sizes", least=4))
@@ -75,18 +76,19 @@ def limit_of_detection(
             f"{hits.size} of {x.size} were found: the limit is not within these sizes",
             remedy="Add smaller ones where all were found, larger ones where none was.",
         )
-    if hits.min() > misses.max() or hits.max() < misses.min():
+    # One size in common is not enough: the likelihood has no maximum then either.
+    if hits.min() >= misses.max() or hits.max() <= misses.min():
         raise UsageError("found and missed ones do not overlap in size", remedy="Add sizes between them.")
     coefficients, covariance = _logistic(x, y)
     intercept, slope = (float(value) for value in coefficients)
-    if slope <= 0.0:
+    log_limit = (float(logit(probability)) - intercept) / slope if slope > 0.0 else math.inf
+    if log_limit > _LARGEST_EXPONENT:
         limit, interval = math.inf, (math.inf, math.inf)
     else:
-        log_limit = (float(logit(probability)) - intercept) / slope
         gradient = np.array([-1.0 / slope, -log_limit / slope])
         half = normal_quantile((1.0 + confidence_level) / 2.0) * math.sqrt(float(gradient @ covariance @ gradient))
         limit = math.exp(log_limit)
-        interval = (math.exp(log_limit - half), math.exp(min(log_limit + half, 700.0)))
+        interval = (math.exp(log_limit - half), math.exp(min(log_limit + half, _LARGEST_EXPONENT)))
     return LimitOfDetection(
         count=x.size,
         found=hits.size,

@@ -133,14 +133,15 @@ def _with_truth(table: DataFrame, column: str) -> DataFrame:
 
 
 def _limit_of_detection(deposits: DataFrame) -> float | None:
-    """Return the area found 95 times in 100; None where the deposits do not say."""
+    """Return the area found 95 times in 100; None where the deposits, none of them of that size, do not say."""
     if deposits.empty:
         return None
+    sizes = deposits["area_mm2"].astype(float)
     try:
-        size = limit_of_detection(deposits["area_mm2"].astype(float), deposits["found"].astype(float)).size
+        size = limit_of_detection(sizes, deposits["found"].astype(float)).size
     except UsageError:
         return None
-    return size if math.isfinite(size) else None
+    return size if sizes.min() <= size <= sizes.max() else None
 
 
 def _mean(table: DataFrame, column: str) -> float | None:

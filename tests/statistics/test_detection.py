@@ -51,6 +51,9 @@ def test_the_interval_covers() -> None:
 
 def test_larger_ones_that_are_not_found_more_often_have_no_limit() -> None:
     assert limit_of_detection([1, 2, 3, 4, 5, 6], [1, 0, 1, 0, 1, 0]).size == math.inf
+    hardly = limit_of_detection([1, 2, 4, 8], [1, 0, 0, 1.0])
+    assert hardly.size == math.inf, "next to no slope: a limit beyond all numbers"
+    assert hardly.interval == (math.inf, math.inf)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,8 @@ def test_larger_ones_that_are_not_found_more_often_have_no_limit() -> None:
         ([1, 2, 3, 4], [1, 1, 1, 1], "4 of 4 were found"),
         ([1, 2, 3, 4], [0, 0, 0, 0], "0 of 4 were found"),
         ([1, 2, 3, 4], [0, 0, 1, 1], "do not overlap"),
+        ([1, 2, 2, 3], [0, 0, 1, 1], "do not overlap"),
+        ([1, 2, 2, 3], [1, 1, 0, 0], "do not overlap"),
         ([1, 2, 3, 4], [0, 2, 1, 1], "found or not"),
     ],
 )
