@@ -124,8 +124,12 @@ def _part_at(film: Radiograph, anatomy: Anatomy, at: _Cell) -> int:
     if not (network_installed() and anatomy.limb_count):
         return 0
     parts, _ = _regions_of_search(film, anatomy)[2]
-    rows, cols = parts.shape
-    return int(parts[at]) if 0 <= at[0] < rows and 0 <= at[1] < cols else 0
+    return int(parts[at]) if _lies_on(parts, at) else 0
+
+
+def _lies_on(cells: NDArray[np.int32], at: _Cell) -> bool:
+    rows, cols = cells.shape
+    return bool(0 <= at[0] < rows and 0 <= at[1] < cols)
 
 
 def _better(piece: Region | None, searched: Region) -> bool:
@@ -142,8 +146,7 @@ def _searched(film: Radiograph, anatomy: Anatomy, at: _Cell, others: Sequence[_C
         return None
     probability, joined, parts = _regions_of_search(film, anatomy)
     strong = parts[0]
-    rows, cols = strong.shape
-    inside = [place for place in others if 0 <= place[0] < rows and 0 <= place[1] < cols]
+    inside = [place for place in others if _lies_on(strong, place)]
     for labels, boxes in (joined, parts):
         number = int(labels[at])
         if not any(labels[place] == number for place in inside):
