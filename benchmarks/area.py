@@ -19,14 +19,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.anatomy.records import Anatomy
+from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.deposits import from_label_image
 from calcimeasure.measurement import measure_film
-from calcimeasure.measurement.area import describe_crop
-from calcimeasure.measurement.calibration import estimate_area
-from calcimeasure.measurement.crops import deposit_crops
-from calcimeasure.measurement.edge import Edge
-from calcimeasure.measurement.pair import ratio_of_edges
+from calcimeasure.measurement.area_ratio import edge_ratio
+from calcimeasure.measurement.deposit_crops import deposit_crops
+from calcimeasure.measurement.edge_calibration import estimate_area
+from calcimeasure.measurement.edge_description import Edge
+from calcimeasure.measurement.edge_model import describe_crop
 from calcimeasure.radiograph import GreyScale, Radiograph
 from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
 from calcimeasure.simulation.patches import Backdrop, Patch, patch_of_kind, random_settings, render_patch, rough_mask
@@ -74,7 +74,7 @@ def case(kind: str, size_mm: float, cnr: float, backdrop: Backdrop, seed: int) -
         films.append((patch.area_px, measured(patch, rough_mask(patch, rng))))
     areas = [estimate_area(edge) for _, edge in films]
     truth = films[0][0]
-    same, other = ratio_of_edges(films[0][1], films[1][1]), ratio_of_edges(films[0][1], films[2][1])
+    same, other = edge_ratio(films[0][1], films[1][1]), edge_ratio(films[0][1], films[2][1])
     apart = np.log([areas[1].area_px / areas[0].area_px, areas[2].area_px / areas[0].area_px])
     return Case(
         kind=kind,

@@ -57,24 +57,24 @@ def tables(study: Path) -> dict[str, bytes]:
 
 def one_after_the_other(study: Path) -> float:
     """Do the study's work in this process, without the engine, and return the processor seconds it takes."""
-    from calcimeasure.study.state import Study
-    from calcimeasure.study.work import do_pair, do_reading
+    from calcimeasure.study.study_state import Study
+    from calcimeasure.study.study_work import compare_pair_work, read_series_work
 
     state = Study(study)
     # The first film pays for imports and for the models that are loaded once.
-    do_reading(state.reading_work(state.series[0]))
+    read_series_work(state.reading_work(state.series[0]))
     started = time.process_time()
     for series in state.series:
         work = state.reading_work(series)
-        for pair in state.pair_works(work, do_reading(work)):
-            do_pair(pair)
+        for pair in state.pair_works(work, read_series_work(work)):
+            compare_pair_work(pair)
     return time.process_time() - started
 
 
 def batch(films: Path, folder: Path, workers: int) -> tuple[Path, dict[str, Any]]:
-    from calcimeasure.study.export import export_study
-    from calcimeasure.study.init import init_study
-    from calcimeasure.study.runner import run_study
+    from calcimeasure.study.study_export import export_study
+    from calcimeasure.study.study_init import init_study
+    from calcimeasure.study.study_runner import run_study
 
     study = folder / f"workers{workers}"
     count = len(init_study(films, study, keep_ids=True).films)

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.deposits import DepositLabels, from_label_image
-from calcimeasure.films import read_film
-from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
+from calcimeasure.export.dicom import read_segmentation, write_measurement_report, write_segmentation
+from calcimeasure.export.dicom.describe_object import describe_object
+from calcimeasure.export.dicom.source_image import wrap
+from calcimeasure.io import read_film
+from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
-from calcimeasure.results.dicom import read_segmentation, write_measurement_report, write_segmentation
-from calcimeasure.results.dicom.show import describe
-from calcimeasure.results.dicom.source import wrap
 
 SHAPE = (2500, 2000)
 SPACING_MM = 0.1
@@ -56,7 +56,7 @@ def row(film: Radiograph, count: int, folder: Path, repeats: int) -> bool:
         "SR write": clock(
             lambda: write_measurement_report(measurement, report, segmentation=seg if written else None), repeats
         ),
-        "SR read": clock(lambda: describe(report), repeats),
+        "SR read": clock(lambda: describe_object(report), repeats),
     }
     if written:
         back = read_segmentation(seg, film)

@@ -138,7 +138,7 @@ def opened_from_files(
     And the longest standstill from the beginning to the end of an opening, with the canvas drawn and without; and the
     seconds of the first opening of the process.
     """
-    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.review_controller import open_room
     from napari_calcimeasure.worklist import cases_of
 
     times, blocked, first_s = Times(), {False: 0.0, True: 0.0}, 0.0
@@ -171,13 +171,13 @@ def opened_from_files(
 def opened_with_truth(viewer: Any, films: tuple[Path, ...], scratch: Path) -> Any:
     """Return a room with the same films and all their true deposits."""
     from calcimeasure.deposits import from_label_image
-    from calcimeasure.films import read_film
-    from calcimeasure.readings.board import Which
-    from calcimeasure.readings.material import pair_material
-    from napari_calcimeasure.room import open_room
-    from napari_calcimeasure.worklist import Case
+    from calcimeasure.io import read_film
+    from calcimeasure.review.annotation_state import TimePoint
+    from calcimeasure.review.review_input import pair_review_input
+    from napari_calcimeasure.review_controller import open_room
+    from napari_calcimeasure.worklist import ReviewCase
 
-    class Known(Case):
+    class Known(ReviewCase):
         """A case whose deposits are known."""
 
         def open(self, progress: Callable[[str], None] | None = None) -> Any:
@@ -188,9 +188,9 @@ def opened_with_truth(viewer: Any, films: tuple[Path, ...], scratch: Path) -> An
                 )
                 for which, path in self.paths.items()
             }
-            return pair_material(*read.values(), labels=labels, progress=progress)
+            return pair_review_input(*read.values(), labels=labels, progress=progress)
 
-    case = Known(title="truth", root=scratch / "truth", paths=dict(zip(Which, films, strict=True)))
+    case = Known(title="truth", root=scratch / "truth", paths=dict(zip(TimePoint, films, strict=True)))
     room = open_room(viewer, [case], reader="R1", ours=True)
     wait_until(lambda: room.session is not None or "could not" in room.opening.text())
     if room.session is None:
@@ -200,9 +200,9 @@ def opened_with_truth(viewer: Any, films: tuple[Path, ...], scratch: Path) -> An
 
 def worked(room: Any, repeats: int) -> dict[str, Times]:
     """Return the times of what a hand does, each on another deposit and taken back afterwards."""
-    from calcimeasure.readings.board import Which
+    from calcimeasure.review.annotation_state import TimePoint
 
-    which, desk, commands, panel = Which.FOLLOWUP, room.desk, room.commands, room.panel
+    which, desk, commands, panel = TimePoint.FOLLOWUP, room.desk, room.commands, room.panel
     live = desk.session.live[which]
     numbers = sorted(desk.session.board.deposits[which], key=lambda n: -live.row(n).area_px)[:repeats]
     found = {number: live.row(number) for number in numbers}

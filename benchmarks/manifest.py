@@ -61,7 +61,7 @@ def make_films(folder: Path, count: int) -> None:
 
 
 def read(work: Any) -> dict[str, Any]:
-    from calcimeasure.study.store import write_mark
+    from calcimeasure.study.result_store import write_mark
 
     films = {}
     for one in work.films:
@@ -98,8 +98,8 @@ def deposit(label: int) -> dict[str, Any]:
 
 
 def pair(work: Any) -> dict[str, Any]:
-    from calcimeasure.study.dictionary import PAIRS
-    from calcimeasure.study.store import write_mark
+    from calcimeasure.study.data_dictionary import PAIRS
+    from calcimeasure.study.result_store import write_mark
 
     mark: dict[str, Any] = dict.fromkeys(column.name for column in PAIRS)
     mark |= {
@@ -125,23 +125,23 @@ def pair(work: Any) -> dict[str, Any]:
 
 def measure(count: int) -> None:
     """Run one size in this process and print its row."""
-    from calcimeasure.study import runner
-    from calcimeasure.study.export import export_study
-    from calcimeasure.study.init import init_study
-    from calcimeasure.study.report import write_report
-    from calcimeasure.study.state import Study
+    from calcimeasure.study import study_runner
+    from calcimeasure.study.study_export import export_study
+    from calcimeasure.study.study_init import init_study
+    from calcimeasure.study.study_report import write_study_report
+    from calcimeasure.study.study_state import Study
 
-    runner.do_reading, runner.do_pair = read, pair  # type: ignore[assignment]
+    study_runner.do_reading, study_runner.do_pair = read, pair  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as folder:
         films, study = Path(folder) / "films", Path(folder) / "study"
         make_films(films, count)
         spent = []
         for step in (
             lambda: init_study(films, study),
-            lambda: runner.run_study(study, executor=Inline()),
-            lambda: runner.run_study(study, executor=Inline()),
+            lambda: study_runner.run_study(study, executor=Inline()),
+            lambda: study_runner.run_study(study, executor=Inline()),
             lambda: export_study(study, Study(study).state()),
-            lambda: write_report(study, Study(study).state()),
+            lambda: write_study_report(study, Study(study).state()),
         ):
             started, worked = time.perf_counter(), time.process_time()
             step()

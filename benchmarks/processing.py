@@ -2,7 +2,7 @@
 
     python benchmarks/processing.py --pairs 20
 
-The tolerances of `calcimeasure.comparison.processing` stand above what pairs processed alike show.
+The tolerances of `calcimeasure.change.processing_check` stand above what pairs processed alike show.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import numpy as np
 
 from calcimeasure.anatomy import find_anatomy
-from calcimeasure.comparison.processing import SHARPNESS_TOLERANCE, TEXTURE_TOLERANCE, processing_signature
+from calcimeasure.change.processing_check import SHARPNESS_TOLERANCE, TEXTURE_TOLERANCE, processing_signature
 from calcimeasure.simulation import simulate_pair
 
 FIRST_SEED = 900

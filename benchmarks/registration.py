@@ -16,9 +16,9 @@ from dataclasses import replace
 import numpy as np
 
 from calcimeasure.anatomy import find_anatomy
-from calcimeasure.comparison.alignment import map_points
-from calcimeasure.comparison.registration import register
 from calcimeasure.radiograph import Radiograph
+from calcimeasure.registration.alignment import map_points
+from calcimeasure.registration.film_registration import register
 from calcimeasure.simulation import ChangePlan, SimulatedPair, simulate_pair
 
 

@@ -17,7 +17,8 @@ import time
 import numpy as np
 
 from calcimeasure.simulation import insert_deposits, insert_pair
-from calcimeasure.simulation.film import draw_sitting, format_at, render_film
+from calcimeasure.simulation.formats import format_at
+from calcimeasure.simulation.simulated_film import draw_sitting, render_film
 
 CASES = (("hand", 0.115), ("hand", 0.2), ("hands", 0.2), ("forearm", 0.2), ("elbow", 0.2), ("knee", 0.2))
 AIM_S = 4.0

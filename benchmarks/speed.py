@@ -121,16 +121,16 @@ def clocked() -> Iterator[Clock]:
 
 def one_run(films: tuple[Path, Path], folder: Path, method: str) -> Seconds:
     """Return the seconds of each stage of one comparison, from the files to the folder."""
-    from calcimeasure.comparison import compare
-    from calcimeasure.films import read_film
-    from calcimeasure.results.dicom import write_comparison_dicom
-    from calcimeasure.results.display import show_measured
-    from calcimeasure.results.label_images import labels_tiff
-    from calcimeasure.results.marks import pair_marks
-    from calcimeasure.results.overlay import draw_overlay
-    from calcimeasure.results.records import comparison_record, record_text
-    from calcimeasure.results.report.page import report_html
-    from calcimeasure.results.tables import comparison_deposits_csv, links_csv
+    from calcimeasure.change import compare
+    from calcimeasure.export.csv_tables import comparison_deposits_csv, links_csv
+    from calcimeasure.export.deposit_outlines import pair_marks
+    from calcimeasure.export.dicom import write_comparison_dicom
+    from calcimeasure.export.film_picture import display_measured
+    from calcimeasure.export.json_records import comparison_record, record_text
+    from calcimeasure.export.overlay import draw_overlay
+    from calcimeasure.export.report.report_page import report_html
+    from calcimeasure.io import read_film
+    from calcimeasure.io.label_images import labels_tiff
 
     folder.mkdir(parents=True)
     with clocked() as clock:
@@ -146,7 +146,7 @@ def one_run(films: tuple[Path, Path], folder: Path, method: str) -> Seconds:
         for name, side in sides.items():
             (folder / f"{name}.tif").write_bytes(labels_tiff(side.labels, side.film.spacing))
         clock.begin("Pictures (overlay.png)")
-        shown = (show_measured(comparison.baseline), show_measured(comparison.followup))
+        shown = (display_measured(comparison.baseline), display_measured(comparison.followup))
         for name, picture, marks in zip(sides, shown, pair_marks(comparison), strict=True):
             (folder / f"{name}.png").write_bytes(draw_overlay(picture, marks))
         clock.begin("HTML")
@@ -158,8 +158,8 @@ def one_run(films: tuple[Path, Path], folder: Path, method: str) -> Seconds:
 
 def self_check_ms(films: tuple[Path, Path], method: str) -> float:
     """Return what --self-check adds to a comparison; it is not part of the usual run."""
-    from calcimeasure.comparison import compare
-    from calcimeasure.films import read_film
+    from calcimeasure.change import compare
+    from calcimeasure.io import read_film
 
     pair = [read_film(path) for path in films]
     took = []

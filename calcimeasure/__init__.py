@@ -12,10 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from calcimeasure.comparison import compare
-    from calcimeasure.comparison.records import Comparison
+    from calcimeasure.change import compare
+    from calcimeasure.change.change_records import Comparison
     from calcimeasure.deposits import Deposit, DepositLabels
-    from calcimeasure.films import film_from_array, read_film
+    from calcimeasure.io import film_from_array, read_film
     from calcimeasure.measurement import measure
     from calcimeasure.radiograph import Radiograph, Spacing
     from calcimeasure.segmentation import segment, segment_points
@@ -38,15 +38,15 @@ __all__ = [
 ]
 
 _HOME = {
-    "Comparison": "calcimeasure.comparison.records",
+    "Comparison": "calcimeasure.change.change_records",
     "Deposit": "calcimeasure.deposits",
     "DepositLabels": "calcimeasure.deposits",
     "Radiograph": "calcimeasure.radiograph",
     "Spacing": "calcimeasure.radiograph",
-    "compare": "calcimeasure.comparison",
-    "film_from_array": "calcimeasure.films",
+    "compare": "calcimeasure.change",
+    "film_from_array": "calcimeasure.io",
     "measure": "calcimeasure.measurement",
-    "read_film": "calcimeasure.films",
+    "read_film": "calcimeasure.io",
     "segment": "calcimeasure.segmentation",
     "segment_points": "calcimeasure.segmentation",
 }

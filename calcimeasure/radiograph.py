@@ -1,6 +1,6 @@
 """The film as a value: its canonical array, its spacing and basis, its grey scale and identity.
 
-Nothing here opens a file; `calcimeasure.films` makes these values from DICOM and plain images, and everything
+Nothing here opens a file; `calcimeasure.io` makes these values from DICOM and plain images, and everything
 above works on them alone.
 """
 
@@ -193,7 +193,7 @@ class Radiograph:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.float32:
             raise FilmError(
                 f"the canonical array must be 2-D float32, not {self.pixels.ndim}-D {self.pixels.dtype}",
-                remedy="Use calcimeasure.read_film, or calcimeasure.films.film_from_array for an array.",
+                remedy="Use calcimeasure.read_film, or calcimeasure.io.film_from_array for an array.",
             )
         if self.padding is not None and self.padding.shape != self.pixels.shape:
             raise FilmError(f"the padding mask is {self.padding.shape}, the film {self.pixels.shape}")

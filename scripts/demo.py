@@ -13,18 +13,18 @@ from pathlib import Path
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
 import calcimeasure as cm
-from calcimeasure.comparison import verdict_sentence
-from calcimeasure.films.samples import SAMPLE_PAIRS, sample_images_folder
-from calcimeasure.results import write_comparison
+from calcimeasure.change import verdict_sentence
+from calcimeasure.export import write_comparison
+from calcimeasure.io.sample_films import SAMPLE_PAIRS, sample_images_folder
 from calcimeasure.simulation.case_series import CASES, FILMS, SERIES, write_case_series
 from calcimeasure.study.endpoint import analyse
-from calcimeasure.study.export import export_study
-from calcimeasure.study.init import init_study
-from calcimeasure.study.report import write_report
-from calcimeasure.study.runner import run_study
 from calcimeasure.study.series import CHANGE
-from calcimeasure.study.settings import STUDY_TOML, settings_text
-from calcimeasure.study.subjects import subject_changes
+from calcimeasure.study.study_export import export_study
+from calcimeasure.study.study_init import init_study
+from calcimeasure.study.study_report import write_study_report
+from calcimeasure.study.study_runner import run_study
+from calcimeasure.study.study_settings import STUDY_TOML, settings_text
+from calcimeasure.study.subject_burden import subject_changes
 
 TITLE = "Simulated case series: abatacept and thiosulfate"
 
@@ -67,7 +67,7 @@ def run_series(study: Path) -> None:
         (study / STUDY_TOML).write_text(settings_text(settings), encoding="utf-8")
     state = run_study(study)
     export_study(study, state)
-    write_report(study, state)
+    write_study_report(study, state)
     pairs = [mark for mark in state.pairs.values() if mark and mark["status"] == "ok" and mark["kind"] == CHANGE]
     endpoint = analyse(subject_changes(state.films, pairs, state.settings), state.settings)
     films = sum(film.include for film in state.films)

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calcimeasure.validation.report import release_key, shown
+from calcimeasure.validation.validation_report import release_key, shown
 
 HERE = Path(__file__).resolve().parents[1]
 PAGE = HERE / "docs" / "method.md"

@@ -99,13 +99,13 @@ def largest(room: Any) -> Any:
 
 def reading(viewer: Any, folder: Path, root: Path) -> None:
     """Take the pictures of one reading from opening to signing."""
-    from calcimeasure.readings.board import Which
-    from napari_calcimeasure.mouse import Tool
-    from napari_calcimeasure.room import open_room
+    from calcimeasure.review.annotation_state import TimePoint
+    from napari_calcimeasure.mouse_tools import Tool
+    from napari_calcimeasure.review_controller import open_room
     from napari_calcimeasure.worklist import cases_of
 
-    films = [REPOSITORY / "sample_images" / "grown" / f"{which.value}.dcm" for which in Which]
-    room = open_room(viewer, cases_of(films, out=root / "reading"), ask=Answers(), reader="R1", at_once=True)
+    films = [REPOSITORY / "sample_images" / "grown" / f"{which.value}.dcm" for which in TimePoint]
+    room = open_room(viewer, cases_of(films, out=root / "reading"), ask=Answers(), reader="R1", parallel=True)
     if room.session is None or room.desk is None or room.commands is None or room.view is None:
         raise SystemExit(room.opening.text())
     desk, commands = room.desk, room.commands
@@ -115,12 +115,12 @@ def reading(viewer: Any, folder: Path, root: Path) -> None:
     desk.choose_row(row)
     take(viewer, folder, "row")
 
-    number = row.deposits[Which.FOLLOWUP][0]
-    measured = desk.session.live[Which.BASELINE].row(row.deposits[Which.BASELINE][0])
-    place = desk.same_place(Which.BASELINE, (measured.centroid_row, measured.centroid_col))
-    desk.choose(Which.FOLLOWUP, number)
+    number = row.deposits[TimePoint.FOLLOWUP][0]
+    measured = desk.session.live[TimePoint.BASELINE].row(row.deposits[TimePoint.BASELINE][0])
+    place = desk.same_place(TimePoint.BASELINE, (measured.centroid_row, measured.centroid_col))
+    desk.choose(TimePoint.FOLLOWUP, number)
     commands.delete()
-    commands.click(Which.FOLLOWUP, place)
+    commands.click(TimePoint.FOLLOWUP, place)
     room.hand.take(Tool.BRUSH)
     take(viewer, folder, "editing")
 
@@ -137,13 +137,13 @@ def reading(viewer: Any, folder: Path, root: Path) -> None:
 
 def blinded(viewer: Any, folder: Path, root: Path) -> None:
     """Take the picture of a worklist that is read blinded."""
-    from calcimeasure.study.init import init_study
-    from napari_calcimeasure.room import open_room
+    from calcimeasure.study.study_init import init_study
+    from napari_calcimeasure.review_controller import open_room
     from napari_calcimeasure.worklist import cases_of
 
     study = root / "study"
     init_study(REPOSITORY / "sample_images", study)
-    room = open_room(viewer, cases_of([study]), ask=Answers(), reader="R2", blinded=True, seed=7, at_once=True)
+    room = open_room(viewer, cases_of([study]), ask=Answers(), reader="R2", blinded=True, seed=7, parallel=True)
     take(viewer, folder, "blinded")
     room.leave()
     room.shut()
@@ -151,8 +151,8 @@ def blinded(viewer: Any, folder: Path, root: Path) -> None:
 
 def start(viewer: Any, folder: Path, _root: Path) -> None:
     """Take the picture of beginning inside napari."""
-    from napari_calcimeasure.files import sample_grown
-    from napari_calcimeasure.start import StartReview
+    from napari_calcimeasure.file_contributions import sample_grown
+    from napari_calcimeasure.start_review import StartReview
 
     for pixels, attributes, _kind in sample_grown():
         viewer.add_image(pixels, **attributes)

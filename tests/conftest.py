@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.fixtures.drawn_pairs", "tests.fixtures.pairs"]
+
 # As the program does for itself: small matrices are quicker on one thread, above all on a busy machine.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

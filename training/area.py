@@ -22,9 +22,9 @@ import numpy as np
 from area_fit import Array, Groups, Network, ratio_loss, shift_loss, spread_loss
 from numpy.typing import NDArray
 
-from calcimeasure.measurement.area import Crop, describe_crop, half_width_px, margin_px
-from calcimeasure.measurement.calibration import SMALLEST_SHARE
-from calcimeasure.measurement.edge import DESCRIPTOR_NAMES
+from calcimeasure.measurement.edge_calibration import SMALLEST_SHARE
+from calcimeasure.measurement.edge_description import DESCRIPTOR_NAMES
+from calcimeasure.measurement.edge_model import Crop, describe_crop, half_width_px, margin_px
 from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
 from calcimeasure.simulation.patches import (
     Backdrop,

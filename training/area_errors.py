@@ -24,18 +24,18 @@ from scipy.optimize import minimize
 from scipy.stats import t as student
 
 from calcimeasure.anatomy import find_anatomy
-from calcimeasure.comparison.intervals import IntervalModel
+from calcimeasure.change.intervals import IntervalModel
 from calcimeasure.measurement import measure_film
-from calcimeasure.measurement.coverage import load_error_law
+from calcimeasure.measurement.coverage_area import load_error_law
 from calcimeasure.segmentation import segment
 from calcimeasure.simulation import simulate_pair
-from calcimeasure.validation.job import clicked
+from calcimeasure.validation.film_scoring import score_film
+from calcimeasure.validation.pair_job import segment_clicked
 from calcimeasure.validation.scenarios import plan_of, scenarios
-from calcimeasure.validation.scoring import score_film
 
 FIRST_SEED = 300_000
 LEAST_MM2 = 0.3
-OUT = Path("calcimeasure/learned/models/outlines.json")
+OUT = Path("calcimeasure/models/weights/outlines.json")
 
 
 def rows_of_pair(work: Path, number: int) -> list[dict[str, Any]]:
@@ -56,7 +56,7 @@ def rows_of_pair(work: Path, number: int) -> list[dict[str, Any]]:
         identity = {deposit.label: deposit.identity for deposit in truth.deposits}
         for way, labels in (
             ("automatic", segment(side.film)),
-            ("assisted", clicked(side.film, side.labels.image, rng)),
+            ("assisted", segment_clicked(side.film, side.labels.image, rng)),
         ):
             measured = measure_film(side.film, labels, anatomy=anatomy)
             scored, _ = score_film(truth, side.labels.image, measured)

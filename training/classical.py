@@ -32,14 +32,14 @@ from insertion import insert_deposits
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy import find_anatomy
-from calcimeasure.anatomy.filters import components
-from calcimeasure.films import read_film
+from calcimeasure.anatomy.image_filters import components
+from calcimeasure.io import read_film
 from calcimeasure.radiograph import Radiograph
+from calcimeasure.segmentation.candidate_classifier import MODEL_FILE, SETTINGS_FILE, BoostedScorer
+from calcimeasure.segmentation.candidate_features import FEATURE_NAMES, describe_cuts
 from calcimeasure.segmentation.candidates import Cut, find_cuts, place_on_film
-from calcimeasure.segmentation.classical import ClassicalSegmenter
-from calcimeasure.segmentation.features import FEATURE_NAMES, describe_cuts
-from calcimeasure.segmentation.scoring import MODEL_FILE, SETTINGS_FILE, BoostedScorer
-from calcimeasure.segmentation.working import WorkingFilm, make_working
+from calcimeasure.segmentation.classical_input import ClassicalInput, classical_input
+from calcimeasure.segmentation.classical_segmenter import ClassicalSegmenter
 
 TRAIN_SEED, CHOOSE_SEED, REPORT_SEED = 200_000, 250_000, 255_000
 SPACINGS_MM = (0.115, 0.15, 0.175, 0.2, 0.2)
@@ -47,7 +47,7 @@ DEPOSITS = (0, 15)  # tried for on a simulated film, the last one excluded: more
 REAL_SPACING_MM = 0.2
 OVERLAP_NONE, OVERLAP_FULL = 0.12, 0.5  # the outline is drawn anew afterwards: a rough fit is a find
 HELD_OUT_EVERY = 3
-MODELS = Path(__file__).resolve().parent.parent / "calcimeasure" / "learned" / "models"
+MODELS = Path(__file__).resolve().parent.parent / "calcimeasure" / "models" / "weights"
 SETTINGS = {"max_iter": 240, "learning_rate": 0.09, "max_leaf_nodes": 24, "min_samples_leaf": 60}
 SETTINGS |= {"l2_regularization": 1.0, "max_features": 0.5, "early_stopping": False, "random_state": 0}
 NEGATIVES_A_DEPOSIT = 60  # candidates that touch no deposit, for each that does; the rest add time and little else
@@ -73,7 +73,7 @@ def main() -> None:
     kept += options.more
     jobs = [(options.work, "simulated", seed, None) for seed in range(TRAIN_SEED, TRAIN_SEED + options.films)]
     jobs += [(options.work, "negative", 0, path) for path in kept]
-    jobs += [(options.work, "inserted", turn, path) for path in kept for turn in range(options.insertions)]
+    jobs += [(options.work, "inserted", rotation, path) for path in kept for rotation in range(options.insertions)]
     with ProcessPoolExecutor(options.workers, initializer=_be_modest) as pool:
         files = [file for file in pool.map(collect, jobs) if file is not None]
     print(f"{len(files)} films, {time.monotonic() - started:.0f} s")
@@ -122,7 +122,7 @@ def collect(job: tuple[Path, str, int, Path | None]) -> Path | None:
     anatomy = find_anatomy(film)
     if anatomy.limb_count == 0:
         return None
-    working = make_working(film, anatomy)
+    working = classical_input(film, anatomy)
     cuts = find_cuts(working)
     rows = describe_cuts(working, cuts)
     fits = np.concatenate([fit_of(working, cut, truth) for cut in cuts], axis=1)
@@ -149,7 +149,7 @@ def make_film(kind: str, seed: int, path: Path | None) -> tuple[Radiograph, NDAr
     return insert_deposits(film, np.random.default_rng([TRAIN_SEED, seed, sum(path.stem.encode())]))
 
 
-def fit_of(working: WorkingFilm, cut: Cut, truth: NDArray[np.uint16]) -> NDArray[np.float64]:
+def fit_of(working: ClassicalInput, cut: Cut, truth: NDArray[np.uint16]) -> NDArray[np.float64]:
     """Return three rows: how well each candidate fits a deposit or one connected piece of one.
 
     They are the best intersection over union; then, for the target that holds most of the candidate, the share of the

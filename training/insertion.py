@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy import find_anatomy
-from calcimeasure.anatomy.filters import blur, depth_inside, disc, distance_to, grown
-from calcimeasure.anatomy.grid import cell_mean
+from calcimeasure.anatomy.image_filters import blur, depth_inside, dilated, disc, distance_to
+from calcimeasure.anatomy.reduced_film import cell_mean
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.working import grey_scale
+from calcimeasure.segmentation.classical_input import grey_scale
+from calcimeasure.simulation.calcium_deposits import render_thickness
 from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
-from calcimeasure.simulation.deposits import render_thickness
-from calcimeasure.simulation.geometry import coverage
+from calcimeasure.simulation.geometry import pixel_coverage
 
 DIAMETERS_MM = (0.6, 14.0)
 CONTRASTS = (0.15, 1.6)
@@ -54,11 +54,11 @@ def insert_deposits(
             break
         centre = (places[rng.integers(len(places))] + rng.random(2)) * anatomy.step * np.array(spacing)
         deposit = make_deposit(str(rng.choice(list(DepositKind))), diameter_mm=diameter, thickness_mm=1.0, rng=rng)
-        turn = rng.uniform(0, 2 * np.pi)
-        rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        angle = rng.uniform(0, 2 * np.pi)
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         deposit = deposit.moved(rotation, centre[::-1])
-        inside = coverage(deposit.outlines, shape=film.shape, spacing_mm=spacing) >= 0.5
-        if inside.sum() < 3 or (labels[grown(inside, disc(round(GAP_MM / spacing[0])))] > 0).any():
+        inside = pixel_coverage(deposit.outlines, shape=film.shape, spacing_mm=spacing) >= 0.5
+        if inside.sum() < 3 or (labels[dilated(inside, disc(round(GAP_MM / spacing[0])))] > 0).any():
             continue
         thickness, where = render_thickness(deposit, shape=film.shape, spacing_mm=spacing)
         shadow = np.zeros(film.shape, dtype=np.float32)

@@ -5,9 +5,9 @@
 
 Four steps, the first two skipped as far as their results are there: simulated films (and, where a folder of real films
 is given, those as backgrounds with deposits inserted, and as they are), the training itself with a checkpoint every few
-minutes, the export with a check that ONNX Runtime gives what torch gave, and the second look (`segmentation/judge.py`)
-fitted to films that the training did not see. Seeds are fixed; film seeds 0-99999 belong to training
-and none of them to `calcimeasure validate`.
+minutes, the export with a check that ONNX Runtime gives what torch gave, and the region classifier
+(`segmentation/region_classifier.py`) fitted to films that the training did not see. Seeds are fixed; film seeds 0-99999
+belong to training and none of them to `calcimeasure validate`.
 """
 
 from __future__ import annotations

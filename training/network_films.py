@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 import calcimeasure as cm
 from calcimeasure.anatomy import find_anatomy
-from calcimeasure.learned.film_input import masks_on_input, network_input
-from calcimeasure.learned.grid import PITCH_MM
-from calcimeasure.segmentation.network import gather
+from calcimeasure.models.network_input import input_masks, input_planes
+from calcimeasure.models.working_grid import WORKING_SPACING_MM
+from calcimeasure.segmentation.network_segmenter import gather_evidence
 
 PARTS, SHARES = ("hand", "hands", "forearm", "elbow", "knee"), (0.7, 0.06, 0.08, 0.08, 0.08)
-SPACINGS_MM = (PITCH_MM, 0.15)
+SPACINGS_MM = (WORKING_SPACING_MM, 0.15)
 
 Film = tuple[cm.Radiograph, NDArray[np.uint16]]
 
@@ -43,7 +43,7 @@ def arguments(about: str, *, films: int, insertions: int, steps: int, model: str
     parser.add_argument("--steps", type=int, default=steps, help="training steps in all")
     parser.add_argument("--workers", type=int, default=2, help="processes that make films")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("calcimeasure/learned/models") / model)
+    parser.add_argument("--out", type=Path, default=Path("calcimeasure/models/weights") / model)
     return parser
 
 
@@ -84,8 +84,8 @@ def training_sample(film: cm.Radiograph, truth: NDArray[np.uint16]) -> Sample | 
     anatomy = find_anatomy(film)
     if anatomy.limb_count == 0:
         return None
-    inputs, factor = network_input(film, anatomy)
-    limb, _ = masks_on_input(film, anatomy, inputs.shape)
+    inputs, factor = input_planes(film, anatomy)
+    limb, _ = input_masks(film, anatomy, inputs.shape)
     return {"inputs": inputs.astype(np.float16), "truth": _on_grid(truth, inputs, factor), "limb": limb}
 
 
@@ -94,7 +94,7 @@ def judged_sample(film: cm.Radiograph, truth: NDArray[np.uint16]) -> Sample | No
     anatomy = find_anatomy(film)
     if anatomy.limb_count == 0:
         return None
-    evidence = gather(film, anatomy)
+    evidence = gather_evidence(film, anatomy)
     labels = np.zeros(evidence.limb.shape, np.uint16)
     ranked = sorted(evidence.classical, key=lambda region: region.probability)
     for number, region in enumerate(ranked, start=1):

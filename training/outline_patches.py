@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from patches import DrawnPieces, part_at, place_in_patch, places, random_view, rewindowed, seen_through
 
-from calcimeasure.learned.outlines import marks, territory
+from calcimeasure.models.outline_network import click_planes, territory
 
 PATCH = 176
 # The rest are masks.
@@ -61,7 +61,7 @@ class OutlinePatches(DrawnPieces):
         middle = place_in_patch(matrix, (row, col), mirrored=mirrored, size=PATCH)
         own = None if piece < 0 else part_at(truth > 0.5, middle)
         if own is None:
-            shown = marks((PATCH, PATCH), [middle], [])
+            shown = click_planes((PATCH, PATCH), [middle], [])
             nothing = np.zeros((2, PATCH, PATCH), np.float32)
             return np.concatenate([x, shown]), nothing, Pointed(piece=-1, clicked=True)
         if clicked:
@@ -75,7 +75,7 @@ class OutlinePatches(DrawnPieces):
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         others = (truth > 0.5) & ~own
         elsewhere = [place for place in places(others) if rng.random() < 0.7]
-        return marks(truth.shape, [middle], elsewhere), np.stack([_share_of(truth, own), np.zeros_like(truth)])
+        return click_planes(truth.shape, [middle], elsewhere), np.stack([_share_of(truth, own), np.zeros_like(truth)])
 
     def _by_mask(
         self, rng: np.random.Generator, truth: NDArray[np.float32], own: NDArray[np.bool_]

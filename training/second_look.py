@@ -14,10 +14,16 @@ import numpy as np
 from boosted import ensemble
 from numpy.typing import NDArray
 
-from calcimeasure.segmentation.judge import FEATURE_NAMES, MODEL_FILE, SETTINGS_FILE, Judge, describe
-from calcimeasure.segmentation.network import Evidence, candidates, probability_map
-from calcimeasure.segmentation.regions import Region
-from calcimeasure.segmentation.specks import doubted
+from calcimeasure.segmentation.isolated_penalty import penalise_isolated
+from calcimeasure.segmentation.map_regions import Region
+from calcimeasure.segmentation.network_segmenter import DetectionEvidence, probability_map, region_candidates
+from calcimeasure.segmentation.region_classifier import (
+    MODEL_FILE,
+    REGION_FEATURE_NAMES,
+    SETTINGS_FILE,
+    RegionClassifier,
+    region_features,
+)
 
 SETTINGS = {"max_iter": 500, "learning_rate": 0.04, "max_leaf_nodes": 12, "min_samples_leaf": 25}
 SETTINGS |= {"l2_regularization": 3.0, "max_features": 0.4, "early_stopping": False, "random_state": 0}
@@ -56,7 +62,9 @@ def fit_to(weighed: list[tuple[Judged, float]], model: Path, most_false: float) 
         trees = _fitted(rows[others], real[others], weights[others])
         chance[~others] = trees.predict_proba(rows[~others])[:, 1]
     of_films = np.split(chance, np.cumsum(count)[:-1])
-    chance = np.concatenate([doubted(film.regions, own, film.shape) for film, own in zip(films, of_films, strict=True)])
+    chance = np.concatenate(
+        [penalise_isolated(film.regions, own, film.shape) for film, own in zip(films, of_films, strict=True)]
+    )
     false = np.sort(chance[~real])[::-1]
     allowed = int(most_false * len(films))
     threshold = float(np.clip(false[allowed] + 1e-4 if allowed < len(false) else 0.3, 0.2, 0.7))
@@ -64,7 +72,7 @@ def fit_to(weighed: list[tuple[Judged, float]], model: Path, most_false: float) 
     print(f"{len(films)} films, {real.sum()} real regions of {len(real)}; threshold {threshold:.3f}")
     print(f"{kept[real].mean():.3f} of the real ones kept, {(kept & ~real).sum() / len(films):.2f} false a film")
     _write(_fitted(rows, real, weights), rows, model.with_name(MODEL_FILE))
-    stored = {"features": FEATURE_NAMES, "threshold": round(threshold, 2)}
+    stored = {"features": REGION_FEATURE_NAMES, "threshold": round(threshold, 2)}
     model.with_name(SETTINGS_FILE).write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
 
@@ -78,9 +86,9 @@ def _write(trees: Any, rows: NDArray[np.float32], path: Path) -> None:
     """Write the trees as ONNX, and check that they give what scikit-learn gives."""
     import onnxruntime
 
-    path.write_bytes(ensemble(trees, len(FEATURE_NAMES), "calcimeasure-judge").SerializeToString())
+    path.write_bytes(ensemble(trees, len(REGION_FEATURE_NAMES), "calcimeasure-judge").SerializeToString())
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    gap = np.abs(Judge(session=session, threshold=0.5)(rows) - trees.predict_proba(rows)[:, 1])
+    gap = np.abs(RegionClassifier(session=session, threshold=0.5)(rows) - trees.predict_proba(rows)[:, 1])
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, largest difference from scikit-learn {gap.max():.1e}")
     if np.quantile(gap, 0.999) > 1e-4:
         raise SystemExit("the exported trees do not give what the fitted ones give")
@@ -116,21 +124,21 @@ def judged_regions(model: Path, path: Path) -> Judged:
                     factor=factor,
                 )
             )
-    evidence = Evidence(
+    evidence = DetectionEvidence(
         inputs=film["inputs"].astype(np.float32),
         factor=factor,
         limb=film["limb"],
         bone=film["bone"],
         classical=regions,
     )
-    found, cells = candidates(evidence, probability_map(evidence.inputs, evidence.limb, session=session))
+    found, cells = region_candidates(evidence, probability_map(evidence.inputs, evidence.limb, session=session))
     truth = film["truth"] > 64
     on_truth = []
     for region in found:
         rows, cols = region.mask.shape
         here = truth[region.corner[0] : region.corner[0] + rows, region.corner[1] : region.corner[1] + cols]
         on_truth.append(here[region.mask].mean() >= 0.1)
-    rows = np.array([describe(region, cells) for region in found]).reshape(len(found), len(FEATURE_NAMES))
+    rows = np.array([region_features(region, cells) for region in found]).reshape(len(found), len(REGION_FEATURE_NAMES))
     return Judged(regions=found, shape=evidence.limb.shape, rows=rows, real=np.array(on_truth, dtype=bool))
 
 

@@ -1,6 +1,6 @@
 """Where the picture, the limbs and the bones are on a film."""
 
-from calcimeasure.anatomy.find import find_anatomy
-from calcimeasure.anatomy.records import Anatomy
+from calcimeasure.anatomy.anatomy_records import Anatomy
+from calcimeasure.anatomy.find_anatomy import find_anatomy
 
 __all__ = ["Anatomy", "find_anatomy"]

@@ -20,18 +20,22 @@ _LIKE = 0.8
 
 # name: (module, attribute, one line of help). The help stands here so that `--help` imports no command.
 COMMANDS: Final = {
-    "compare": ("compare", "compare", "Compare two films of one limb: has the calcinosis changed?"),
-    "segment": ("segment", "segment", "Find and measure the deposits on one film."),
-    "study": ("study", "study", "Measure a whole study: many subjects, films and visits."),
-    "precision": ("precision", "precision", "Repeatability from repeated measurements."),
-    "plan": ("plan", "plan", "Sample size and power for equivalence and for change."),
-    "validate": ("validate", "validate", "Run the product on films with known truth and print how well it does."),
-    "simulate": ("simulate", "simulate", "Make films, pairs and studies with known truth."),
-    "show": ("show", "show", "Print what a DICOM SEG or SR says."),
-    "pacs": ("pacs", "pacs", "Find, fetch and send over DICOMweb or DIMSE."),
-    "deidentify": ("deidentify", "deidentify", "Remove identity from a study's films."),
-    "review": ("review", "review", "Correct the deposits by hand in the viewer."),
-    "doctor": ("doctor", "doctor", "Say what is installed, what is missing and what to do about it."),
+    "compare": ("compare_command", "compare", "Compare two films of one limb: has the calcinosis changed?"),
+    "segment": ("segment_command", "segment", "Find and measure the deposits on one film."),
+    "study": ("study_command", "study", "Measure a whole study: many subjects, films and visits."),
+    "precision": ("precision_command", "precision", "Repeatability from repeated measurements."),
+    "plan": ("plan_command", "plan", "Sample size and power for equivalence and for change."),
+    "validate": (
+        "validate_command",
+        "validate",
+        "Run the product on films with known truth and print how well it does.",
+    ),
+    "simulate": ("simulate_command", "simulate", "Make films, pairs and studies with known truth."),
+    "show": ("show_command", "show", "Print what a DICOM SEG or SR says."),
+    "pacs": ("pacs_command", "pacs", "Find, fetch and send over DICOMweb or DIMSE."),
+    "deidentify": ("deidentify_command", "deidentify", "Remove identity from a study's films."),
+    "review": ("review_command", "review", "Correct the deposits by hand in the viewer."),
+    "doctor": ("doctor_command", "doctor", "Say what is installed, what is missing and what to do about it."),
 }
 
 

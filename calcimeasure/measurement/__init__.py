@@ -1,8 +1,8 @@
 """Area, contrast and their uncertainty."""
 
-from calcimeasure.measurement.film import influence_px, measure_deposits, measure_film, total_area
-from calcimeasure.measurement.records import DepositMeasurement, FilmMeasurement
-from calcimeasure.measurement.table import measure, to_frame
+from calcimeasure.measurement.film_measurement import influence_px, measure_deposits, measure_film, total_area
+from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
+from calcimeasure.measurement.measurement_table import measure, to_frame
 
 __all__ = [
     "DepositMeasurement",

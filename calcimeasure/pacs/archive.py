@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from calcimeasure.pacs.records import Instance, Query, Series
+    from calcimeasure.pacs.pacs_records import Instance, Query, SeriesRecord
 
 
 class Archive(Protocol):
@@ -33,10 +33,10 @@ class Archive(Protocol):
     def check(self) -> str:
         """Return a sentence that the archive answers."""
 
-    def find_series(self, query: Query) -> list[Series]:
+    def find_series(self, query: Query) -> list[SeriesRecord]:
         """Return the series that fit."""
 
-    def list_instances(self, series: Series) -> list[Instance]:
+    def list_instances(self, series: SeriesRecord) -> list[Instance]:
         """Return the objects of a series."""
 
     def retrieve(self, instance: Instance) -> Dataset:
@@ -59,7 +59,7 @@ def open_archive(profile: Profile) -> Archive:
             from calcimeasure.pacs.dimse import DimseArchive
 
             return DimseArchive(profile)
-        from calcimeasure.pacs.web import WebArchive
+        from calcimeasure.pacs.dicomweb import WebArchive
 
         return WebArchive(profile)
     except ModuleNotFoundError as error:

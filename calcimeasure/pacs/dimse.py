@@ -18,10 +18,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from calcimeasure.errors import PacsError
-from calcimeasure.films.header import discreet
+from calcimeasure.io.dicom_header import discreet
+from calcimeasure.pacs.pacs_records import Instance, Query, SeriesRecord
 from calcimeasure.pacs.profiles import LOOPBACK
-from calcimeasure.pacs.records import Instance, Query, Series
-from calcimeasure.pacs.trying import PassingError
+from calcimeasure.pacs.retries import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,7 +100,7 @@ class DimseArchive:
             self._status_of(association.send_c_echo(), "the echo")
         return f"{self._profile.name}: the archive answers over DIMSE"
 
-    def find_series(self, query: Query) -> list[Series]:
+    def find_series(self, query: Query) -> list[SeriesRecord]:
         """Match the studies, then the series of each."""
         study = _identifier("STUDY", StudyInstanceUID=query.study_uid, PatientID=query.patient_id)
         study.StudyDate = query.date_range or ""
@@ -114,9 +114,9 @@ class DimseArchive:
             found += [self._series(answer, match, query) for match in self._find(series)]
         return [series for series in found if series.fits(query)]
 
-    def _series(self, study: Dataset, match: Dataset, query: Query) -> Series:
+    def _series(self, study: Dataset, match: Dataset, query: Query) -> SeriesRecord:
         count = match.get("NumberOfSeriesRelatedInstances")
-        return Series(
+        return SeriesRecord(
             patient_id=str(study.get("PatientID", "") or query.patient_id or "").strip(),
             study_uid=str(study.StudyInstanceUID),
             series_uid=str(match.SeriesInstanceUID),
@@ -127,7 +127,7 @@ class DimseArchive:
             instance_count=None if count in (None, "") else int(str(count)),
         )
 
-    def list_instances(self, series: Series) -> list[Instance]:
+    def list_instances(self, series: SeriesRecord) -> list[Instance]:
         """Match the objects of a series."""
         asked = _identifier("IMAGE", StudyInstanceUID=series.study_uid, SeriesInstanceUID=series.series_uid)
         asked.SOPInstanceUID = asked.SOPClassUID = ""
@@ -250,7 +250,7 @@ class DimseArchive:
                 where=profile.name,
                 remedy="Its administrator has to know the calling title, and the called title must be its own.",
             )
-        return PassingError(
+        return TransientError(
             "there is no connection to the archive, or it was dropped",
             where=profile.name,
             remedy="Check host, port and network.",
@@ -267,14 +267,14 @@ class DimseArchive:
         """Return whether a match came with this answer; raise where it says that something went wrong."""
         where = self._profile.name
         if "Status" not in status:
-            raise PassingError(f"the archive broke off during {doing}, or did not answer in time", where=where)
+            raise TransientError(f"the archive broke off during {doing}, or did not answer in time", where=where)
         code = int(status.Status)
         if code == _SUCCESS or code in _WARNINGS:
             return False
         if code in _PENDING:
             return True
         reason = (reasons or {}).get(code) or (reasons or {}).get(code & 0xFF00) or "no reason given"
-        kind = PassingError if code & 0xFF00 == 0xA700 else PacsError
+        kind = TransientError if code & 0xFF00 == 0xA700 else PacsError
         raise kind(f"the archive refused {doing}: {reason} (0x{code:04X})", where=where)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.errors import PacsError
-from calcimeasure.films.header import discreet
-from calcimeasure.pacs.trying import PassingError
+from calcimeasure.io.dicom_header import discreet
+from calcimeasure.pacs.retries import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from calcimeasure.pacs.records import Instance
+    from calcimeasure.pacs.pacs_records import Instance
 
 _PIXELS = 0x7FE00010
 # What an archive may add or change without changing the object: character set, retrieve addresses, paddings.
@@ -36,7 +36,7 @@ def check_received(dataset: Dataset, instance: Instance, where: str) -> None:
     uid = str(dataset.get("SOPInstanceUID", ""))
     if not uid:
         # What is left of an object whose coded picture has no end: pydicom then drops all of it.
-        raise PassingError("the object's picture is cut short", where=where)
+        raise TransientError("the object's picture is cut short", where=where)
     if uid != instance.sop_instance_uid:
         raise PacsError("the archive sent another object than the one asked for", where=where, remedy=_TELL)
     series = instance.series
@@ -60,12 +60,12 @@ def check_whole(dataset: Dataset, where: str) -> None:
     if "Rows" not in dataset:
         return
     if "PixelData" not in dataset:
-        raise PassingError("the object came without its picture", where=where)
+        raise TransientError("the object came without its picture", where=where)
     if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         frames = int(dataset.get("NumberOfFrames", 1) or 1)
         bits = int(dataset.Rows) * int(dataset.Columns) * int(dataset.SamplesPerPixel) * int(dataset.BitsAllocated)
         if len(dataset.PixelData) < -(-bits * frames // 8):
-            raise PassingError("the object's picture is cut short", where=where)
+            raise TransientError("the object's picture is cut short", where=where)
         return
     try:
         with warnings.catch_warnings():
@@ -74,7 +74,7 @@ def check_whole(dataset: Dataset, where: str) -> None:
                 pass
     except Exception as error:
         # Decoders let out whatever a damaged stream makes them; which one it was does not matter here.
-        raise PassingError("the object's picture is cut short or damaged", where=where) from error
+        raise TransientError("the object's picture is cut short or damaged", where=where) from error
 
 
 def _frames(dataset: Dataset) -> Iterator[bytes]:

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from calcimeasure.errors import PacsError
-from calcimeasure.films.objects import encoded
+from calcimeasure.io.dicom_object import encoded
 from calcimeasure.pacs.integrity import check_received, read_whole, same_object
-from calcimeasure.pacs.records import Instance, Outcome, Series, Status
-from calcimeasure.pacs.trying import PassingError, persist
+from calcimeasure.pacs.pacs_records import Instance, SeriesRecord, Status, TransferOutcome
+from calcimeasure.pacs.retries import TransientError, retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from calcimeasure.pacs.archive import Archive
-    from calcimeasure.pacs.records import Query
+    from calcimeasure.pacs.pacs_records import Query
 
     Sleep = Callable[[float], None]
 
 _PART = ".part"
 
 
-def find(archive: Archive, query: Query, *, sleep: Sleep = time.sleep) -> list[Series]:
+def find(archive: Archive, query: Query, *, sleep: Sleep = time.sleep) -> list[SeriesRecord]:
     """Return the series that an archive has, oldest study first.
 
     Raises
@@ -33,11 +33,13 @@ def find(archive: Archive, query: Query, *, sleep: Sleep = time.sleep) -> list[S
     PacsError
         When the archive cannot be asked.
     """
-    found, _ = persist(lambda: archive.find_series(query), archive.patience, sleep=sleep)
+    found, _ = retry(lambda: archive.find_series(query), archive.patience, sleep=sleep)
     return sorted(found, key=lambda series: (series.patient_id, series.study_date, series.study_uid, series.series_uid))
 
 
-def fetch(archive: Archive, series: Iterable[Series], folder: Path, *, sleep: Sleep = time.sleep) -> Iterator[Outcome]:
+def fetch(
+    archive: Archive, series: Iterable[SeriesRecord], folder: Path, *, sleep: Sleep = time.sleep
+) -> Iterator[TransferOutcome]:
     """Fetch every object of some series into ``folder/STUDY_UID/SERIES_UID/INSTANCE_UID.dcm``.
 
     A file that is there already and whole is not fetched again, so that a fetch that was cut off goes on where it
@@ -50,24 +52,24 @@ def fetch(archive: Archive, series: Iterable[Series], folder: Path, *, sleep: Sl
     """
     for one in series:
         try:
-            instances, _ = persist(lambda one=one: archive.list_instances(one), archive.patience, sleep=sleep)  # type: ignore[misc]
+            instances, _ = retry(lambda one=one: archive.list_instances(one), archive.patience, sleep=sleep)  # type: ignore[misc]
         except PacsError as error:
-            yield Outcome(uid=one.series_uid, status=Status.FAILED, reason=_reason(error))
+            yield TransferOutcome(uid=one.series_uid, status=Status.FAILED, reason=_reason(error))
             continue
         for instance in instances:
             yield _fetch_one(archive, instance, folder, sleep)
 
 
-def _fetch_one(archive: Archive, instance: Instance, folder: Path, sleep: Sleep) -> Outcome:
+def _fetch_one(archive: Archive, instance: Instance, folder: Path, sleep: Sleep) -> TransferOutcome:
     uid = instance.sop_instance_uid
     parts = (instance.series.study_uid, instance.series.series_uid, uid)
     if not all(part and set(part) <= set("0123456789.") for part in parts):
         # A UID becomes a path: one with anything else in it is not made into a file.
-        return Outcome(uid=uid, status=Status.FAILED, reason="the archive names it by something that is no UID")
+        return TransferOutcome(uid=uid, status=Status.FAILED, reason="the archive names it by something that is no UID")
     name = f"{parts[0]}/{parts[1]}/{uid}.dcm"
     path = folder / name
     if path.is_file() and (kept := read_whole(path)) is not None and kept.SOPInstanceUID == uid:
-        return Outcome(uid=uid, status=Status.ALREADY_THERE, file=name)
+        return TransferOutcome(uid=uid, status=Status.ALREADY_THERE, file=name)
 
     def retrieve() -> Dataset:
         dataset = archive.retrieve(instance)
@@ -75,13 +77,13 @@ def _fetch_one(archive: Archive, instance: Instance, folder: Path, sleep: Sleep)
         return dataset
 
     try:
-        dataset, attempts = persist(retrieve, archive.patience, sleep=sleep)
+        dataset, attempts = retry(retrieve, archive.patience, sleep=sleep)
         _keep(path, encoded(dataset))
     except PacsError as error:
-        return Outcome(uid=uid, status=Status.FAILED, reason=_reason(error))
+        return TransferOutcome(uid=uid, status=Status.FAILED, reason=_reason(error))
     except OSError as error:
-        return Outcome(uid=uid, status=Status.FAILED, reason=f"it could not be written: {error.strerror}")
-    return Outcome(uid=uid, status=Status.FETCHED, file=name, attempts=attempts)
+        return TransferOutcome(uid=uid, status=Status.FAILED, reason=f"it could not be written: {error.strerror}")
+    return TransferOutcome(uid=uid, status=Status.FETCHED, file=name, attempts=attempts)
 
 
 def _keep(path: Path, content: bytes) -> None:
@@ -94,7 +96,7 @@ def _keep(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def send(archive: Archive, files: Sequence[Path], *, sleep: Sleep = time.sleep) -> Iterator[Outcome]:
+def send(archive: Archive, files: Sequence[Path], *, sleep: Sleep = time.sleep) -> Iterator[TransferOutcome]:
     """Send files to an archive, and ask for each again before it counts as sent.
 
     An object that the archive has already, and the same, is not sent again.
@@ -107,7 +109,7 @@ def send(archive: Archive, files: Sequence[Path], *, sleep: Sleep = time.sleep) 
     for path, name in zip(files, short_names(files), strict=True):
         dataset = read_whole(path)
         if dataset is None or not all(dataset.get(keyword) for keyword in _NEEDED):
-            yield Outcome(uid=path.name, status=Status.FAILED, file=name, reason="it is no whole DICOM object")
+            yield TransferOutcome(uid=path.name, status=Status.FAILED, file=name, reason="it is no whole DICOM object")
             continue
         yield _send_one(archive, dataset, name, sleep)
 
@@ -125,23 +127,23 @@ def short_names(files: Sequence[Path]) -> list[str]:
 _NEEDED = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "SOPClassUID")
 
 
-def _send_one(archive: Archive, dataset: Dataset, name: str, sleep: Sleep) -> Outcome:
+def _send_one(archive: Archive, dataset: Dataset, name: str, sleep: Sleep) -> TransferOutcome:
     uid = str(dataset.SOPInstanceUID)
     try:
         kept = _ask_for(archive, dataset, sleep)
         if kept is not None:
             if same_object(dataset, kept):
-                return Outcome(uid=uid, status=Status.ALREADY_THERE, file=name)
-            return Outcome(uid=uid, status=Status.FAILED, file=name, reason=_OTHER_CONTENT)
-        _, attempts = persist(lambda: archive.store(dataset), archive.patience, sleep=sleep)
+                return TransferOutcome(uid=uid, status=Status.ALREADY_THERE, file=name)
+            return TransferOutcome(uid=uid, status=Status.FAILED, file=name, reason=_OTHER_CONTENT)
+        _, attempts = retry(lambda: archive.store(dataset), archive.patience, sleep=sleep)
         kept = _ask_for(archive, dataset, sleep)
     except PacsError as error:
-        return Outcome(uid=uid, status=Status.FAILED, file=name, reason=_reason(error))
+        return TransferOutcome(uid=uid, status=Status.FAILED, file=name, reason=_reason(error))
     if kept is None:
-        return Outcome(uid=uid, status=Status.FAILED, file=name, reason=_NOT_KEPT)
+        return TransferOutcome(uid=uid, status=Status.FAILED, file=name, reason=_NOT_KEPT)
     if not same_object(dataset, kept):
-        return Outcome(uid=uid, status=Status.FAILED, file=name, reason=_CHANGED)
-    return Outcome(uid=uid, status=Status.SENT, file=name, attempts=attempts)
+        return TransferOutcome(uid=uid, status=Status.FAILED, file=name, reason=_CHANGED)
+    return TransferOutcome(uid=uid, status=Status.SENT, file=name, attempts=attempts)
 
 
 _OTHER_CONTENT = "the archive has another object under the same UID; nothing was sent"
@@ -151,7 +153,7 @@ _CHANGED = "the archive took it but gives back something else"
 
 def _ask_for(archive: Archive, dataset: Dataset, sleep: Sleep) -> Dataset | None:
     """Return the archive's copy of an object, or None where it has none."""
-    series = Series(
+    series = SeriesRecord(
         patient_id=str(dataset.get("PatientID", "") or ""),
         study_uid=str(dataset.StudyInstanceUID),
         series_uid=str(dataset.SeriesInstanceUID),
@@ -164,10 +166,10 @@ def _ask_for(archive: Archive, dataset: Dataset, sleep: Sleep) -> Dataset | None
             return None
         received = archive.retrieve(listed[0])
         if str(received.get("SOPInstanceUID", "")) != wanted:
-            raise PassingError("the archive sent another object than the one asked for", where=wanted)
+            raise TransientError("the archive sent another object than the one asked for", where=wanted)
         return received
 
-    return persist(ask, archive.patience, sleep=sleep)[0]
+    return retry(ask, archive.patience, sleep=sleep)[0]
 
 
 def _reason(error: PacsError) -> str:

@@ -1,9 +1,8 @@
 """Deposits on a film: found automatically, or outlined where a reader clicks."""
 
-from calcimeasure.segmentation.grouping import accept
-from calcimeasure.segmentation.point_files import read_points
-from calcimeasure.segmentation.points import segment_points
-from calcimeasure.segmentation.protocol import Proposals, Segmenter
-from calcimeasure.segmentation.segment import get_segmenter, segment
+from calcimeasure.segmentation.click_segmentation import segment_points
+from calcimeasure.segmentation.deposit_grouping import accept_proposals
+from calcimeasure.segmentation.film_segmentation import get_segmenter, segment
+from calcimeasure.segmentation.segmenter import Proposals, Segmenter
 
-__all__ = ["Proposals", "Segmenter", "accept", "get_segmenter", "read_points", "segment", "segment_points"]
+__all__ = ["Proposals", "Segmenter", "accept_proposals", "get_segmenter", "segment", "segment_points"]

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.anatomy.filters import blur, components, disc, grown
-from calcimeasure.segmentation.working import WorkingFilm
+from calcimeasure.anatomy.image_filters import blur, components, dilated, disc
+from calcimeasure.segmentation.classical_input import ClassicalInput
 
 LINE_LENGTHS_MM = (2.4, 4.8, 9.6, 18.0, 30.0)
 LEVELS = (0.06, 0.1, 0.17, 0.28, 0.46, 0.8)
@@ -83,7 +83,7 @@ class Cut:
 
 
 def find_cuts(
-    working: WorkingFilm,
+    working: ClassicalInput,
     *,
     lengths_mm: tuple[float, ...] = LINE_LENGTHS_MM,
     levels: tuple[float, ...] = LEVELS,
@@ -104,20 +104,20 @@ def find_cuts(
         What is asked of a candidate over the noise is divided by this: above 1 where something is known to be there.
     """
     smooth = blur(working.grey, 0.7)
-    reach = disc(max(1, round(_BEYOND_SKIN_MM / working.pitch_mm)))
-    searched = np.ones_like(working.limb) if everywhere else grown(working.limb, reach)
+    reach = disc(max(1, round(_BEYOND_SKIN_MM / working.cell_spacing_mm)))
+    searched = np.ones_like(working.limb) if everywhere else dilated(working.limb, reach)
     cuts = []
     for length_mm in lengths_mm:
-        finest = round(length_mm / _CELLS_A_LINE / working.pitch_mm)
-        coarse = max(1, min(finest, round(_COARSEST_CUT_MM / working.pitch_mm)))
+        finest = round(length_mm / _CELLS_A_LINE / working.cell_spacing_mm)
+        coarse = max(1, min(finest, round(_COARSEST_CUT_MM / working.cell_spacing_mm)))
         picture = _shrunk(smooth, coarse)
         rise = _Rise(
-            residual=picture - line_background(picture, length_mm / (working.pitch_mm * coarse)),
+            residual=picture - line_background(picture, length_mm / (working.cell_spacing_mm * coarse)),
             noise=_shrunk(working.noise, coarse),
             searched=_shrunk(searched.astype(np.float32), coarse) > 0.5,
             length_mm=length_mm,
             coarse=coarse,
-            cell_mm=working.pitch_mm * coarse,
+            cell_mm=working.cell_spacing_mm * coarse,
             ease=ease,
         )
         inner: Cut | None = None
@@ -207,7 +207,7 @@ def _cut(rise: _Rise, level: float, inner: Cut | None) -> Cut | None:
 
 
 def place_on_film(
-    working: WorkingFilm, cut: Cut, box: tuple[slice, slice]
+    working: ClassicalInput, cut: Cut, box: tuple[slice, slice]
 ) -> tuple[tuple[int, int], tuple[float, float]]:
     """Return a box's first cell on the cut's grid over the whole film, and (rows, columns) film pixels a cell of it."""
     corner = tuple(side.start + first // cut.coarse for side, first in zip(box, working.origin, strict=True))

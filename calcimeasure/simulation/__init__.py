@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from calcimeasure.simulation.changes import ChangePlan, draw_plan
-    from calcimeasure.simulation.dicom import write_dicom
-    from calcimeasure.simulation.film import SimulatedFilm, simulate_film
     from calcimeasure.simulation.formats import FilmFormat
-    from calcimeasure.simulation.images import write_image
     from calcimeasure.simulation.insertion import insert_deposits
-    from calcimeasure.simulation.pair import SimulatedPair, simulate_pair
     from calcimeasure.simulation.refilming import InsertedPair, insert_pair, simulate_followup_of
+    from calcimeasure.simulation.simulated_dicom import write_dicom
+    from calcimeasure.simulation.simulated_film import SimulatedFilm, simulate_film
+    from calcimeasure.simulation.simulated_images import write_image
+    from calcimeasure.simulation.simulated_pair import SimulatedPair, simulate_pair
     from calcimeasure.simulation.truth import truth_record, write_truth
 
 _HOMES = {
@@ -26,14 +26,14 @@ _HOMES = {
     "insert_pair": "refilming",
     "simulate_followup_of": "refilming",
     "InsertedPair": "refilming",
-    "SimulatedFilm": "film",
-    "SimulatedPair": "pair",
+    "SimulatedFilm": "simulated_film",
+    "SimulatedPair": "simulated_pair",
     "draw_plan": "changes",
-    "simulate_film": "film",
-    "simulate_pair": "pair",
+    "simulate_film": "simulated_film",
+    "simulate_pair": "simulated_pair",
     "truth_record": "truth",
-    "write_dicom": "dicom",
-    "write_image": "images",
+    "write_dicom": "simulated_dicom",
+    "write_image": "simulated_images",
     "write_truth": "truth",
 }
 __all__ = [

@@ -13,7 +13,7 @@ import numpy as np
 
 from calcimeasure.simulation.bones import BoneStyle, make_drawn_bone
 from calcimeasure.simulation.hand import HandTraits, draw_traits, make_hand, mirrored
-from calcimeasure.simulation.limb import Knot, Limb, Pad, Pose, Segment
+from calcimeasure.simulation.limb import Knot, Limb, LimbPose, Pad, Segment
 
 if TYPE_CHECKING:
     from calcimeasure.simulation.bones import Bone
@@ -139,7 +139,7 @@ def make_knee(rng: np.random.Generator, *, side: str = "R") -> Limb:
     )
     pads = tuple(
         Pad(bone="tibia", x_mm=x * traits.size, y_mm=-115 * traits.size, half_width_mm=30 * traits.size,
-            half_length_mm=75 * traits.size, turn_deg=0, thickness_mm=float(rng.uniform(6, 16)), sharpness=0.7)
+            half_length_mm=75 * traits.size, rotation_deg=0, thickness_mm=float(rng.uniform(6, 16)), sharpness=0.7)
         for x in (-24, 22)
     )  # fmt: skip
     limb = Limb(part="KNEE", side="R", segments=segments, strokes=strokes, pads=pads,
@@ -180,19 +180,19 @@ def make_forearm(rng: np.random.Generator, *, side: str = "R") -> Limb:
     return limb if side == "R" else mirrored(limb)
 
 
-def draw_straight_pose(rng: np.random.Generator, limb: Limb, *, near: Pose | None = None) -> Pose:  # noqa: ARG001
+def draw_straight_pose(rng: np.random.Generator, limb: Limb, *, near: LimbPose | None = None) -> LimbPose:  # noqa: ARG001
     """Return a pose of a straight limb: turned and tilted a little, its joint a little bent sideways."""
     sign = 1.0 if limb.side == "R" else -1.0
     bending = {"ELBOW": ("ulna",), "KNEE": ("tibia",)}.get(limb.part, ())
-    turns = {name: sign * float(rng.normal(0, 2.5)) for name in bending}
-    turns |= {name: float(rng.normal(0, 0.8)) for name in limb.segments if name not in turns}
+    rotations = {name: sign * float(rng.normal(0, 2.5)) for name in bending}
+    rotations |= {name: float(rng.normal(0, 0.8)) for name in limb.segments if name not in rotations}
     flexions = {name: abs(float(rng.normal(0, 4))) for name in bending}
-    return Pose(
-        turns_deg=turns,
+    return LimbPose(
+        rotations_deg=rotations,
         flexions_deg=flexions,
         rotation_deg=float(np.clip(rng.normal(0, 5), -20, 20)),
         tilt_deg=float(abs(np.clip(rng.normal(0, 5), -15, 15))),
         tilt_axis_deg=float(rng.uniform(0, 360)),
-        shift_mm=(float(rng.normal(0, 6)), float(rng.normal(0, 8))),
+        translation_mm=(float(rng.normal(0, 6)), float(rng.normal(0, 8))),
         height_mm=float(rng.uniform(55, 75) if limb.part == "KNEE" else rng.uniform(35, 55)),
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from calcimeasure.simulation.outlines import CARPAL_OUTLINES, FOREARM_OUTLINES, long_bone, smooth_closed
+from calcimeasure.simulation.bone_outlines import CARPAL_OUTLINES, FOREARM_OUTLINES, long_bone, smooth_closed
 from calcimeasure.simulation.smoothing import blurred, signed_distance, smooth_noise
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.simulation.hand import draw_hand_pose, draw_traits, make_hand
-from calcimeasure.simulation.limb import Limb, Pose
+from calcimeasure.simulation.limb import Limb, LimbPose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,31 +48,31 @@ def make_both_hands(rng: np.random.Generator, *, side: str = "B") -> Limb:  # no
     )
 
 
-def draw_both_hands_pose(rng: np.random.Generator, limb: Limb, *, near: Pose | None = None) -> Pose:
+def draw_both_hands_pose(rng: np.random.Generator, limb: Limb, *, near: LimbPose | None = None) -> LimbPose:
     """Return a pose of two hands side by side."""
-    turns: dict[str, float] = {}
+    rotations: dict[str, float] = {}
     flexions: dict[str, float] = {}
     groups: dict[str, tuple[float, float, float]] = {}
     poses = {}
     for side in SIDES:
         mark = f"@{side}"
         hand = Limb(part="HAND", side=side, segments=_of_side(limb, mark), strokes=())
-        old = None if near is None else Pose(flexions_deg=_unmarked(near.flexions_deg, mark))
+        old = None if near is None else LimbPose(flexions_deg=_unmarked(near.flexions_deg, mark))
         pose = draw_hand_pose(rng, hand, near=old)
         poses[side] = pose
-        turns |= {f"{name}{mark}": (NARROW if name.startswith("proximal") else 1.0) * turn
-                  for name, turn in pose.turns_deg.items()}  # fmt: skip
-        flexions |= {f"{name}{mark}": turn for name, turn in pose.flexions_deg.items()}
+        rotations |= {f"{name}{mark}": (NARROW if name.startswith("proximal") else 1.0) * rotation
+                  for name, rotation in pose.rotations_deg.items()}  # fmt: skip
+        flexions |= {f"{name}{mark}": rotation for name, rotation in pose.flexions_deg.items()}
         _, x, y = REST_GROUPS[mark]
         groups[mark] = (float(rng.normal(0, 4)), x + float(rng.normal(0, 3)), y + float(rng.normal(0, 5)))
     first = poses["R"]
     return replace(
         first,
-        turns_deg=turns,
+        rotations_deg=rotations,
         flexions_deg=flexions,
         groups=groups,
         rotation_deg=float(np.clip(rng.normal(0, 2), -6, 6)),
-        shift_mm=(float(rng.normal(0, 3)), first.shift_mm[1]),
+        translation_mm=(float(rng.normal(0, 3)), first.translation_mm[1]),
     )
 
 

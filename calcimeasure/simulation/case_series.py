@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcimeasure.simulation.dicom import write_dicom
 from calcimeasure.simulation.exposure import draw_exposure
-from calcimeasure.simulation.film import Sitting, render_film
 from calcimeasure.simulation.formats import format_at
 from calcimeasure.simulation.furniture import draw_furniture
 from calcimeasure.simulation.geometry import union_area
 from calcimeasure.simulation.hardware import Hardware
-from calcimeasure.simulation.pair import draw_visits
-from calcimeasure.simulation.parts import part_named
+from calcimeasure.simulation.limb_parts import part_named
+from calcimeasure.simulation.simulated_dicom import write_dicom
+from calcimeasure.simulation.simulated_film import Sitting, render_film
+from calcimeasure.simulation.simulated_pair import draw_visits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.errors import UsageError
+from calcimeasure.simulation.calcium_deposits import CalciumDeposit
 from calcimeasure.simulation.deposit_kinds import make_deposit
-from calcimeasure.simulation.deposits import CalciumDeposit
-from calcimeasure.simulation.placing import APART_MM, HeldDeposit, Site, apart, draw_deposits
+from calcimeasure.simulation.deposit_placement import APART_MM, HeldDeposit, Site, apart, draw_deposits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,8 +154,8 @@ def _two_halves(
     seat = places[0]
     diameter = float(rng.uniform(SPLIT_SMALLEST_MM, 4.5))
     thickness = float(rng.uniform(0.4, 1.0))
-    turn = float(rng.uniform(0, 2 * np.pi))
-    away = np.array([np.cos(turn), np.sin(turn)]) * (diameter + APART_MM + 0.6) / 2
+    rotation = float(rng.uniform(0, 2 * np.pi))
+    away = np.array([np.cos(rotation), np.sin(rotation)]) * (diameter + APART_MM + 0.6) / 2
     centre = np.array(seat.shape.centroid_mm)
     bodies = [
         make_deposit(kind, diameter_mm=diameter, thickness_mm=thickness, rng=rng, aspect=1.0).moved(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.errors import UsageError
-from calcimeasure.simulation.deposits import CONTOUR_POINTS, CalciumDeposit, Piece, Profile
+from calcimeasure.simulation.calcium_deposits import CONTOUR_POINTS, CalciumDeposit, DepositPiece, ThicknessProfile
 
 if TYPE_CHECKING:
     from calcimeasure.simulation.geometry import Points
@@ -91,15 +91,17 @@ def texture(rng: np.random.Generator, *, depth: float, waves: int = 6) -> Points
     """Return random waves, in the piece's own units, that make its thickness uneven."""
     if depth <= 0:
         return np.zeros((0, 4))
-    turn = rng.uniform(0, 2 * np.pi, waves)
+    rotation = rng.uniform(0, 2 * np.pi, waves)
     number = rng.uniform(2.0, 9.0, waves)
     amplitude = depth * rng.uniform(0.4, 1.0, waves) / np.sqrt(waves)
-    return np.stack([amplitude, number * np.cos(turn), number * np.sin(turn), rng.uniform(0, 2 * np.pi, waves)], axis=1)
+    return np.stack(
+        [amplitude, number * np.cos(rotation), number * np.sin(rotation), rng.uniform(0, 2 * np.pi, waves)], axis=1
+    )
 
 
 def _frame(diameter_mm: float, aspect: float, rng: np.random.Generator) -> Points:
-    turn = rng.uniform(0, np.pi)
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    angle = rng.uniform(0, np.pi)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     half = diameter_mm / 2
     return np.asarray(rotation @ np.diag([half * np.sqrt(aspect), half / np.sqrt(aspect)]))
 
@@ -111,12 +113,12 @@ def _single(
     rng: np.random.Generator,
     *,
     roughness: float,
-    profile: Profile,
+    profile: ThicknessProfile,
     edge: float,
     depth: float,
     depth_ratio: float,
 ) -> CalciumDeposit:
-    piece = Piece(
+    piece = DepositPiece(
         radius=lobes(rng, roughness=roughness),
         matrix=_frame(diameter_mm, aspect, rng),
         centre_mm=np.zeros(2),
@@ -135,7 +137,7 @@ def _nodule(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.rand
         aspect,
         rng,
         roughness=0.02,
-        profile=Profile.ELLIPSOID,
+        profile=ThicknessProfile.ELLIPSOID,
         edge=1.0,
         depth=0.0,
         depth_ratio=float(rng.uniform(0.5, 1.0)),
@@ -149,7 +151,7 @@ def _slab(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.random
         aspect,
         rng,
         roughness=0.03,
-        profile=Profile.PLATEAU,
+        profile=ThicknessProfile.PLATEAU,
         edge=1.0,
         depth=0.0,
         depth_ratio=float(rng.uniform(0.0, 0.3)),
@@ -163,7 +165,7 @@ def _bevel(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.rando
         aspect,
         rng,
         roughness=0.05,
-        profile=Profile.BEVEL,
+        profile=ThicknessProfile.BEVEL,
         edge=float(rng.uniform(0.15, 0.5)),
         depth=0.1,
         depth_ratio=float(rng.uniform(0.2, 0.6)),
@@ -171,7 +173,7 @@ def _bevel(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.rando
 
 
 def _lobulated(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.random.Generator) -> CalciumDeposit:
-    profile = Profile.ELLIPSOID if rng.random() < 0.5 else Profile.BEVEL
+    profile = ThicknessProfile.ELLIPSOID if rng.random() < 0.5 else ThicknessProfile.BEVEL
     return _single(
         diameter_mm,
         thickness_mm,
@@ -192,7 +194,7 @@ def _shell(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.rando
         aspect,
         rng,
         roughness=0.04,
-        profile=Profile.SHELL,
+        profile=ThicknessProfile.SHELL,
         edge=float(rng.uniform(0.15, 0.35)),
         depth=0.2,
         depth_ratio=float(rng.uniform(0.7, 1.0)),
@@ -207,12 +209,12 @@ def _ulcerated(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.r
         place = middle + rng.uniform(-1.0, 1.0)
         away = np.angle(np.exp(1j * (ANGLES - place)))
         radius -= rng.uniform(0.1, 0.35) * np.exp(-0.5 * (away / rng.uniform(0.06, 0.2)) ** 2)
-    piece = Piece(
+    piece = DepositPiece(
         radius=np.clip(radius, 0.25, None),
         matrix=_frame(diameter_mm, aspect, rng),
         centre_mm=np.zeros(2),
         thickness_mm=thickness_mm,
-        profile=Profile.BEVEL,
+        profile=ThicknessProfile.BEVEL,
         edge=float(rng.uniform(0.2, 0.6)),
         waves=texture(rng, depth=0.35),
     )
@@ -229,12 +231,12 @@ def _cluster(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.ran
 
 def _sheet(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.random.Generator) -> CalciumDeposit:
     frame = _frame(diameter_mm, max(aspect, 1.5), rng)
-    body = Piece(
+    body = DepositPiece(
         radius=lobes(rng, roughness=0.1, orders=range(2, 14)),
         matrix=frame,
         centre_mm=np.zeros(2),
         thickness_mm=thickness_mm * 0.6,
-        profile=Profile.BEVEL,
+        profile=ThicknessProfile.BEVEL,
         edge=float(rng.uniform(0.1, 0.3)),
         waves=texture(rng, depth=0.5, waves=10),
     )
@@ -243,12 +245,12 @@ def _sheet(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.rando
         own = rng.uniform(-0.55, 0.55, 2)
         size = rng.uniform(0.15, 0.4)
         pieces.append(
-            Piece(
+            DepositPiece(
                 radius=lobes(rng, roughness=0.1),
                 matrix=frame * size,
                 centre_mm=frame @ own,
                 thickness_mm=thickness_mm * float(rng.uniform(0.2, 0.5)),
-                profile=Profile.ELLIPSOID,
+                profile=ThicknessProfile.ELLIPSOID,
             )
         )
     return CalciumDeposit(pieces=tuple(pieces), depth_ratio=float(rng.uniform(0.0, 0.15)))
@@ -276,11 +278,11 @@ def _grown_together(
 
     `gap` is the distance between the contours: in mm where positive, in shares of the smaller piece where negative.
     """
-    turn = rng.uniform(0, np.pi)
+    angle = rng.uniform(0, np.pi)
     stretch = np.array([np.sqrt(aspect), 1 / np.sqrt(aspect)])
     largest = float(sizes.max())
     centres: list[Points] = []
-    pieces: list[Piece] = []
+    pieces: list[DepositPiece] = []
     for size in sizes:
         centre = np.zeros(2)
         for _ in range(SEATING_TRIES if centres else 0):
@@ -296,18 +298,18 @@ def _grown_together(
                 break
         centres.append(centre)
         pieces.append(
-            Piece(
+            DepositPiece(
                 radius=lobes(rng, roughness=roughness),
                 matrix=_frame(float(size), float(rng.uniform(1.0, 1.5)), rng),
                 centre_mm=centre,
                 thickness_mm=float(
                     min(thickness_mm * (size / largest) ** 0.7, THICKEST_SHARE * size) * rng.uniform(0.7, 1.0)
                 ),
-                profile=Profile.ELLIPSOID,
+                profile=ThicknessProfile.ELLIPSOID,
                 waves=texture(rng, depth=0.15),
             )
         )
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return CalciumDeposit(pieces=tuple(pieces), depth_ratio=depth_ratio).moved(rotation, np.zeros(2))
 
 

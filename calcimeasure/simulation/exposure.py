@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from calcimeasure.simulation.attenuation import beam, transmission
-from calcimeasure.simulation.parts import part_named
+from calcimeasure.simulation.limb_parts import part_named
 from calcimeasure.simulation.smoothing import blurred, gaussian_blur, resized
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FINE_SHARE = 0.7  # of the quantum noise goes through the detector's blur; the r
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exposure:
+class XrayExposure:
     """The settings of one exposure.
 
     Attributes
@@ -64,7 +64,7 @@ class Exposure:
     corner_share: float = 0.1
 
 
-def draw_exposure(rng: np.random.Generator, *, near: Exposure | None = None, part: str = "hand") -> Exposure:
+def draw_exposure(rng: np.random.Generator, *, near: XrayExposure | None = None, part: str = "hand") -> XrayExposure:
     """Return settings as hospitals use them for limbs.
 
     Parameters
@@ -82,7 +82,7 @@ def draw_exposure(rng: np.random.Generator, *, near: Exposure | None = None, par
             quanta_per_mm2=float(near.quanta_per_mm2 * np.exp(rng.normal(0, 0.15))),
             source_distance_mm=float(np.clip(near.source_distance_mm + rng.normal(0, 10), 980, 1200)),
         )
-    return Exposure(
+    return XrayExposure(
         voltage_kv=float(rng.uniform(46, 62)) + chosen.harder_kv,
         source_distance_mm=float(rng.uniform(1000, 1150)),
         quanta_per_mm2=float(np.exp(rng.uniform(np.log(25_000), np.log(140_000)))) * chosen.dose_factor,
@@ -98,7 +98,7 @@ def draw_exposure(rng: np.random.Generator, *, near: Exposure | None = None, par
 
 
 def expose(
-    thickness_mm: Mapping[str, NDArray[np.float32]], exposure: Exposure, grid: Grid, rng: np.random.Generator
+    thickness_mm: Mapping[str, NDArray[np.float32]], exposure: XrayExposure, grid: Grid, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Return the detector's signal as a share of the open beam's, with noise.
 
@@ -116,7 +116,7 @@ def expose(
     return signal + noise(signal, exposure, grid, rng)
 
 
-def scatter(primary: NDArray[np.float32], exposure: Exposure, grid: Grid) -> NDArray[np.float32]:
+def scatter(primary: NDArray[np.float32], exposure: XrayExposure, grid: Grid) -> NDArray[np.float32]:
     """Return the scatter behind the limb: what the limb took out of the beam, spread wide."""
     shape, spacing = grid
     step = max(int(SCATTER_GRID_MM / max(spacing)), 1)
@@ -125,19 +125,21 @@ def scatter(primary: NDArray[np.float32], exposure: Exposure, grid: Grid) -> NDA
     return resized(spread * np.float32(exposure.scatter_share * 0.5), shape, cv2.INTER_LINEAR)
 
 
-def heel(exposure: Exposure, grid: Grid) -> NDArray[np.float32]:
+def heel(exposure: XrayExposure, grid: Grid) -> NDArray[np.float32]:
     """Return the intensity of the beam over the film, 1 in its middle."""
     shape, _ = grid
-    turn = np.deg2rad(exposure.heel_deg)
+    rotation = np.deg2rad(exposure.heel_deg)
     along = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None] ** 2
     across = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :] ** 2
     fall = np.float32(exposure.corner_share / 2) * (along + across)
-    row = np.linspace(-0.5, 0.5, shape[0], dtype=np.float32)[:, None] * np.float32(np.sin(turn))
-    col = np.linspace(-0.5, 0.5, shape[1], dtype=np.float32)[None, :] * np.float32(np.cos(turn))
+    row = np.linspace(-0.5, 0.5, shape[0], dtype=np.float32)[:, None] * np.float32(np.sin(rotation))
+    col = np.linspace(-0.5, 0.5, shape[1], dtype=np.float32)[None, :] * np.float32(np.cos(rotation))
     return np.asarray(1 + np.float32(exposure.heel_share) * (row + col) - fall, np.float32)
 
 
-def noise(signal: NDArray[np.float32], exposure: Exposure, grid: Grid, rng: np.random.Generator) -> NDArray[np.float32]:
+def noise(
+    signal: NDArray[np.float32], exposure: XrayExposure, grid: Grid, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Return quantum noise, in part correlated by the detector's blur, and electronic noise."""
     shape, spacing = grid
     quanta = exposure.quanta_per_mm2 * spacing[0] * spacing[1]

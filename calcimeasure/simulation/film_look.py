@@ -13,7 +13,7 @@ from calcimeasure.simulation.smoothing import blurred
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from calcimeasure.anatomy.records import Anatomy
+    from calcimeasure.anatomy.anatomy_records import Anatomy
     from calcimeasure.radiograph import Radiograph
 
 # Bone of a limb stands out from the soft tissue beside it about as much as so much pure hydroxyapatite.

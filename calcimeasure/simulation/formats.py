@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calcimeasure.simulation.parts import part_named
+from calcimeasure.simulation.limb_parts import part_named
 
 USUAL_SPACING_MM = 0.115
 
@@ -37,6 +37,8 @@ class FilmFormat:
 
 def format_at(spacing_mm: float | None, *, part: str = "hand") -> FilmFormat:
     """Return the usual film of a part at a pixel pitch; 0.115 mm when None."""
-    pitch = USUAL_SPACING_MM if spacing_mm is None else spacing_mm
+    pixel_spacing = USUAL_SPACING_MM if spacing_mm is None else spacing_mm
     height, width = part_named(part).film_mm
-    return FilmFormat(shape=(round(height / pitch), round(width / pitch)), spacing_mm=(pitch, pitch))
+    return FilmFormat(
+        shape=(round(height / pixel_spacing), round(width / pixel_spacing)), spacing_mm=(pixel_spacing, pixel_spacing)
+    )

@@ -75,8 +75,8 @@ def field_corners(furniture: Furniture, size_mm: tuple[float, float]) -> Points:
     height, width = size_mm
     top, right, bottom, left = furniture.margins_mm
     corners = np.array([[left, top], [width - right, top], [width - right, height - bottom], [left, height - bottom]])
-    turn = np.deg2rad(furniture.collimation_deg)
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    angle = np.deg2rad(furniture.collimation_deg)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     middle = corners.mean(axis=0)
     return np.asarray((corners - middle) @ rotation.T + middle)
 
@@ -109,7 +109,7 @@ def _room(free: NDArray[np.bool_], spacing: tuple[float, float], size_mm: float)
     return places * step if len(places) else None
 
 
-def _letter(furniture: Furniture, reach: int, pixel_mm: float, turn_deg: float) -> NDArray[np.float32]:
+def _letter(furniture: Furniture, reach: int, pixel_mm: float, rotation_deg: float) -> NDArray[np.float32]:
     side = 2 * reach + 1
     image = np.zeros((side, side), np.uint8)
     tall = furniture.marker_size_mm / pixel_mm * (0.62 if furniture.marker_style == "ring" else 1.0)
@@ -123,8 +123,8 @@ def _letter(furniture: Furniture, reach: int, pixel_mm: float, turn_deg: float) 
     cv2.putText(image, furniture.marker, place, font, scale, 255, thick, cv2.LINE_AA)
     if furniture.marker_style == "ring":
         cv2.circle(image, (reach, reach), round(furniture.marker_size_mm / pixel_mm * 0.62), 255, thick, cv2.LINE_AA)
-    turn = cv2.getRotationMatrix2D((reach, reach), turn_deg, 1.0)
-    return np.asarray(cv2.warpAffine(image, turn, (side, side)), np.float32) / np.float32(255)
+    rotation = cv2.getRotationMatrix2D((reach, reach), rotation_deg, 1.0)
+    return np.asarray(cv2.warpAffine(image, rotation, (side, side)), np.float32) / np.float32(255)
 
 
 def burn_text(image: NDArray[np.uint16], furniture: Furniture, highest: int) -> None:

@@ -112,7 +112,7 @@ def _crossings(polygon: Points, first_y: float, step_y: float, lines: int) -> tu
     return line, x, np.where(rise > 0, -1.0, 1.0)
 
 
-def coverage(
+def pixel_coverage(
     polygons: Sequence[Points], *, shape: tuple[int, int], spacing_mm: tuple[float, float]
 ) -> NDArray[np.float32]:
     """Return the fraction of every pixel that the union of polygons covers.
@@ -140,7 +140,7 @@ def coverage(
 def coverage_patch(
     polygons: Sequence[Points], *, shape: tuple[int, int], spacing_mm: tuple[float, float]
 ) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
-    """Return what `coverage` returns, cut to where the polygons lie, and where in the grid that is."""
+    """Return what `pixel_coverage` returns, cut to where the polygons lie, and where in the grid that is."""
     row_mm, col_mm = spacing_mm
     points = np.concatenate(polygons) if len(polygons) else np.zeros((1, 2))
     top = max(int(np.floor(points[:, 1].min() / row_mm)), 0)

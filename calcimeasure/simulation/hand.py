@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.simulation.bones import Bone, BoneStyle, make_forearm_bone, make_long_bone, make_short_bone
-from calcimeasure.simulation.limb import Knot, Limb, Pad, Pose, Segment, centred
+from calcimeasure.simulation.limb import Knot, Limb, LimbPose, Pad, Segment, centred
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,11 +144,11 @@ def _add_forearm(segments: dict[str, Segment], rng: np.random.Generator, traits:
 
 
 def _add_carpals(segments: dict[str, Segment], rng: np.random.Generator, traits: HandTraits) -> None:
-    for name, (x, y, z, turn) in CARPALS.items():
+    for name, (x, y, z, rotation) in CARPALS.items():
         bone = make_short_bone(name, name, rng, style=traits.style, scale=0.95 * traits.size)
         middle = replace(bone, length_mm=0.0)  # its frame is about its middle
         joint = (x * traits.size, y * traits.size, z)
-        segments[name] = Segment(bone=middle, joint_mm=joint, rest_deg=turn + float(rng.normal(0, 3)))
+        segments[name] = Segment(bone=middle, joint_mm=joint, rest_deg=rotation + float(rng.normal(0, 3)))
 
 
 def _add_ray(segments: dict[str, Segment], finger: int, rng: np.random.Generator, traits: HandTraits) -> None:
@@ -204,8 +204,10 @@ def _add_sesamoids(segments: dict[str, Segment], rng: np.random.Generator, trait
         size = scale * traits.size * float(rng.uniform(0.8, 1.15))
         bone = make_short_bone(f"sesamoid_{number}", "sesamoid", rng, style=traits.style, scale=size)
         joint = (x * traits.size + float(rng.normal(0, 0.6)), y, 7.0)
-        turn = float(rng.uniform(-90, 90))
-        segments[bone.name] = Segment(bone=replace(bone, length_mm=0.0), parent=parent, joint_mm=joint, rest_deg=turn)
+        rotation = float(rng.uniform(-90, 90))
+        segments[bone.name] = Segment(
+            bone=replace(bone, length_mm=0.0), parent=parent, joint_mm=joint, rest_deg=rotation
+        )
 
 
 def _strokes(segments: dict[str, Segment], traits: HandTraits) -> tuple[tuple[Knot, ...], ...]:
@@ -261,18 +263,18 @@ def _pads(segments: dict[str, Segment], rng: np.random.Generator, traits: HandTr
     size = traits.size
     pads = [
         Pad(bone="metacarpal_1", x_mm=9.0 * size, y_mm=18.0 * size, half_width_mm=15.0 * size,
-            half_length_mm=27.0 * size, turn_deg=-8.0, thickness_mm=float(rng.uniform(5, 9)), sharpness=0.5),
+            half_length_mm=27.0 * size, rotation_deg=-8.0, thickness_mm=float(rng.uniform(5, 9)), sharpness=0.5),
         Pad(bone="metacarpal_2", x_mm=-9.0 * size, y_mm=26.0 * size, half_width_mm=11.0 * size,
-            half_length_mm=25.0 * size, turn_deg=6.0, thickness_mm=float(rng.uniform(3, 7)), sharpness=0.4),
+            half_length_mm=25.0 * size, rotation_deg=6.0, thickness_mm=float(rng.uniform(3, 7)), sharpness=0.4),
         Pad(bone="metacarpal_5", x_mm=5.0 * size, y_mm=20.0 * size, half_width_mm=12.0 * size,
-            half_length_mm=30.0 * size, turn_deg=0.0, thickness_mm=float(rng.uniform(4, 8))),
+            half_length_mm=30.0 * size, rotation_deg=0.0, thickness_mm=float(rng.uniform(4, 8))),
     ]  # fmt: skip
     # Folds of skin between the fingers.
     pads.extend(
             Pad(bone=f"metacarpal_{finger}", x_mm=float(rng.normal(11, 1)) * size,
                 y_mm=segments[f"metacarpal_{finger}"].bone.length_mm + float(rng.normal(11, 2)),
                 half_width_mm=float(rng.uniform(3, 6)), half_length_mm=float(rng.uniform(4, 8)),
-                turn_deg=float(rng.normal(0, 25)), thickness_mm=float(rng.uniform(0.5, 3.0)), sharpness=0.35)
+                rotation_deg=float(rng.normal(0, 25)), thickness_mm=float(rng.uniform(0.5, 3.0)), sharpness=0.35)
             for finger in (2, 3, 4)
     )  # fmt: skip
     for finger in FINGERS:
@@ -281,7 +283,7 @@ def _pads(segments: dict[str, Segment], rng: np.random.Generator, traits: HandTr
         end = DISTAL_MM[finger] * size
         pads.append(
             Pad(bone=distal.name, x_mm=float(rng.normal(0, 0.5)), y_mm=end * 0.82, half_width_mm=wide,
-                half_length_mm=0.42 * end, turn_deg=0.0, thickness_mm=float(rng.uniform(0.5, 0.9)), sharpness=0.0)
+                half_length_mm=0.42 * end, rotation_deg=0.0, thickness_mm=float(rng.uniform(0.5, 0.9)), sharpness=0.0)
         )  # fmt: skip
     return tuple(pads)
 
@@ -301,7 +303,7 @@ def mirrored(limb: Limb) -> Limb:
     return replace(limb, side="L" if limb.side == "R" else "R", segments=segments)
 
 
-def draw_hand_pose(rng: np.random.Generator, limb: Limb, *, near: Pose | None = None) -> Pose:
+def draw_hand_pose(rng: np.random.Generator, limb: Limb, *, near: LimbPose | None = None) -> LimbPose:
     """Return a pose as radiographers get it: spread, turned, tilted and not always flat.
 
     Parameters
@@ -311,25 +313,25 @@ def draw_hand_pose(rng: np.random.Generator, limb: Limb, *, near: Pose | None = 
     """
     sign = 1.0 if limb.side == "R" else -1.0
     spread = float(rng.uniform(0.5, 1.25)) - REST_SPREAD
-    turns, flexions = {}, {}
+    rotations, flexions = {}, {}
     for finger in FINGERS:
-        turns[f"proximal_{finger}"] = sign * (spread * SPREAD_DEG[finger] + float(rng.normal(0, 1.3)))
+        rotations[f"proximal_{finger}"] = sign * (spread * SPREAD_DEG[finger] + float(rng.normal(0, 1.3)))
         for part in ("middle", "distal"):
-            turns[f"{part}_{finger}"] = float(rng.normal(0, 1.5))
+            rotations[f"{part}_{finger}"] = float(rng.normal(0, 1.5))
         bend = near.flexions_deg.get(f"proximal_{finger}", 0.0) if near else abs(float(rng.normal(0, 6)))
         for part, share in (("proximal", 1.0), ("middle", 1.2), ("distal", 0.6)):
             flexions[f"{part}_{finger}"] = max(0.0, bend * share + float(rng.normal(0, 2.5)))
-    turns["metacarpal_1"] = sign * float(rng.normal(0, 5))
-    turns["metacarpal_5"] = sign * float(rng.normal(0, 1.5))
-    turns["radius"] = sign * float(rng.normal(-3, 6))
-    pose = Pose(
-        turns_deg={name: turn for name, turn in turns.items() if name in limb.segments},
-        flexions_deg={name: turn for name, turn in flexions.items() if name in limb.segments},
+    rotations["metacarpal_1"] = sign * float(rng.normal(0, 5))
+    rotations["metacarpal_5"] = sign * float(rng.normal(0, 1.5))
+    rotations["radius"] = sign * float(rng.normal(-3, 6))
+    pose = LimbPose(
+        rotations_deg={name: rotation for name, rotation in rotations.items() if name in limb.segments},
+        flexions_deg={name: rotation for name, rotation in flexions.items() if name in limb.segments},
         rotation_deg=float(np.clip(rng.normal(0, 8), -20, 20)),
         tilt_deg=float(abs(np.clip(rng.normal(0, 5), -15, 15))),
         tilt_axis_deg=float(rng.uniform(0, 360)),
-        shift_mm=(0.0, float(rng.normal(-42, 6))),
+        translation_mm=(0.0, float(rng.normal(-42, 6))),
         height_mm=float(rng.uniform(12, 24)),
     )
     pose = centred(limb, pose, without=("radius", "ulna"))
-    return replace(pose, shift_mm=(pose.shift_mm[0] + float(rng.normal(0, 6)), pose.shift_mm[1]))
+    return replace(pose, translation_mm=(pose.translation_mm[0] + float(rng.normal(0, 6)), pose.translation_mm[1]))

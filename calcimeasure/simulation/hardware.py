@@ -183,7 +183,7 @@ def _own_places(
     if np.any(high <= low):
         return None
     x, y = np.meshgrid((np.arange(low[0], high[0]) + 0.5) * spacing[1], (np.arange(low[1], high[1]) + 0.5) * spacing[0])
-    own = (np.stack([x, y], axis=-1) - placement.shift_mm) @ np.linalg.inv(placement.matrix).T
+    own = (np.stack([x, y], axis=-1) - placement.translation_mm) @ np.linalg.inv(placement.matrix).T
     return (slice(low[1], high[1]), slice(low[0], high[0])), own
 
 
@@ -233,7 +233,7 @@ def _cast(cast: Cast, placement: Placement, grid: Grid, limb: NDArray[np.bool_])
     shell = chord(outside) - chord(outside - np.float32(cast.wall_mm))
     x, y = np.meshgrid((np.arange(cols) + 0.5) * CAST_GRID_MM, (np.arange(rows) + 0.5) * CAST_GRID_MM)
     weave = 1 + 0.12 * np.sin(2 * np.pi * (x + 0.4 * y) / WEAVE_MM) * np.sin(2 * np.pi * (y - 0.4 * x) / WEAVE_MM)
-    own = (np.stack([x, y], axis=-1) - placement.shift_mm) @ np.linalg.inv(placement.matrix).T
+    own = (np.stack([x, y], axis=-1) - placement.translation_mm) @ np.linalg.inv(placement.matrix).T
     covered = np.clip((cast.y_mm - own[..., 1]) / CAST_GRID_MM, 0, 1)
     fine = cv2.resize(
         (shell * weave * covered).astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR
@@ -258,7 +258,7 @@ def mark_detector(signal: NDArray[np.float32], hardware: Hardware, grid: Grid, r
     for _ in range(hardware.scratches):
         lines = np.zeros(shape, np.uint8)
         start = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
-        turn, length = float(rng.uniform(0, np.pi)), float(rng.uniform(5, 60)) / min(spacing)
-        stop = (int(start[0] + length * np.cos(turn)), int(start[1] + length * np.sin(turn)))
+        rotation, length = float(rng.uniform(0, np.pi)), float(rng.uniform(5, 60)) / min(spacing)
+        stop = (int(start[0] + length * np.cos(rotation)), int(start[1] + length * np.sin(rotation)))
         cv2.line(lines, start, stop, 255, 1, cv2.LINE_AA)
         signal *= 1 - np.float32(rng.uniform(-0.06, 0.06) / 255) * lines.astype(np.float32)

@@ -9,25 +9,25 @@ import numpy as np
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.errors import FilmError
-from calcimeasure.simulation.description import add_calcium, describe, true_labels
+from calcimeasure.simulation.deposit_placement import APART_MM, BACKGROUNDS, TRIES, draw_shape, room_for
 from calcimeasure.simulation.film_look import CALCIUM_PER_MM, FilmLook, look_of
 from calcimeasure.simulation.formats import FilmFormat
 from calcimeasure.simulation.geometry import outline_gap, union_area
-from calcimeasure.simulation.placing import APART_MM, BACKGROUNDS, TRIES, draw_shape, room_for
 from calcimeasure.simulation.smoothing import blurred, correlated_noise, signed_distance
 from calcimeasure.simulation.truth import FilmTruth
+from calcimeasure.simulation.truth_description import add_calcium, describe_truth, true_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from calcimeasure.anatomy.records import Anatomy
+    from calcimeasure.anatomy.anatomy_records import Anatomy
     from calcimeasure.deposits import DepositLabels
     from calcimeasure.radiograph import Radiograph
-    from calcimeasure.simulation.deposits import CalciumDeposit
+    from calcimeasure.simulation.calcium_deposits import CalciumDeposit
 
-USUAL_LIMB_PITCH_MM = 0.2  # of a film that does not state its spacing
+USUAL_LIMB_SPACING_MM = 0.2  # of a film that does not state its spacing
 HARDENING_PER_MM = 0.04  # how much less a millimetre more takes away
 
 
@@ -90,7 +90,7 @@ def insert_deposits(
     anatomy = find_anatomy(film) if anatomy is None else anatomy
     if not anatomy.limb_count:
         raise FilmError("no limb was found to put deposits into", remedy="Give a radiograph of a limb.")
-    spacing = film.spacing.mm or (spacing_mm or USUAL_LIMB_PITCH_MM,) * 2
+    spacing = film.spacing.mm or (spacing_mm or USUAL_LIMB_SPACING_MM,) * 2
     wanted = int(np.clip(rng.geometric(0.2), 1, 12)) if count is None else count
     shapes = draw_into(rng, anatomy, spacing, wanted, diameters_mm)
     return insert_into(film, rng, shapes, anatomy=anatomy, spacing=spacing)
@@ -128,7 +128,7 @@ def insert_into(
     bone = np.asarray(anatomy.on_film(anatomy.bone), bool)
     field = np.asarray(anatomy.on_film(anatomy.field), bool)
     common = deposits if common is None else common
-    labels, records = describe(
+    labels, records = describe_truth(
         common,
         deposits,
         identities=identities or range(1, len(deposits) + 1),

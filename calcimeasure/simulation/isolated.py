@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
-from calcimeasure.simulation.deposits import CalciumDeposit, render_thickness
-from calcimeasure.simulation.geometry import coverage
+from calcimeasure.simulation.calcium_deposits import CalciumDeposit, render_thickness
+from calcimeasure.simulation.geometry import pixel_coverage
 from calcimeasure.simulation.smoothing import correlated_noise, gaussian_blur
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ def isolated_film(
     signal = gaussian_blur(signal, psf_sigma_mm, spacing_mm)
     contrast = float(signal.max())
     noise_sd = contrast / cnr
-    turn = rng.uniform(0, 2 * np.pi)
+    rotation = rng.uniform(0, 2 * np.pi)
     row, col = np.mgrid[-0.5 : 0.5 : shape[0] * 1j, -0.5 : 0.5 : shape[1] * 1j]
-    background = 1000.0 + ramp * contrast * (row * np.sin(turn) + col * np.cos(turn))
+    background = 1000.0 + ramp * contrast * (row * np.sin(rotation) + col * np.cos(rotation))
     noise = correlated_noise(shape, rng, noise_correlation_mm, spacing_mm)
     pixels = (background + signal + noise_sd * noise).astype(np.float32)
     film = Radiograph(
@@ -99,5 +99,5 @@ def isolated_film(
         spacing=Spacing(row_mm=spacing_mm[0], col_mm=spacing_mm[1], basis=SpacingBasis.DETECTOR),
         grey=GreyScale(lowest=0.0, highest=65535.0),
     )
-    share = coverage(placed.outlines, shape=shape, spacing_mm=spacing_mm)
+    share = pixel_coverage(placed.outlines, shape=shape, spacing_mm=spacing_mm)
     return IsolatedFilm(film=film, deposit=placed, coverage=share, area_mm2=placed.area_mm2, noise_sd=noise_sd)

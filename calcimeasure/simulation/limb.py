@@ -77,7 +77,7 @@ class Pad:
     y_mm: float
     half_width_mm: float
     half_length_mm: float
-    turn_deg: float
+    rotation_deg: float
     thickness_mm: float
     sharpness: float = 0.75
 
@@ -117,12 +117,12 @@ class Limb:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pose:
+class LimbPose:
     """How a limb lies for one exposure.
 
     Attributes
     ----------
-    turns_deg
+    rotations_deg
         Bone to its turn in the plane of the film, beside the angle at rest.
     flexions_deg
         Bone to its turn out of that plane.
@@ -130,7 +130,7 @@ class Pose:
         Of the whole limb on the film.
     tilt_deg, tilt_axis_deg
         Of the whole limb out of the plane, and the direction of its axis.
-    shift_mm
+    translation_mm
         (x, y) of the limb's origin from the middle of the film.
     height_mm
         Of the limb's middle plane above the detector.
@@ -138,12 +138,12 @@ class Pose:
         End of the names of bones to (turn in degrees, x, y in mm): how the limbs lie that one film shows together.
     """
 
-    turns_deg: Mapping[str, float] = field(default_factory=dict)
+    rotations_deg: Mapping[str, float] = field(default_factory=dict)
     flexions_deg: Mapping[str, float] = field(default_factory=dict)
     rotation_deg: float = 0.0
     tilt_deg: float = 0.0
     tilt_axis_deg: float = 0.0
-    shift_mm: tuple[float, float] = (0.0, 0.0)
+    translation_mm: tuple[float, float] = (0.0, 0.0)
     height_mm: float = 15.0
     groups: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
@@ -163,17 +163,17 @@ class Placement:
     """
 
     matrix: Points
-    shift_mm: Points
+    translation_mm: Points
     towards_tube: Points
     magnification: float
     height_mm: float
 
     def apply(self, points_mm: Points) -> Points:
         """Return (n, 2) points of the bone's frame on the film."""
-        return np.asarray(points_mm @ self.matrix.T + self.shift_mm)
+        return np.asarray(points_mm @ self.matrix.T + self.translation_mm)
 
 
-def _turn(angle_deg: float) -> Points:
+def _rotation(angle_deg: float) -> Points:
     # From y towards x as the film is looked at: clockwise.
     c, s = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
     return np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
@@ -184,12 +184,14 @@ def _flexion(angle_deg: float) -> Points:
     return np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]])
 
 
-def _tilt(pose: Pose) -> Points:
-    axis = _turn(pose.tilt_axis_deg)
+def _tilt(pose: LimbPose) -> Points:
+    axis = _rotation(pose.tilt_axis_deg)
     return np.asarray(axis @ _flexion(pose.tilt_deg) @ axis.T)
 
 
-def place(limb: Limb, pose: Pose, *, film_mm: tuple[float, float], source_distance_mm: float) -> dict[str, Placement]:
+def place_limb(
+    limb: Limb, pose: LimbPose, *, film_mm: tuple[float, float], source_distance_mm: float
+) -> dict[str, Placement]:
     """Return where each bone lies on the film, by cone-beam projection linearised at the bone's middle.
 
     Parameters
@@ -199,7 +201,7 @@ def place(limb: Limb, pose: Pose, *, film_mm: tuple[float, float], source_distan
     source_distance_mm
         From the source to the detector.
     """
-    whole = _tilt(pose) @ _turn(pose.rotation_deg)
+    whole = _tilt(pose) @ _rotation(pose.rotation_deg)
     frames: dict[str, tuple[Points, Points]] = {}
     placements = {}
     for name, segment in limb.segments.items():
@@ -208,13 +210,13 @@ def place(limb: Limb, pose: Pose, *, film_mm: tuple[float, float], source_distan
         else:
             rotation, origin = frames[segment.parent]
         origin = origin + rotation @ np.array(segment.joint_mm)
-        turn = segment.rest_deg + pose.turns_deg.get(name, 0.0)
-        rotation = rotation @ _turn(turn) @ _flexion(pose.flexions_deg.get(name, 0.0))
+        bend_deg = segment.rest_deg + pose.rotations_deg.get(name, 0.0)
+        rotation = rotation @ _rotation(bend_deg) @ _flexion(pose.flexions_deg.get(name, 0.0))
         origin = origin - rotation @ np.array([*segment.pivot_mm, 0.0])
         frames[name] = (rotation, origin)
         placements[name] = _project(
             whole @ rotation,
-            whole @ origin + np.array([*pose.shift_mm, pose.height_mm]),
+            whole @ origin + np.array([*pose.translation_mm, pose.height_mm]),
             segment,
             film_mm,
             source_distance_mm,
@@ -222,14 +224,14 @@ def place(limb: Limb, pose: Pose, *, film_mm: tuple[float, float], source_distan
     return placements
 
 
-def _group_frame(pose: Pose, name: str) -> tuple[Points, Points]:
-    for mark, (turn, x, y) in pose.groups.items():
+def _group_frame(pose: LimbPose, name: str) -> tuple[Points, Points]:
+    for mark, (rotation, x, y) in pose.groups.items():
         if name.endswith(mark):
-            return _turn(turn), np.array([x, y, 0.0])
+            return _rotation(rotation), np.array([x, y, 0.0])
     return np.eye(3), np.zeros(3)
 
 
-def centred(limb: Limb, pose: Pose, *, without: tuple[str, ...] = ()) -> Pose:
+def centred(limb: Limb, pose: LimbPose, *, without: tuple[str, ...] = ()) -> LimbPose:
     """Return the pose shifted across the film so that the limb's bones lie evenly about its middle.
 
     Parameters
@@ -237,14 +239,14 @@ def centred(limb: Limb, pose: Pose, *, without: tuple[str, ...] = ()) -> Pose:
     without
         Beginnings of the names of bones that do not count.
     """
-    placed = place(limb, pose, film_mm=(0.0, 0.0), source_distance_mm=PARALLEL_MM)
+    placed = place_limb(limb, pose, film_mm=(0.0, 0.0), source_distance_mm=PARALLEL_MM)
     across = [
         placed[name].apply(segment.bone.outline_mm)[:, 0]
         for name, segment in limb.segments.items()
         if not name.startswith(without)
     ]
     middle = (min(x.min() for x in across) + max(x.max() for x in across)) / 2
-    return replace(pose, shift_mm=(pose.shift_mm[0] - float(middle), pose.shift_mm[1]))
+    return replace(pose, translation_mm=(pose.translation_mm[0] - float(middle), pose.translation_mm[1]))
 
 
 def _project(
@@ -261,12 +263,12 @@ def _project(
     columns = [(on_film(middle + axis) - on_film(middle - axis)) / 2 for axis in np.eye(3)]
     matrix = np.stack(columns[:2], axis=1)
     height = float((rotation @ middle + origin)[2])
-    shift = centre - matrix @ middle[:2]
+    translation = centre - matrix @ middle[:2]
     if segment.mirrored:
         matrix = matrix @ np.diag([-1.0, 1.0])
     return Placement(
         matrix=matrix,
-        shift_mm=shift,
+        translation_mm=translation,
         towards_tube=columns[2],
         magnification=source_distance_mm / (source_distance_mm - height),
         height_mm=height,

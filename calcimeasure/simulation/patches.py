@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
+from calcimeasure.simulation.calcium_deposits import CalciumDeposit, render_thickness
 from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
-from calcimeasure.simulation.deposits import CalciumDeposit, render_thickness
-from calcimeasure.simulation.geometry import coverage
+from calcimeasure.simulation.geometry import pixel_coverage
 
 FILM_LEVEL = 1500.0
 FILM_CONTRAST = 400.0
@@ -160,7 +160,7 @@ def render_patch(
     noise_sd = 1.0 / settings.cnr
     picture = picture + noise_sd * _noise(shape, settings.noise_correlation_px, rng)
     picture = _enhanced(np.asarray(picture, np.float32), settings)
-    share = coverage(placed.outlines, shape=shape, spacing_mm=settings.spacing_mm)
+    share = pixel_coverage(placed.outlines, shape=shape, spacing_mm=settings.spacing_mm)
     return Patch(
         pixels=np.asarray(picture, np.float32),
         coverage=share,
@@ -193,9 +193,9 @@ def random_settings(
     rng: np.random.Generator, *, cnr: float | None = None, backdrop: Backdrop | None = None
 ) -> PatchSettings:
     """Return an exposure as films vary: detectors, doses, tissue and processing."""
-    pitch = float(rng.uniform(0.1, 0.2))
+    pixel_spacing = float(rng.uniform(0.1, 0.2))
     settings = PatchSettings(
-        spacing_mm=(pitch, pitch),
+        spacing_mm=(pixel_spacing, pixel_spacing),
         psf_sigma_px=float(rng.uniform(0.65, 1.55)),
         psf_tail=float(rng.uniform(0, 0.1)) if rng.random() < 0.5 else 0.0,
         cnr=float(np.exp(rng.uniform(np.log(2.5), np.log(40.0)))) if cnr is None else cnr,
@@ -210,15 +210,15 @@ def random_settings(
 
 def random_processing(settings: PatchSettings, rng: np.random.Generator) -> PatchSettings:
     """Return the same exposure as another vendor would show it: none, light or strong enhancement, another curve."""
-    pitch = float(np.sqrt(np.prod(settings.spacing_mm)))
+    pixel_spacing = float(np.sqrt(np.prod(settings.spacing_mm)))
     strength = float(rng.choice([0.0, 0.4, 1.0], p=[0.25, 0.5, 0.25]))
     return replace(
         settings,
         hardening=float(rng.uniform(-0.15, 0.4)),
         enhancement=strength * float(rng.uniform(0.0, 1.0)),
-        enhancement_sigma_px=float(rng.uniform(0.5, 2.0)) / pitch,
+        enhancement_sigma_px=float(rng.uniform(0.5, 2.0)) / pixel_spacing,
         fine_enhancement=strength * float(rng.uniform(0.0, 0.6)),
-        fine_sigma_px=float(rng.uniform(0.2, 0.4)) / pitch,
+        fine_sigma_px=float(rng.uniform(0.2, 0.4)) / pixel_spacing,
     )
 
 
@@ -243,8 +243,8 @@ def _soft_tissue(shape: tuple[int, int], settings: PatchSettings, rng: np.random
     row, col = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
     slope, bend = rng.normal(0, 1, 2), rng.normal(0, 0.5, 3)
     plane = slope[0] * row + slope[1] * col + bend[0] * row**2 + bend[1] * col**2 + bend[2] * row * col
-    pitch = float(np.sqrt(np.prod(settings.spacing_mm)))
-    waves = _noise(shape, 2.5 / pitch, rng)
+    pixel_spacing = float(np.sqrt(np.prod(settings.spacing_mm)))
+    waves = _noise(shape, 2.5 / pixel_spacing, rng)
     return np.asarray(settings.unevenness * (plane + 0.4 * waves), np.float64)
 
 
@@ -255,9 +255,9 @@ def _bone(
     row_mm, col_mm = settings.spacing_mm
     y = (np.arange(shape[0]) - shape[0] / 2)[:, None] * row_mm
     x = (np.arange(shape[1]) - shape[1] / 2)[None, :] * col_mm
-    turn = rng.uniform(0, 2 * np.pi)
-    across = x * np.cos(turn) + y * np.sin(turn)
-    along = -x * np.sin(turn) + y * np.cos(turn)
+    rotation = rng.uniform(0, 2 * np.pi)
+    across = x * np.cos(rotation) + y * np.sin(rotation)
+    along = -x * np.sin(rotation) + y * np.cos(rotation)
     radius = rng.uniform(3.0, 9.0)
     if settings.backdrop is Backdrop.BONE_EDGE:
         offset = radius + rng.uniform(-0.5, 0.6) * size_mm
@@ -269,8 +269,8 @@ def _bone(
     inner = np.clip((1 - wall) ** 2 - ((across - middle) / radius) ** 2, 0, None)
     marrow = rng.uniform(0.3, 0.8)
     profile = np.sqrt(outer) - marrow * np.sqrt(inner)
-    pitch = float(np.sqrt(row_mm * col_mm))
-    texture = 0.6 * _noise(shape, 0.25 / pitch, rng) + 0.8 * _noise(shape, 0.6 / pitch, rng)
+    pixel_spacing = float(np.sqrt(row_mm * col_mm))
+    texture = 0.6 * _noise(shape, 0.25 / pixel_spacing, rng) + 0.8 * _noise(shape, 0.6 / pixel_spacing, rng)
     return np.asarray(
         settings.bone_contrast * (profile + settings.trabeculae * texture * np.sqrt(outer)) / max(profile.max(), 0.3)
     )
@@ -278,10 +278,10 @@ def _bone(
 
 def _blur(picture: NDArray[np.float32], settings: PatchSettings) -> NDArray[np.float32]:
     row_mm, col_mm = settings.spacing_mm
-    pitch = float(np.sqrt(row_mm * col_mm))
+    pixel_spacing = float(np.sqrt(row_mm * col_mm))
 
     def gaussian(factor: float) -> NDArray[np.float32]:
-        sigma = settings.psf_sigma_px * pitch * factor
+        sigma = settings.psf_sigma_px * pixel_spacing * factor
         return np.asarray(
             cv2.GaussianBlur(
                 picture, (0, 0), sigmaX=sigma / col_mm, sigmaY=sigma / row_mm, borderType=cv2.BORDER_REPLICATE

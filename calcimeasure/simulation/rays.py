@@ -79,7 +79,7 @@ def trace_limb(limb: Limb, placed: Mapping[str, Placement], grid: Grid, rng: np.
 def film_transform(placement: Placement, spacing_mm: tuple[float, float]) -> tuple[Points, Points]:
     """Return (matrix, shift) from a bone's frame to (column, row) positions, pixel centres at whole numbers."""
     per_mm = np.diag([1 / spacing_mm[1], 1 / spacing_mm[0]])
-    return per_mm @ placement.matrix, per_mm @ placement.shift_mm - 0.5
+    return per_mm @ placement.matrix, per_mm @ placement.translation_mm - 0.5
 
 
 def _trace_bones(
@@ -89,11 +89,11 @@ def _trace_bones(
     mineral, depth = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     blur = 0.4 * max(spacing_mm) / GRID_MM
     for name, segment in limb.segments.items():
-        matrix, shift = film_transform(placed[name], spacing_mm)
+        matrix, translation = film_transform(placed[name], spacing_mm)
         bone = segment.bone
         # A tilted bone is crossed obliquely: what its shadow loses in length, its thickness gains.
         stretch = placed[name].magnification ** 2 / abs(np.linalg.det(placed[name].matrix))
-        to_film = np.column_stack([matrix * GRID_MM, matrix @ (bone.origin_mm + GRID_MM / 2) + shift])
+        to_film = np.column_stack([matrix * GRID_MM, matrix @ (bone.origin_mm + GRID_MM / 2) + translation])
         for source, target in ((bone.mineral_mm, mineral), (bone.depth_mm, depth)):
             soft = blurred(source, blur) if blur > 0.4 else source
             _add_warped(target, soft * np.float32(min(stretch, 1.6)), to_film)
@@ -223,7 +223,7 @@ def _paint_pads(
     result = np.zeros(shape, np.float32)
     for pad in limb.pads:
         placement = placed[pad.bone]
-        c, s = np.cos(np.deg2rad(pad.turn_deg)), np.sin(np.deg2rad(pad.turn_deg))
+        c, s = np.cos(np.deg2rad(pad.rotation_deg)), np.sin(np.deg2rad(pad.rotation_deg))
         own = np.array([[c, s], [-s, c]]) @ np.diag([pad.half_width_mm, pad.half_length_mm])
         matrix = placement.matrix @ own / SOFT_GRID_MM
         centre = placement.apply(np.array([[pad.x_mm, pad.y_mm]]))[0] / SOFT_GRID_MM + margin

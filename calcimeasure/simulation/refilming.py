@@ -12,16 +12,16 @@ from calcimeasure.anatomy import find_anatomy
 from calcimeasure.simulation.changes import UNCHANGED, ChangePlan
 from calcimeasure.simulation.film_look import FilmLook, look_of
 from calcimeasure.simulation.geometry import inside
-from calcimeasure.simulation.insertion import USUAL_LIMB_PITCH_MM, InsertedFilm, draw_into, insert_into, lie_apart
+from calcimeasure.simulation.insertion import USUAL_LIMB_SPACING_MM, InsertedFilm, draw_into, insert_into, lie_apart
 from calcimeasure.simulation.smoothing import blurred, correlated_noise, gaussian_blur
 from calcimeasure.simulation.truth import LinkTruth, PairTruth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from calcimeasure.anatomy.records import Anatomy
+    from calcimeasure.anatomy.anatomy_records import Anatomy
     from calcimeasure.radiograph import Radiograph
-    from calcimeasure.simulation.deposits import CalciumDeposit
+    from calcimeasure.simulation.calcium_deposits import CalciumDeposit
     from calcimeasure.simulation.geometry import Points
 
 BEND_MM = 28.0
@@ -38,7 +38,7 @@ class Move:
 
     Attributes
     ----------
-    matrix, shift_mm
+    matrix, translation_mm
         ``matrix @ first + shift_mm`` is the place on the second film but for the bend.
     bend_mm
         float32 (rows, columns, 2): what is taken off a place on the *second* film, (x, y), on a grid of `grid_mm`.
@@ -47,18 +47,18 @@ class Move:
     """
 
     matrix: Points
-    shift_mm: Points
+    translation_mm: Points
     bend_mm: NDArray[np.float32]
     grid_mm: float
 
     def backward(self, points_mm: Points) -> Points:
         """Return where places of the second film come from."""
         unbent = points_mm - self._bend_at(points_mm)
-        return np.asarray(np.linalg.solve(self.matrix, (unbent - self.shift_mm).T).T)
+        return np.asarray(np.linalg.solve(self.matrix, (unbent - self.translation_mm).T).T)
 
     def forward(self, points_mm: Points) -> Points:
         """Return where places of the first film go."""
-        straight = points_mm @ self.matrix.T + self.shift_mm
+        straight = points_mm @ self.matrix.T + self.translation_mm
         moved = straight
         for _ in range(INVERSE_STEPS):
             moved = straight + self._bend_at(moved)
@@ -120,7 +120,7 @@ def simulate_followup_of(
         Drawn when None: up to 20 degrees, 3 cm, 3 % of size, and a smooth bend of about a millimetre.
     """
     anatomy = find_anatomy(film) if anatomy is None else anatomy
-    spacing = film.spacing.mm or (spacing_mm or USUAL_LIMB_PITCH_MM,) * 2
+    spacing = film.spacing.mm or (spacing_mm or USUAL_LIMB_SPACING_MM,) * 2
     move = draw_move(rng, film.shape, spacing) if move is None else move
     look = look_of(film, anatomy)
     pixels = _warped(film, move, spacing, look)
@@ -152,7 +152,7 @@ def insert_pair(
         As in `simulate_followup_of`.
     """
     anatomy = find_anatomy(film) if anatomy is None else anatomy
-    spacing = film.spacing.mm or (spacing_mm or USUAL_LIMB_PITCH_MM,) * 2
+    spacing = film.spacing.mm or (spacing_mm or USUAL_LIMB_SPACING_MM,) * 2
     move = draw_move(rng, film.shape, spacing)
     wanted = int(np.clip(rng.geometric(0.2), 1, 12)) if count is None else count
     shapes = [shape for shape in draw_into(rng, anatomy, spacing, wanted + plan.new, diameters_mm)
@@ -182,16 +182,18 @@ def insert_pair(
 def draw_move(rng: np.random.Generator, shape: tuple[int, int], spacing: tuple[float, float]) -> Move:
     """Return a random motion: a similarity about the film's middle, and a smooth bend."""
     size = np.array([shape[1] * spacing[1], shape[0] * spacing[0]])
-    turn = np.deg2rad(float(np.clip(rng.normal(0, 7), -20, 20)))
+    rotation = np.deg2rad(float(np.clip(rng.normal(0, 7), -20, 20)))
     scale = float(np.exp(np.clip(rng.normal(0, 0.012), -0.03, 0.03)))
-    matrix = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    shift = np.clip(rng.normal(0, 5, 2), -30, 30) * min(1.0, float(size.min()) / 150)
+    matrix = scale * np.array([[np.cos(rotation), -np.sin(rotation)], [np.sin(rotation), np.cos(rotation)]])
+    translation = np.clip(rng.normal(0, 5, 2), -30, 30) * min(1.0, float(size.min()) / 150)
     cells = (int(size[1] / BEND_GRID_MM) + 2, int(size[0] / BEND_GRID_MM) + 2)
     amount = float(rng.uniform(0.3, 1.2))
     waves = [blurred(rng.standard_normal(cells, dtype=np.float32), BEND_MM / BEND_GRID_MM) for _ in range(2)]
     bend = np.stack([amount * wave / max(float(wave.std()), 1e-6) for wave in waves], axis=-1).astype(np.float32)
     middle = size / 2
-    return Move(matrix=matrix, shift_mm=middle + shift - matrix @ middle, bend_mm=bend, grid_mm=BEND_GRID_MM)
+    return Move(
+        matrix=matrix, translation_mm=middle + translation - matrix @ middle, bend_mm=bend, grid_mm=BEND_GRID_MM
+    )
 
 
 def _warped(film: Radiograph, move: Move, spacing: tuple[float, float], look: FilmLook) -> NDArray[np.float32]:
@@ -202,8 +204,8 @@ def _warped(film: Radiograph, move: Move, spacing: tuple[float, float], look: Fi
     there = np.stack([(x.ravel() + 0.5) * spacing[1], (y.ravel() + 0.5) * spacing[0]], axis=1)
     here = move.backward(there)
     maps = []
-    for axis, pitch in ((0, spacing[1]), (1, spacing[0])):
-        coarse = (here[:, axis] / pitch - 0.5).reshape(x.shape).astype(np.float32)
+    for axis, pixel_spacing in ((0, spacing[1]), (1, spacing[0])):
+        coarse = (here[:, axis] / pixel_spacing - 0.5).reshape(x.shape).astype(np.float32)
         # Pixel r of the fine map lies at r / step of the coarse one.
         place = np.arange(max(rows, cols), dtype=np.float32) / step
         grid_x = np.repeat(place[None, :cols], rows, axis=0)

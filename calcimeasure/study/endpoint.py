@@ -34,9 +34,9 @@ from calcimeasure.statistics import (
 )
 from calcimeasure.statistics.clustered import FEWEST_PATIENTS
 from calcimeasure.statistics.signflip import MOST_PATIENTS
-from calcimeasure.study.sentences import NO_EFFECT, sentences_of
-from calcimeasure.study.settings import StudySettings
-from calcimeasure.study.subjects import SubjectChange
+from calcimeasure.study.cohort_sentences import NO_EFFECT, sentences_of
+from calcimeasure.study.study_settings import StudySettings
+from calcimeasure.study.subject_burden import SubjectChange
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -53,7 +53,7 @@ def start_worker(root: str) -> None:
     """Prepare a worker process: one thread, the workers' lock, and an end when the parent ends."""
     import cv2
 
-    from calcimeasure.study.store import hold_as_worker
+    from calcimeasure.study.result_store import hold_as_worker
 
     cv2.setNumThreads(1)
     parent = multiprocessing.parent_process()

@@ -19,7 +19,7 @@ from pathlib import Path
 from calcimeasure.errors import StudyError
 
 FILMS_CSV = "films.csv"
-COLUMNS = (
+MANIFEST_COLUMNS = (
     "film_id",
     "subject",
     "visit",
@@ -185,7 +185,7 @@ def write_manifest(path: Path, films: Iterable[FilmRow]) -> None:
 def manifest_text(films: Iterable[FilmRow]) -> str:
     """Return the text of `films.csv`."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, MANIFEST_COLUMNS, lineterminator="\n")
     writer.writeheader()
     for film in films:
         row, col = film.spacing_mm or ("", "")
@@ -232,7 +232,7 @@ def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise StudyError(
             f"row 1: there is no column {', '.join(missing)}",
             where=path.name,
-            remedy=f"The columns are {', '.join(COLUMNS)}.",
+            remedy=f"The columns are {', '.join(MANIFEST_COLUMNS)}.",
         )
     doubled = [name for name, count in Counter(names).items() if count > 1 and name]
     if doubled:

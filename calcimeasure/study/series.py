@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from calcimeasure.study.manifest import FilmRow, SeriesKey
-from calcimeasure.study.naming import UNKNOWN
-from calcimeasure.study.settings import StudySettings
+from calcimeasure.study.proposed_names import UNKNOWN
+from calcimeasure.study.study_settings import StudySettings
 
 CHANGE, REPEAT = "change", "repeat"
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from calcimeasure.comparison.alignment import map_points
-from calcimeasure.comparison.records import Comparison, Link, LinkStatus
+from calcimeasure.change.change_records import Comparison, Link, LinkStatus
+from calcimeasure.registration.alignment import map_points
 from calcimeasure.simulation.truth import LinkTruth, PairTruth
-from calcimeasure.validation.scoring import LEAST_IN_FIELD
+from calcimeasure.validation.film_scoring import LEAST_IN_FIELD
 
 Row = dict[str, Any]
 Answers = Mapping[int, set[int]]
@@ -75,7 +75,9 @@ def one_sided(truth: PairTruth, baseline: Answers, followup: Answers, least_mm2:
     return lonely, either
 
 
-def left_out(comparison: Comparison, baseline: Answers, followup: Answers) -> tuple[frozenset[int], frozenset[int]]:
+def not_evaluated(
+    comparison: Comparison, baseline: Answers, followup: Answers
+) -> tuple[frozenset[int], frozenset[int]]:
     """Return the true deposits of each film that the product found and left out as ``not_evaluable``."""
     out = [link for link in comparison.links if link.status is LinkStatus.NOT_EVALUABLE]
     return (
@@ -95,7 +97,7 @@ def common_ratio(truth: PairTruth, out: tuple[frozenset[int], frozenset[int]]) -
     truth
         What the pair really holds.
     out
-        The true deposits of each film that were left out (`left_out`).
+        The true deposits of each film that were left out (`not_evaluated`).
     """
     if not (out[0] or out[1]):
         return truth.total_area_ratio

@@ -9,8 +9,9 @@ import numpy as np
 from calcimeasure.simulation import ChangePlan, draw_plan
 
 # Training and tuning use other seeds (training/README.md). Those from 9 200 000 set the share of a burden that may be
-# unseen (comparison/pair.py) and the doubt of specks, those from 9 400 000 the threshold and the evidence of both films
-# (comparison/joint.py); failures among others before it were looked at.
+# unseen (change/pair_comparison.py) and the doubt of specks, those from 9 400 000 the threshold and the evidence of
+# both films
+# (segmentation/detection_fusion.py); failures among others before it were looked at.
 FIRST_SEED = 9_800_000
 
 # True ratio of every deposit that stays; None draws a mixture of everything (new, gone, split, merged, thinner).

@@ -70,14 +70,14 @@ def cases_from(options: argparse.Namespace) -> list[Any]:
     """Return what the command line names."""
     from dataclasses import replace
 
-    from calcimeasure.readings.board import Which
+    from calcimeasure.review.annotation_state import TimePoint
     from napari_calcimeasure.worklist import cases_of
 
     chosen = {"method": options.method, "precision": options.precision, "force": options.force, "flip": options.flip}
     if options.margin:
         chosen["margin_ratio"] = tuple(options.margin)
     given = {name: value for name, value in chosen.items() if value not in (None, False)}
-    films = {which: _film_options(options, which.value) for which in Which}
+    films = {which: _film_options(options, which.value) for which in TimePoint}
     cases = cases_of(options.paths, out=options.out, options=given, film_options=films)
     return [replace(case, read_first=case.read_first or options.read_first) for case in cases]
 
@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         cases = cases_from(options)
         if options.reader:
-            from calcimeasure.readings.store import checked_reader
+            from calcimeasure.review.reading_store import checked_reader
 
             checked_reader(options.reader)
     except CalciMeasureError as error:
@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_status
     import napari
 
-    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.review_controller import open_room
 
     viewer = napari.Viewer(title="CalciMeasure")
     fill_the_screen(viewer)

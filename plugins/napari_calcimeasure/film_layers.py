@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_calcimeasure.layers import LOOKS, TEXT_COLOUR, colour_table, outline_quickly
-from napari_calcimeasure.settings import preferences
+from napari_calcimeasure.layer_styles import LOOKS, TEXT_COLOUR, colour_table, outline_quickly
+from napari_calcimeasure.preferences import preferences
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer, Points
@@ -20,7 +20,7 @@ POINTER_ON_SCREEN_PX = (5, 16)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmLook:
+class LayerAppearance:
     """What the layers of a film are made from.
 
     Attributes
@@ -45,12 +45,12 @@ class FilmLook:
     common: dict[str, Any]
 
 
-def makers() -> tuple[Callable[[FilmLook], Layer], ...]:
+def makers() -> tuple[Callable[[LayerAppearance], Layer], ...]:
     """Return what makes the layers, lowest first."""
     return (film_layer, labels_layer, numbers_layer, pointer_layer)
 
 
-def film_layer(look: FilmLook) -> Image:
+def film_layer(look: LayerAppearance) -> Image:
     """Return the film itself."""
     from napari.layers import Image
 
@@ -64,7 +64,7 @@ def film_layer(look: FilmLook) -> Image:
     )
 
 
-def labels_layer(look: FilmLook) -> Labels:
+def labels_layer(look: LayerAppearance) -> Labels:
     """Return the deposits."""
     from napari.layers import Labels
 
@@ -77,7 +77,7 @@ def labels_layer(look: FilmLook) -> Labels:
     return layer
 
 
-def numbers_layer(look: FilmLook) -> Points:
+def numbers_layer(look: LayerAppearance) -> Points:
     """Return the numbers beside the deposits; none yet."""
     from napari.layers import Points
 
@@ -91,7 +91,7 @@ def numbers_layer(look: FilmLook) -> Points:
     )
 
 
-def pointer_layer(look: FilmLook) -> Points:
+def pointer_layer(look: LayerAppearance) -> Points:
     """Return the cross that shows where the mouse on the other film is; none yet."""
     from napari.layers import Points
 

@@ -13,20 +13,20 @@ import numpy as np
 
 from calcimeasure.deposits import DepositLabels
 from calcimeasure.errors import CalciMeasureError, UsageError
-from calcimeasure.films import read_film
+from calcimeasure.io import read_film
+from calcimeasure.io.label_images import read_labels
 from calcimeasure.radiograph import FILM_ID_LENGTH, Radiograph
-from calcimeasure.readings.board import Which
-from calcimeasure.readings.draft import DRAFT_NAME, Draft, read_draft
-from calcimeasure.readings.material import Material, film_material, pair_material
-from calcimeasure.readings.store import READINGS, Place
-from calcimeasure.results import read_labels
+from calcimeasure.review.annotation_state import TimePoint
+from calcimeasure.review.draft import DRAFT_NAME, Draft, read_draft
+from calcimeasure.review.reading_store import READINGS, ReadingLocation
+from calcimeasure.review.review_input import ReviewInput, film_review_input, pair_review_input
 
 DEFAULT_ROOT = "calcimeasure-readings"
-Progress = Callable[[str], None]
+CaseProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class ReviewCase:
     """One film or pair to read.
 
     Attributes
@@ -51,8 +51,8 @@ class Case:
 
     title: str
     root: Path
-    paths: Mapping[Which, Path]
-    film_options: Mapping[Which, Mapping[str, Any]] = field(default_factory=dict)
+    paths: Mapping[TimePoint, Path]
+    film_options: Mapping[TimePoint, Mapping[str, Any]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     found: Path | None = None
     read_first: bool = False
@@ -62,26 +62,26 @@ class Case:
         """Return ``unread``, ``draft`` or ``signed``, as far as it is known without opening the films."""
         if not self.key or not reader:
             return "unread"
-        place = Place(root=self.root, key=self.key, reader=reader)
+        place = ReadingLocation(root=self.root, key=self.key, reader=reader)
         if place.draft.is_file():
             return "draft"
         return "signed" if place.versions() else "unread"
 
-    def calibrated(self, spacing_mm: Mapping[Which, tuple[float, float]]) -> Case:
+    def calibrated(self, spacing_mm: Mapping[TimePoint, tuple[float, float]]) -> ReviewCase:
         """Return the case with a person's spacing of some films."""
         options = {which: dict(self.film_options.get(which, {})) for which in self.paths}
         for which, spacing in spacing_mm.items():
             options[which]["spacing_mm"] = spacing
         return replace(self, film_options=options)
 
-    def calibrated_as(self, draft: Draft) -> Case:
+    def calibrated_as(self, draft: Draft) -> ReviewCase:
         """Return the case with the spacing that was measured in unfinished work; itself where there is none."""
         said = (draft.about or {}).get("spacing_mm", {})
-        measured = {Which(which): (float(row), float(col)) for which, (row, col) in said.items()}
+        measured = {TimePoint(which): (float(row), float(col)) for which, (row, col) in said.items()}
         known = {which: self.film_options.get(which, {}).get("spacing_mm") for which in measured}
         return self if known == measured else self.calibrated(measured)
 
-    def open(self, progress: Progress | None = None) -> Material:
+    def open(self, progress: CaseProgress | None = None) -> ReviewInput:
         """Read the films and find or fetch their deposits: seconds of work.
 
         Raises
@@ -92,7 +92,7 @@ class Case:
         if progress is not None:
             progress("Reading the films")
 
-        def read(which: Which) -> Radiograph:
+        def read(which: TimePoint) -> Radiograph:
             return read_film(self.paths[which], **self.film_options.get(which, {}))
 
         with ThreadPoolExecutor(max_workers=len(self.paths)) as readers:
@@ -101,19 +101,19 @@ class Case:
         options = dict(self.options)
         if len(films) == 1:
             known = {name: options[name] for name in ("method", "precision") if name in options}
-            film = films[Which.BASELINE]
-            return film_material(film, labels=labels.get(Which.BASELINE), progress=progress, **known)
-        return pair_material(
-            films[Which.BASELINE], films[Which.FOLLOWUP], labels=labels or None, progress=progress, **options
+            film = films[TimePoint.BASELINE]
+            return film_review_input(film, labels=labels.get(TimePoint.BASELINE), progress=progress, **known)
+        return pair_review_input(
+            films[TimePoint.BASELINE], films[TimePoint.FOLLOWUP], labels=labels or None, progress=progress, **options
         )
 
-    def _found(self, films: Mapping[Which, Radiograph]) -> dict[Which, DepositLabels]:
+    def _found(self, films: Mapping[TimePoint, Radiograph]) -> dict[TimePoint, DepositLabels]:
         """Return the deposits of earlier results of these very films, or none."""
         if self.found is None:
             return {}
         names = {which: self.found / which.value / "labels.tif" for which in films}
         if len(films) == 1:
-            names = {Which.BASELINE: self.found / "labels.tif"}
+            names = {TimePoint.BASELINE: self.found / "labels.tif"}
         if not all(path.is_file() for path in names.values()):
             return {}
         try:
@@ -123,7 +123,7 @@ class Case:
 
 
 def cases_of(arguments: list[Path], *, out: Path | None = None, options: Mapping[str, Any] | None = None,
-             film_options: Mapping[Which, Mapping[str, Any]] | None = None) -> list[Case]:  # fmt: skip
+             film_options: Mapping[TimePoint, Mapping[str, Any]] | None = None) -> list[ReviewCase]:  # fmt: skip
     """Return what a command line names: one film, two films, a folder of results, or a study.
 
     Raises
@@ -142,13 +142,13 @@ def cases_of(arguments: list[Path], *, out: Path | None = None, options: Mapping
     for path in arguments:
         if not path.is_file():
             raise UsageError("there is no such file", where=path.name, remedy="Check the path.")
-    paths = dict(zip(Which, arguments, strict=False))
+    paths = dict(zip(TimePoint, arguments, strict=False))
     root = out or Path.cwd() / DEFAULT_ROOT
     title = " and ".join(path.name for path in arguments)
-    return [Case(title=title, root=root, paths=paths, found=root, **settings)]
+    return [ReviewCase(title=title, root=root, paths=paths, found=root, **settings)]
 
 
-def _earlier(folder: Path, settings: Mapping[str, Any]) -> Case:
+def _earlier(folder: Path, settings: Mapping[str, Any]) -> ReviewCase:
     """Return the case of an earlier comparison: its films are named by an unfinished reading, or by its record."""
     paths = _paths_of_draft(folder) or _paths_of_record(folder)
     missing = [path for path in paths.values() if not path.is_file()]
@@ -158,33 +158,35 @@ def _earlier(folder: Path, settings: Mapping[str, Any]) -> Case:
             where=folder.name,
             remedy=f"Name the films too: calcimeasure review BASELINE FOLLOWUP --out {folder.name}",
         )
-    return Case(title=folder.name, root=folder, paths=paths, found=folder, **settings)
+    return ReviewCase(title=folder.name, root=folder, paths=paths, found=folder, **settings)
 
 
-def _paths_of_draft(folder: Path) -> dict[Which, Path]:
+def _paths_of_draft(folder: Path) -> dict[TimePoint, Path]:
     drafts = sorted((folder / READINGS).glob(f"*/*/{DRAFT_NAME}"), key=lambda path: path.stat().st_mtime)
     for draft in reversed(drafts):
         about = read_draft(draft).about or {}
-        paths = {Which(which): Path(path) for which, path in about.get("paths", {}).items()}
+        paths = {TimePoint(which): Path(path) for which, path in about.get("paths", {}).items()}
         if paths:
             return paths
     return {}
 
 
-def _paths_of_record(folder: Path) -> dict[Which, Path]:
+def _paths_of_record(folder: Path) -> dict[TimePoint, Path]:
     paths = {}
     for name in ("comparison.json", "measurement.json"):
         if (folder / name).is_file():
             record = json.loads((folder / name).read_text(encoding="utf-8"))
-            films = {which: record.get(which.value, record if which is Which.BASELINE else {}) for which in Which}
+            films = {
+                which: record.get(which.value, record if which is TimePoint.BASELINE else {}) for which in TimePoint
+            }
             paths = {which: Path(film["path"]) for which, film in films.items() if film.get("path")}
     return paths
 
 
-def study_cases(folder: Path) -> list[Case]:
+def study_cases(folder: Path) -> list[ReviewCase]:
     """Return the pairs of a study, in the order of its series, and single films that have no pair."""
     from calcimeasure.study.series import pairs_of
-    from calcimeasure.study.state import Study
+    from calcimeasure.study.study_state import Study
 
     study = Study(folder)
     settings = study.settings
@@ -201,10 +203,10 @@ def study_cases(folder: Path) -> list[Case]:
     cases = []
     for series in study.series:
         for pair in pairs_of(series.films, settings):
-            rows = {Which.BASELINE: pair.baseline, Which.FOLLOWUP: pair.followup}
+            rows = {TimePoint.BASELINE: pair.baseline, TimePoint.FOLLOWUP: pair.followup}
             ids = [row.film_id[:FILM_ID_LENGTH] for row in rows.values()]
             cases.append(
-                Case(
+                ReviewCase(
                     title=pair.name,
                     root=folder,
                     paths={which: _path(folder, row.path) for which, row in rows.items()},
@@ -224,7 +226,7 @@ def _path(folder: Path, path: str) -> Path:
 
 
 def _film_options(row: Any) -> dict[str, Any]:
-    from calcimeasure.study.naming import UNKNOWN
+    from calcimeasure.study.proposed_names import UNKNOWN
 
     said = {"side": row.side, "view": row.view, "body_part": row.body_part}
     known = {name: word for name, word in said.items() if word and word != UNKNOWN}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import calcimeasure as cm
-from calcimeasure.results import comparison_record
+from calcimeasure.export import comparison_record
 
 PAIRS = ("unchanged", "grown")
 EXPECTED = {"unchanged": "no_change", "grown": "increase"}
@@ -139,7 +139,7 @@ def test_the_readme_example_runs(sample_images: Path, monkeypatch, capsys) -> No
 def test_looking_at_both_films_at_once_gives_the_same(sample_images: Path) -> None:
     paths = [sample_images / "grown" / f"{which}.dcm" for which in ("baseline", "followup")]
     records = []
-    for at_once in (False, True):
+    for parallel in (False, True):
         films = [cm.read_film(path) for path in paths]  # new objects: nothing is kept from the time before
-        records.append(comparison_record(cm.compare(*films, at_once=at_once)))
+        records.append(comparison_record(cm.compare(*films, parallel=parallel)))
     assert records[0] == records[1]

@@ -14,19 +14,19 @@ import pydicom
 import pytest
 from click.testing import CliRunner
 
-from calcimeasure.cli.pacs import pacs as command
-from calcimeasure.cli.study import study
+from calcimeasure.cli.pacs_command import pacs as command
+from calcimeasure.cli.study_command import study
 from calcimeasure.deposits import Origin, from_label_image
-from calcimeasure.films import read_film
+from calcimeasure.export.dicom import read_segmentation, write_measurement_dicom
+from calcimeasure.export.dicom.source_image import wrap
+from calcimeasure.io import read_film
 from calcimeasure.measurement import measure_film
 from calcimeasure.pacs.archive import open_archive
+from calcimeasure.pacs.dicomweb import WebArchive
 from calcimeasure.pacs.integrity import same_object
+from calcimeasure.pacs.pacs_records import Query, Status
 from calcimeasure.pacs.profiles import Patience, WebProfile, load_profile
-from calcimeasure.pacs.records import Query, Status
 from calcimeasure.pacs.transfer import fetch, find, send
-from calcimeasure.pacs.web import WebArchive
-from calcimeasure.results.dicom import read_segmentation, write_measurement_dicom
-from calcimeasure.results.dicom.source import wrap
 
 HERE = Path(__file__).parent
 
@@ -71,7 +71,7 @@ def write_film(path: Path, seed: int) -> Path:
     grey = 1000 + rng.normal(0, 8, (300, 240))
     for row, col, radius in ((80, 60, 12), (150, 140, 20), (230, 90, 8)):
         grey += 900 / (1 + np.exp((np.hypot(rows - row, cols - col) - radius) / 0.7))
-    from calcimeasure.films import film_from_array
+    from calcimeasure.io import film_from_array
 
     film = film_from_array(np.clip(grey, 0, 4095).astype(np.uint16), spacing_mm=0.15, side="L", body_part="HAND")
     wrap(film, path, created=("20250301", "120000"))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from calcimeasure.results import write_comparison
+from calcimeasure.export import write_comparison
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDTH, HEIGHT = 1280, 4000
@@ -61,7 +61,7 @@ def page_requests(log: Path) -> list[str]:
 
 def pairs() -> Any:
     """Return the hand-built pairs of the unit tests."""
-    path = Path(__file__).parent.parent / "results" / "conftest.py"
+    path = Path(__file__).parents[1] / "fixtures" / "drawn_pairs.py"
     spec = importlib.util.spec_from_file_location("hand_built_pairs", path)
     assert spec is not None
     assert spec.loader is not None

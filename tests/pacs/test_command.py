@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from calcimeasure.cli.pacs import pacs
+from calcimeasure.cli.pacs_command import pacs
 
 
 @pytest.fixture

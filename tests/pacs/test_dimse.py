@@ -13,19 +13,17 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, evt
-
-from calcimeasure.errors import PacsError
-from calcimeasure.pacs.dimse import (
-    STORED_CLASSES,
-    TRANSFER_SYNTAXES,
-    DimseArchive,
+from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
+
+from calcimeasure.errors import PacsError
+from calcimeasure.pacs.dimse import STORED_CLASSES, TRANSFER_SYNTAXES, DimseArchive
+from calcimeasure.pacs.pacs_records import Query, Status
 from calcimeasure.pacs.profiles import DimseProfile, Patience
-from calcimeasure.pacs.records import Query, Status
 from calcimeasure.pacs.transfer import fetch, find, send
 
 UNIQUE = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}

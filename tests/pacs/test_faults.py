@@ -9,10 +9,10 @@ import pydicom
 import pytest
 
 from calcimeasure.errors import PacsError
+from calcimeasure.pacs.dicomweb import WebArchive
+from calcimeasure.pacs.pacs_records import Query, Status
 from calcimeasure.pacs.profiles import Patience, WebProfile
-from calcimeasure.pacs.records import Query, Status
 from calcimeasure.pacs.transfer import fetch, find, send
-from calcimeasure.pacs.web import WebArchive
 
 WADO = r"/instances/[\d.]+$"
 

@@ -5,13 +5,7 @@ from pathlib import Path
 import pytest
 
 from calcimeasure.errors import UsageError
-from calcimeasure.pacs.profiles import (
-    DimseProfile,
-    Patience,
-    WebProfile,
-    default_config_path,
-    load_profile,
-)
+from calcimeasure.pacs.profiles import DimseProfile, Patience, WebProfile, default_config_path, load_profile
 
 WEB = '[site]\nkind = "dicomweb"\nurl = "https://pacs.example.org/dicom-web/"\n'
 DIMSE = '[site]\nkind = "dimse"\nhost = "10.0.0.5"\nport = 11112\ncalled_ae = "ARCHIVE"\n'

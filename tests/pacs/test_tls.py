@@ -12,10 +12,10 @@ from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
 from calcimeasure.errors import PacsError
+from calcimeasure.pacs.dicomweb import WebArchive
 from calcimeasure.pacs.dimse import DimseArchive
 from calcimeasure.pacs.profiles import DimseProfile, Patience, WebProfile
-from calcimeasure.pacs.trying import persist
-from calcimeasure.pacs.web import WebArchive
+from calcimeasure.pacs.retries import retry
 
 PATIENCE = Patience(connect_s=3, answer_s=3, attempts=3, first_wait_s=0)
 
@@ -47,9 +47,9 @@ def test_dicomweb(servers, context, certificate) -> None:
         trusting = WebArchive(WebProfile(name="t", url=url, ca_bundle=certificate, patience=PATIENCE))
         wary = WebArchive(WebProfile(name="t", url=url, patience=PATIENCE))
 
-        assert persist(trusting.check, PATIENCE) == ("t: the archive answers over DICOMweb", 1)
+        assert retry(trusting.check, PATIENCE) == ("t: the archive answers over DICOMweb", 1)
         with pytest.raises(PacsError, match="the archive's certificate is not trusted") as caught:
-            persist(wary.check, PATIENCE, sleep=lambda _: pytest.fail("waited"))
+            retry(wary.check, PATIENCE, sleep=lambda _: pytest.fail("waited"))
         assert "ca_bundle" in caught.value.remedy
 
 

@@ -7,11 +7,11 @@ import pytest
 from pydicom.uid import JPEG2000Lossless
 
 from calcimeasure.errors import UsageError
+from calcimeasure.pacs.dicomweb import WebArchive
 from calcimeasure.pacs.integrity import same_object
+from calcimeasure.pacs.pacs_records import Instance, Query, SeriesRecord, Status
 from calcimeasure.pacs.profiles import Patience, WebProfile
-from calcimeasure.pacs.records import Instance, Query, Series, Status
 from calcimeasure.pacs.transfer import fetch, find, send, short_names
-from calcimeasure.pacs.web import WebArchive
 
 PASSWORD = "s3cret"  # noqa: S105 - of a server made for the test
 
@@ -50,7 +50,7 @@ def test_films_are_found_even_where_the_archive_ignores_what_is_asked(client, fi
 
 
 def test_an_answer_of_many_pages_is_collected(client, archive, make_film, monkeypatch) -> None:
-    monkeypatch.setattr("calcimeasure.pacs.web._PAGE", 2)
+    monkeypatch.setattr("calcimeasure.pacs.dicomweb._PAGE", 2)
     for number in range(1, 6):
         archive.put(make_film(number).read_bytes())
 
@@ -81,12 +81,12 @@ def test_fetched_files_are_what_the_archive_keeps(client, filled, make_film, tmp
 
 
 def test_a_uid_that_is_no_uid_never_becomes_a_path(client, servers, make_film, tmp_path: Path) -> None:
-    evil = Series(patient_id="P1", study_uid="../../evil", series_uid="1.2")
+    evil = SeriesRecord(patient_id="P1", study_uid="../../evil", series_uid="1.2")
 
     class Listing:
         patience = client.patience
 
-        def list_instances(self, series: Series):
+        def list_instances(self, series: SeriesRecord):
             return [Instance(series=series, sop_instance_uid="1.2.3")]
 
     (outcome,) = fetch(Listing(), [evil], tmp_path / "in")

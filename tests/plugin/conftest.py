@@ -23,7 +23,7 @@ with warnings.catch_warnings():
         import napari.layers
         from napari.components import ViewerModel
 
-SMALL_FILMS = Path(__file__).resolve().parent.parent / "readings" / "conftest.py"
+SMALL_FILMS = Path(__file__).resolve().parent.parent / "review" / "conftest.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

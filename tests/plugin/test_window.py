@@ -16,12 +16,12 @@ pytest.importorskip("pytestqt", reason="the viewer's test tools are not installe
 
 from calcimeasure.deposits import Origin
 from calcimeasure.measurement import measure_film
-from calcimeasure.readings import tools
-from calcimeasure.readings.board import Which
-from calcimeasure.readings.store import check_signature, signed_labels
+from calcimeasure.review import editing_tools
+from calcimeasure.review.annotation_state import TimePoint
+from calcimeasure.review.reading_store import check_signature, signed_labels
 
 pytestmark = pytest.mark.viewer
-B, F = Which.BASELINE, Which.FOLLOWUP
+B, F = TimePoint.BASELINE, TimePoint.FOLLOWUP
 
 
 class Mouse:
@@ -31,7 +31,7 @@ class Mouse:
         self.canvas = viewer.window._qt_viewer.canvas
         self.desk = desk
 
-    def at(self, which: Which, place: tuple[float, float]) -> Any:
+    def at(self, which: TimePoint, place: tuple[float, float]) -> Any:
         """Return where on the canvas a (row, col) of a film is seen."""
         from qtpy.QtCore import QPointF
 
@@ -60,7 +60,7 @@ class Mouse:
         act = QTest.mousePress if kind == "press" else QTest.mouseRelease
         act(native, Qt.MouseButton.LeftButton, modifier, place.toPoint())
 
-    def drag(self, which: Which, places: list[tuple[float, float]], *, shift: bool = False) -> None:
+    def drag(self, which: TimePoint, places: list[tuple[float, float]], *, shift: bool = False) -> None:
         """Press at the first place, move over the others, release at the last."""
         on_canvas = [self.at(which, place) for place in places]
         self.send("move", on_canvas[0])
@@ -69,16 +69,16 @@ class Mouse:
             self.send("move", place)
         self.send("release", on_canvas[-1], shift=shift)
 
-    def click(self, which: Which, place: tuple[float, float], *, shift: bool = False) -> None:
+    def click(self, which: TimePoint, place: tuple[float, float], *, shift: bool = False) -> None:
         """Click at a place."""
         self.drag(which, [place], shift=shift)
 
 
 @pytest.fixture
 def room(viewer: Any, small_case: Any, answers: Any, catch_up: Callable[[], None]) -> Any:
-    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.review_controller import open_room
 
-    made = open_room(viewer, [small_case], ask=answers(), at_once=True)
+    made = open_room(viewer, [small_case], ask=answers(), parallel=True)
     catch_up()
     yield made
     made.leave()
@@ -90,7 +90,7 @@ def canvas_spread(viewer: Any) -> float:
 
 
 def test_painting_with_the_mouse_changes_the_area_as_painted(room: Any, viewer: Any, catch_up: Any) -> None:
-    from napari_calcimeasure.mouse import Tool
+    from napari_calcimeasure.mouse_tools import Tool
 
     desk, mouse = room.desk, Mouse(viewer, room.desk)
     assert canvas_spread(viewer) > 5, "the canvas is blank"
@@ -126,7 +126,7 @@ def test_painting_with_the_mouse_changes_the_area_as_painted(room: Any, viewer: 
 def test_splitting_choosing_and_keys(room: Any, viewer: Any, qtbot: Any, catch_up: Any) -> None:
     from qtpy.QtCore import Qt
 
-    from napari_calcimeasure.mouse import Tool
+    from napari_calcimeasure.mouse_tools import Tool
 
     desk, mouse, native = room.desk, Mouse(viewer, room.desk), viewer.window._qt_viewer.canvas.native
     mouse.send("move", mouse.at(F, (20, 20)))
@@ -179,16 +179,16 @@ def test_a_ruler_gives_a_film_its_millimetres(
 ) -> None:
     import cv2
 
-    from napari_calcimeasure.mouse import Tool
-    from napari_calcimeasure.room import open_room
-    from napari_calcimeasure.worklist import Case
+    from napari_calcimeasure.mouse_tools import Tool
+    from napari_calcimeasure.review_controller import open_room
+    from napari_calcimeasure.worklist import ReviewCase
 
     material = small_films.build_material()
     path = tmp_path / "film.png"
     cv2.imwrite(str(path), np.clip(material.films[B].pixels, 0, 65535).astype(np.uint16))
-    case = Case(title="film", root=tmp_path, paths={B: path}, read_first=True)
+    case = ReviewCase(title="film", root=tmp_path, paths={B: path}, read_first=True)
     said = answers(length=20.0)
-    room = open_room(viewer, [case], ask=said, at_once=True)
+    room = open_room(viewer, [case], ask=said, parallel=True)
     catch_up()
     assert viewer.canvas.overlays.text.text == "pixels: no spacing known"
     room.hand.take(Tool.RULER)
@@ -219,7 +219,7 @@ def test_a_reading_begins_inside_napari(
     start.folder.setText(str(tmp_path / "kept"))
     assert start.button.isEnabled()
     assert start.baseline.currentText() == "film"
-    start.start(ask=answers(), at_once=True)
+    start.start(ask=answers(), parallel=True)
     catch_up()
     assert start.room.session is not None, start.room.opening.text()
     assert start.room.session.place.root == tmp_path / "kept"
@@ -229,7 +229,7 @@ def test_a_reading_begins_inside_napari(
 
 
 def test_closing_asks_and_cancel_stays(room: Any, viewer: Any, answers: Any) -> None:
-    room.desk.do(tools.delete(room.desk.session.board, F, 4))
+    room.desk.do(editing_tools.delete(room.desk.session.board, F, 4))
     room.ask = answers(leave="cancel")
     assert not room.window.close()
     assert room.session is not None
@@ -242,11 +242,11 @@ def test_closing_asks_and_cancel_stays(room: Any, viewer: Any, answers: Any) -> 
 def test_a_second_window_is_told_and_looks_only(
     room: Any, viewer: Any, small_case: Any, answers: Any, catch_up: Any
 ) -> None:
-    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.review_controller import open_room
 
-    room.desk.do(tools.delete(room.desk.session.board, F, 4))
+    room.desk.do(editing_tools.delete(room.desk.session.board, F, 4))
     answering = answers(locked="look only")
-    other = open_room(viewer, [small_case], reader="R1", ask=answering, at_once=True)
+    other = open_room(viewer, [small_case], reader="R1", ask=answering, parallel=True)
     catch_up()
     assert answering.asked == ["locked"]
     assert other.session.read_only
@@ -259,10 +259,10 @@ def test_a_second_window_is_told_and_looks_only(
 def test_a_second_reader_reads_as_somebody_else(
     room: Any, viewer: Any, small_case: Any, answers: Any, catch_up: Any
 ) -> None:
-    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.review_controller import open_room
 
     answering = answers(locked="other reader", reader="R2")
-    other = open_room(viewer, [small_case], reader="R1", ask=answering, at_once=True)
+    other = open_room(viewer, [small_case], reader="R1", ask=answering, parallel=True)
     catch_up()
     assert answering.asked == ["locked", "reader"]
     assert other.session.place.reader == "R2"
@@ -276,10 +276,10 @@ def test_blinded_reading_hides_what_it_must_until_signed(
 ) -> None:
     from qtpy.QtCore import Qt
 
-    from napari_calcimeasure.room import open_room
-    from napari_calcimeasure.table import CHANGE, STATUS
+    from napari_calcimeasure.link_table import CHANGE, STATUS
+    from napari_calcimeasure.review_controller import open_room
 
-    room = open_room(viewer, [small_case], ask=answers(), blinded=True, seed=3, at_once=True)
+    room = open_room(viewer, [small_case], ask=answers(), blinded=True, seed=3, parallel=True)
     catch_up()
     panel = room.panel
     names = {layer.name for layer in viewer.layers} | {room.case_title.text(), panel.summary()}
@@ -303,16 +303,16 @@ def test_blinded_reading_hides_what_it_must_until_signed(
 def test_the_whole_way_of_a_reading(
     viewer: Any, sample_images: Path, tmp_path: Path, answers: Any, catch_up: Any
 ) -> None:
-    from napari_calcimeasure.room import open_room
+    from napari_calcimeasure.review_controller import open_room
     from napari_calcimeasure.worklist import cases_of
 
-    films = [sample_images / "grown" / f"{which.value}.dcm" for which in Which]
+    films = [sample_images / "grown" / f"{which.value}.dcm" for which in TimePoint]
     said = answers()
-    room = open_room(viewer, cases_of(films, out=tmp_path), ask=said, at_once=True)
+    room = open_room(viewer, cases_of(films, out=tmp_path), ask=said, parallel=True)
     catch_up()
     assert room.session is not None, room.opening.text()
     desk, commands, session = room.desk, room.commands, room.session
-    first = {which: session.board.images[which].tobytes() for which in Which}
+    first = {which: session.board.images[which].tobytes() for which in TimePoint}
     assert len(desk.rows) >= 4
     assert canvas_spread(viewer) > 10
 
@@ -342,15 +342,15 @@ def test_the_whole_way_of_a_reading(
     assert done >= 5
 
     # To the start and back.
-    last = {which: session.board.images[which].tobytes() for which in Which}
+    last = {which: session.board.images[which].tobytes() for which in TimePoint}
     for _ in range(done):
         commands.undo()
-    assert {which: session.board.images[which].tobytes() for which in Which} == first
+    assert {which: session.board.images[which].tobytes() for which in TimePoint} == first
     assert session.history.undo_name is None
     for _ in range(done):
         commands.redo()
-    assert {which: session.board.images[which].tobytes() for which in Which} == last
-    assert all(np.array_equal(desk.labels[which].data, session.board.images[which]) for which in Which)
+    assert {which: session.board.images[which].tobytes() for which in TimePoint} == last
+    assert all(np.array_equal(desk.labels[which].data, session.board.images[which]) for which in TimePoint)
 
     # Kept, opened again, signed.
     assert room.leave()
@@ -358,13 +358,13 @@ def test_the_whole_way_of_a_reading(
     room.open()
     catch_up()
     assert said.asked == ["reader", "leave", "go on"]
-    assert {which: room.session.board.images[which].tobytes() for which in Which} == last
-    areas = {which: room.session.measurement(which).total_area_px for which in Which}
+    assert {which: room.session.board.images[which].tobytes() for which in TimePoint} == last
+    areas = {which: room.session.measurement(which).total_area_px for which in TimePoint}
     room.sign()
     version = room.session.signed
     assert version is not None, room.panel.message.text()
     record = json.loads((version / "comparison.json").read_text())
-    assert {which: record[which.value]["total_area_px"] for which in Which} == areas
+    assert {which: record[which.value]["total_area_px"] for which in TimePoint} == areas
     with (version / "deposits.csv").open() as file:
         origins = {row["origin"] for row in csv.DictReader(file)}
     assert "edited" in origins

@@ -12,17 +12,17 @@ pytest.importorskip("napari", reason="the viewer extra is not installed")
 pytest.importorskip("pytestqt", reason="the viewer's test tools are not installed")
 
 from calcimeasure.errors import UsageError
-from calcimeasure.readings.board import Which
-from calcimeasure.readings.draft import read_draft
-from calcimeasure.readings.session import Session
-from calcimeasure.readings.store import Place
-from napari_calcimeasure.worklist import Case, cases_of
+from calcimeasure.review.annotation_state import TimePoint
+from calcimeasure.review.draft import read_draft
+from calcimeasure.review.reading_store import ReadingLocation
+from calcimeasure.review.review_session import ReviewSession
+from napari_calcimeasure.worklist import ReviewCase, cases_of
 
-B, F = Which.BASELINE, Which.FOLLOWUP
+B, F = TimePoint.BASELINE, TimePoint.FOLLOWUP
 
 
 def test_two_films_are_a_pair(sample_images: Path, tmp_path: Path) -> None:
-    films = [sample_images / "grown" / f"{which.value}.dcm" for which in Which]
+    films = [sample_images / "grown" / f"{which.value}.dcm" for which in TimePoint]
     (case,) = cases_of(films, out=tmp_path)
     assert dict(case.paths) == {B: films[0], F: films[1]}
     assert case.root == tmp_path
@@ -41,7 +41,7 @@ def test_results_that_name_no_films_say_what_to_do(tmp_path: Path) -> None:
 
 
 def test_results_with_paths_or_a_draft_are_gone_on_with(sample_images: Path, tmp_path: Path, material: Any) -> None:
-    films = {which: sample_images / "grown" / f"{which.value}.dcm" for which in Which}
+    films = {which: sample_images / "grown" / f"{which.value}.dcm" for which in TimePoint}
     record = {which.value: {"path": str(path)} for which, path in films.items()}
     (tmp_path / "comparison.json").write_text(json.dumps(record))
     (case,) = cases_of([tmp_path])
@@ -50,12 +50,12 @@ def test_results_with_paths_or_a_draft_are_gone_on_with(sample_images: Path, tmp
 
 
 def test_a_case_tells_how_far_its_reading_is(material: Any, tmp_path: Path) -> None:
-    from calcimeasure.readings import tools
+    from calcimeasure.review import editing_tools
 
-    case = Case(title="one", root=tmp_path, paths={}, key=material.key)
+    case = ReviewCase(title="one", root=tmp_path, paths={}, key=material.key)
     assert case.state("R1") == "unread"
-    session = Session(material, place=Place(root=tmp_path, key=material.key, reader="R1"))
-    session.do(tools.delete(session.board, F, 4))
+    session = ReviewSession(material, place=ReadingLocation(root=tmp_path, key=material.key, reader="R1"))
+    session.do(editing_tools.delete(session.board, F, 4))
     session.save()
     assert case.state("R1") == "draft"
     session.sign()
@@ -64,7 +64,7 @@ def test_a_case_tells_how_far_its_reading_is(material: Any, tmp_path: Path) -> N
 
 
 def test_a_study_is_a_worklist_of_its_pairs(sample_images: Path, tmp_path: Path) -> None:
-    from calcimeasure.study.init import init_study
+    from calcimeasure.study.study_init import init_study
 
     study = tmp_path / "study"
     init_study(sample_images, study)
@@ -75,12 +75,12 @@ def test_a_study_is_a_worklist_of_its_pairs(sample_images: Path, tmp_path: Path)
 
 
 def test_a_spacing_that_was_measured_is_gone_on_with(material: Any, tmp_path: Path) -> None:
-    case = Case(title="one", root=tmp_path, paths={B: tmp_path / "a.png", F: tmp_path / "b.png"})
-    session = Session(material, place=Place(root=tmp_path, key=material.key, reader="R1"))
+    case = ReviewCase(title="one", root=tmp_path, paths={B: tmp_path / "a.png", F: tmp_path / "b.png"})
+    session = ReviewSession(material, place=ReadingLocation(root=tmp_path, key=material.key, reader="R1"))
     session.about["spacing_mm"] = {"followup": (0.15, 0.14)}
     session.note("Calibrate followup: 10 mm over 71.4 pixels", F)
     session.close()
-    draft = read_draft(Place(root=tmp_path, key=material.key, reader="R1").draft)
+    draft = read_draft(ReadingLocation(root=tmp_path, key=material.key, reader="R1").draft)
     assert draft.actions[-1]["what"].startswith("Calibrate followup")
     again = case.calibrated_as(draft)
     assert again.film_options[F] == {"spacing_mm": (0.15, 0.14)}
@@ -107,7 +107,7 @@ def test_a_spacing_that_is_none_is_told(sample_images: Path, capsys: pytest.Capt
 
 
 def test_options_of_one_film_and_of_both(tmp_path: Path) -> None:
-    from calcimeasure.readings.board import Which
+    from calcimeasure.review.annotation_state import TimePoint
     from napari_calcimeasure.__main__ import cases_from, parser
 
     films = [tmp_path / "a.dcm", tmp_path / "b.dcm"]
@@ -115,8 +115,8 @@ def test_options_of_one_film_and_of_both(tmp_path: Path) -> None:
         film.write_bytes(b"")
     said = ["--view", "PA", "--followup-view", "AP", "--side", "L", "--baseline-invert", "--no-invert"]
     (case,) = cases_from(parser().parse_args([*said, *map(str, films), "--followup-date", "2025-03-01"]))
-    assert case.film_options[Which.BASELINE] == {"view": "PA", "side": "L", "invert": True}
-    assert case.film_options[Which.FOLLOWUP] == {
+    assert case.film_options[TimePoint.BASELINE] == {"view": "PA", "side": "L", "invert": True}
+    assert case.film_options[TimePoint.FOLLOWUP] == {
         "view": "AP",
         "side": "L",
         "study_date": "2025-03-01",

@@ -5,9 +5,9 @@ import pytest
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.radiograph import GreyScale, Radiograph
+from calcimeasure.segmentation.candidate_features import FEATURE_NAMES, describe_cuts
 from calcimeasure.segmentation.candidates import find_cuts, line_background, place_on_film
-from calcimeasure.segmentation.features import FEATURE_NAMES, describe_cuts
-from calcimeasure.segmentation.working import make_working
+from calcimeasure.segmentation.classical_input import classical_input
 from calcimeasure.simulation import simulate_film
 
 
@@ -19,8 +19,8 @@ def simulated():
 @pytest.mark.parametrize("angle_deg", [0, 20, 45, 77, 90, 130])
 def test_a_long_ridge_is_background_and_a_blob_on_it_is_not(angle_deg):
     rows, cols = np.indices((200, 200), dtype=np.float32)
-    turn = np.deg2rad(angle_deg)
-    across = (cols - 100) * np.sin(turn) - (rows - 100) * np.cos(turn)
+    rotation = np.deg2rad(angle_deg)
+    across = (cols - 100) * np.sin(rotation) - (rows - 100) * np.cos(rotation)
     ridge = (np.abs(across) < 8).astype(np.float32)
     blob = 0.5 * (np.hypot(rows - 100, cols - 100) < 9)
     rise = ridge + blob - line_background((ridge + blob).astype(np.float32), 61)
@@ -31,7 +31,7 @@ def test_a_long_ridge_is_background_and_a_blob_on_it_is_not(angle_deg):
 
 def test_every_deposit_of_two_square_millimetres_has_a_candidate_that_fits(simulated):
     film, truth = simulated.film, simulated.labels.image
-    working = make_working(film, find_anatomy(film))
+    working = classical_input(film, find_anatomy(film))
     cuts = find_cuts(working)
     fits = []
     for number in range(1, truth.max() + 1):
@@ -63,7 +63,7 @@ def test_features_are_finite_and_free_of_the_windowing(simulated):
     )
     tables = []
     for each in (film, other):
-        working = make_working(each, find_anatomy(each))
+        working = classical_input(each, find_anatomy(each))
         cuts = find_cuts(working)
         tables.append(np.concatenate(describe_cuts(working, cuts)))
     assert tables[0].shape[1] == len(FEATURE_NAMES)
@@ -74,7 +74,7 @@ def test_features_are_finite_and_free_of_the_windowing(simulated):
 
 
 def test_a_part_of_a_cut_keeps_what_it_is_told(simulated):
-    working = make_working(simulated.film, find_anatomy(simulated.film))
+    working = classical_input(simulated.film, find_anatomy(simulated.film))
     cut = max(find_cuts(working), key=lambda each: each.count)
     few = cut.only([2, 5])
     assert few.count == 2

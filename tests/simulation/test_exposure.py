@@ -7,11 +7,11 @@ import pytest
 
 from calcimeasure.errors import UsageError
 from calcimeasure.simulation.attenuation import MATERIALS, _table, beam, transmission, voltages_kv
-from calcimeasure.simulation.exposure import Exposure, expose, noise
-from calcimeasure.simulation.processing import Processing, curve, process
+from calcimeasure.simulation.exposure import XrayExposure, expose, noise
+from calcimeasure.simulation.vendor_processing import Processing, curve, process
 
 GRID = ((300, 300), (0.2, 0.2))
-QUIET = Exposure(scatter_share=0.0, heel_share=0.0, corner_share=0.0)
+QUIET = XrayExposure(scatter_share=0.0, heel_share=0.0, corner_share=0.0)
 
 
 def even(**thickness_mm):
@@ -75,7 +75,7 @@ def test_mean_signal_follows_beer_lambert():
 def test_quantum_noise_scales_with_the_square_root_of_the_dose():
     level = np.full(GRID[0], 0.5, np.float32)
     low, high = (
-        noise(level, Exposure(quanta_per_mm2=dose), GRID, np.random.default_rng(2)).std() for dose in (2e4, 8e4)
+        noise(level, XrayExposure(quanta_per_mm2=dose), GRID, np.random.default_rng(2)).std() for dose in (2e4, 8e4)
     )
     assert low / high == pytest.approx(2.0, rel=0.01)
 
@@ -83,15 +83,15 @@ def test_quantum_noise_scales_with_the_square_root_of_the_dose():
 def test_scatter_adds_signal_behind_the_limb():
     thickness = {"muscle": np.zeros(GRID[0], np.float32)}
     thickness["muscle"][:, :150] = 40
-    with_scatter = expose(thickness, Exposure(scatter_share=0.3, heel_share=0.0), GRID, np.random.default_rng(3))
-    without = expose(thickness, Exposure(scatter_share=0.0, heel_share=0.0), GRID, np.random.default_rng(3))
+    with_scatter = expose(thickness, XrayExposure(scatter_share=0.3, heel_share=0.0), GRID, np.random.default_rng(3))
+    without = expose(thickness, XrayExposure(scatter_share=0.0, heel_share=0.0), GRID, np.random.default_rng(3))
     assert with_scatter[:, :100].mean() > without[:, :100].mean() * 1.05
 
 
 def test_blur_spreads_an_edge_by_the_stated_sigma():
     thickness = {"lead": np.zeros(GRID[0], np.float32)}
     thickness["lead"][:, 150:] = 2.0
-    exposure = Exposure(psf_sigma_mm=0.6, quanta_per_mm2=1e9, scatter_share=0.0, heel_share=0.0, corner_share=0.0)
+    exposure = XrayExposure(psf_sigma_mm=0.6, quanta_per_mm2=1e9, scatter_share=0.0, heel_share=0.0, corner_share=0.0)
     edge = expose(thickness, exposure, GRID, np.random.default_rng(4)).mean(axis=0)
     spread = -np.gradient(edge)
     place = np.arange(len(spread)) * 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calcimeasure.simulation.geometry import coverage, inside, outline_gap, polygon_area, union_area
+from calcimeasure.simulation.geometry import inside, outline_gap, pixel_coverage, polygon_area, union_area
 
 SQUARE = np.array([[0, 0], [2, 0], [2, 2], [0, 2]], float)
 
@@ -24,17 +24,17 @@ def test_union_of_nothing_is_zero():
 
 
 def test_coverage_of_a_square_off_the_grid():
-    share = coverage([SQUARE + 0.25], shape=(4, 4), spacing_mm=(1.0, 1.0))
+    share = pixel_coverage([SQUARE + 0.25], shape=(4, 4), spacing_mm=(1.0, 1.0))
     assert share == pytest.approx(np.outer([0.75, 1, 0.25, 0], [0.75, 1, 0.25, 0]), abs=0.01)
 
 
 def test_coverage_keeps_row_and_column_spacing_apart():
-    share = coverage([SQUARE], shape=(8, 4), spacing_mm=(0.5, 1.0))
+    share = pixel_coverage([SQUARE], shape=(8, 4), spacing_mm=(0.5, 1.0))
     assert np.array_equal(share > 0.5, np.pad(np.ones((4, 2), bool), ((0, 4), (0, 2))))
 
 
 def test_coverage_is_cut_at_the_border():
-    share = coverage([SQUARE - 1.0], shape=(4, 4), spacing_mm=(1.0, 1.0))
+    share = pixel_coverage([SQUARE - 1.0], shape=(4, 4), spacing_mm=(1.0, 1.0))
     assert share.sum() == pytest.approx(1.0, abs=0.01)
 
 

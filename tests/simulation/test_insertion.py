@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from calcimeasure.anatomy import find_anatomy
-from calcimeasure.cli.simulate import simulate
+from calcimeasure.cli.simulate_command import simulate
 from calcimeasure.errors import FilmError
-from calcimeasure.films import film_from_array, read_film
+from calcimeasure.io import film_from_array, read_film
 from calcimeasure.simulation import (
     ChangePlan,
     FilmFormat,
@@ -106,8 +106,8 @@ def test_followup_shows_the_same_hand_elsewhere(hand):
     here = np.array([[(col + 0.5) * 0.32, (row + 0.5) * 0.32]])
     there_col, there_row = move.forward(here)[0] / 0.32 - 0.5
     rotation = np.rad2deg(np.arctan2(move.matrix[1, 0], move.matrix[0, 0]))
-    turn = cv2.getRotationMatrix2D((col, row), -rotation, 1.0)
-    patch = cv2.warpAffine(hand.film.pixels, turn, hand.film.shape[::-1])[row - 40 : row + 41, col - 40 : col + 41]
+    affine = cv2.getRotationMatrix2D((col, row), -rotation, 1.0)
+    patch = cv2.warpAffine(hand.film.pixels, affine, hand.film.shape[::-1])[row - 40 : row + 41, col - 40 : col + 41]
     found = cv2.minMaxLoc(cv2.matchTemplate(second.pixels, patch, cv2.TM_CCOEFF_NORMED))
     assert found[1] > 0.8
     assert found[3] == pytest.approx((there_col - 40, there_row - 40), abs=3)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from calcimeasure.simulation.deposit_kinds import make_deposit
-from calcimeasure.simulation.isolated import correlated_noise, isolated_film
+from calcimeasure.simulation.isolated import isolated_film
+from calcimeasure.simulation.smoothing import correlated_noise
 
 
 def film(**settings):

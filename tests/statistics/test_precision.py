@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from calcimeasure.cli.plan import plan
-from calcimeasure.cli.precision import precision
+from calcimeasure.cli.plan_command import plan
+from calcimeasure.cli.precision_command import precision
 from calcimeasure.errors import UsageError
 from calcimeasure.statistics.precision import assess_precision
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calcimeasure.study.init import init_study
+from calcimeasure.study.study_init import init_study
 
 
 class Inline(Executor):
@@ -73,7 +73,7 @@ def study(films: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def stubbed_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put work that takes no time in place of reading and comparing."""
-    from calcimeasure.study import runner
+    from calcimeasure.study import study_runner
 
     spec = importlib.util.spec_from_file_location("stub_study", Path(__file__).with_name("stub_study.py"))
     assert spec is not None
@@ -82,15 +82,15 @@ def stubbed_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "stub_study", stub)
     spec.loader.exec_module(stub)
     monkeypatch.setattr(stub, "SECONDS", 0.0)
-    monkeypatch.setattr(runner, "do_reading", stub.read)
-    monkeypatch.setattr(runner, "do_pair", stub.pair)
+    monkeypatch.setattr(study_runner, "read_series_work", stub.read)
+    monkeypatch.setattr(study_runner, "compare_pair_work", stub.pair)
 
 
 @pytest.fixture(scope="session")
 def done_study(simulated_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The simulated study, really read and compared, once; its films lie beside it."""
-    from calcimeasure.study.export import export_study
-    from calcimeasure.study.runner import run_study
+    from calcimeasure.study.study_export import export_study
+    from calcimeasure.study.study_runner import run_study
 
     root = tmp_path_factory.mktemp("done")
     shutil.copytree(simulated_films, root / "films")

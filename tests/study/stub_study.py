@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from calcimeasure.study import runner
-from calcimeasure.study.dictionary import PAIRS
-from calcimeasure.study.runner import run_study
-from calcimeasure.study.store import write_mark, write_whole
-from calcimeasure.study.work import PairWork, ReadWork
+from calcimeasure.study import study_runner
+from calcimeasure.study.data_dictionary import PAIRS
+from calcimeasure.study.result_store import write_mark, write_whole
+from calcimeasure.study.study_runner import run_study
+from calcimeasure.study.study_work import PairWork, ReadWork
 
 SECONDS = 0.03
 PAIR_COLUMNS = [column.name for column in PAIRS]
@@ -93,7 +93,7 @@ def pair(work: PairWork) -> dict[str, Any]:
 
 def main() -> None:
     # Not above: each worker imports this file, and has no use for it.
-    from calcimeasure.study.export import export_study
+    from calcimeasure.study.study_export import export_study
 
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])
     if len(sys.argv) > 3:
@@ -102,11 +102,11 @@ def main() -> None:
         from distributed import LocalCluster
 
         # A cluster's workers find functions by the name of their module, which is not this program's.
-        runner.do_reading, runner.do_pair = stub.read, stub.pair
+        study_runner.do_reading, study_runner.do_pair = stub.read, stub.pair
         with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as local:
             export_study(folder, run_study(folder, scheduler=local.scheduler_address))
         return
-    runner.do_reading, runner.do_pair = read, pair
+    study_runner.do_reading, study_runner.do_pair = read, pair
     export_study(folder, run_study(folder, workers=workers))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calcimeasure.simulation.study import write_study
+from calcimeasure.simulation.simulated_study import write_study
 
 SUBJECTS = 24
 SPACING_MM = 0.3

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from calcimeasure.cli.study import study as command
+from calcimeasure.cli.study_command import study as command
 
 STUBS = Path(__file__).parent
 

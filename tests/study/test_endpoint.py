@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from calcimeasure.study.endpoint import NO_EFFECT, analyse
-from calcimeasure.study.settings import Analysis, StudySettings, Visit
-from calcimeasure.study.subjects import SubjectChange
+from calcimeasure.study.cohort_sentences import NO_EFFECT
+from calcimeasure.study.endpoint import analyse
+from calcimeasure.study.study_settings import Analysis, StudySettings, Visit
+from calcimeasure.study.subject_burden import SubjectChange
 
 STUDY = StudySettings(
     visits=(Visit(name="baseline", day=0, window_days=14), Visit(name="month 3", day=91, window_days=14)),

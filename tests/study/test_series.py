@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calcimeasure.study.manifest import FilmRow
 from calcimeasure.study.series import gaps, pairs_of, series_of
-from calcimeasure.study.settings import StudySettings, Visit
+from calcimeasure.study.study_settings import StudySettings, Visit
 
 STUDY = StudySettings(
     visits=(

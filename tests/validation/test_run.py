@@ -11,7 +11,7 @@ import pytest
 
 from calcimeasure.cli.main import run
 from calcimeasure.simulation import simulate_film
-from calcimeasure.validation import Settings, last_release, run_scenarios, scenarios, summary_text
+from calcimeasure.validation import ValidationSettings, last_release, run_scenarios, scenarios, summary_text
 from calcimeasure.validation.scenarios import CYCLE, FIRST_SEED
 
 SPACING_MM = 0.35
@@ -68,7 +68,7 @@ def test_deposits_put_into_real_films(plain_film, tmp_path):
 
 def test_clicks_find_what_is_clicked():
     wanted = scenarios(1, first_seed=600_031)
-    tables = run_scenarios(wanted, Settings(mode="assisted", spacing_mm=SPACING_MM), workers=1)
+    tables = run_scenarios(wanted, ValidationSettings(mode="assisted", spacing_mm=SPACING_MM), workers=1)
     assert tables["deposits"]["found"].mean() > 0.8
     assert tables["false_finds"].empty
 

@@ -1,0 +1,325 @@
+"""A film without identity, by the Basic Application Level Confidentiality Profile of DICOM PS3.15 Annex E.
+
+Which attribute is removed, emptied, replaced or kept is the table of the standard as the `dicom-anonymizer` library
+carries it, applied at every level of nesting. On top of it, as the standard's options allow:
+
+- dates are moved by a whole number of days that is one subject's own (Retain Longitudinal Temporal Information With
+  Modified Dates), so that every interval between visits stays true;
+- age at the exposure, sex and size of the body stay (Retain Patient Characteristics);
+- UIDs and the subject's pseudonym follow from a secret key, so that films de-identified on different days still fit
+  together, and nobody without the key finds the way back.
+
+Spacing, side, view and body part are no identity and stay as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from calcimeasure.errors import DecoderError, FilmError
+from calcimeasure.export.dicom.content_uids import content_uid
+from calcimeasure.export.dicom.pixel_blanking import blank_outside_limbs
+from calcimeasure.export.dicom.source_image import is_dicom_file
+from calcimeasure.io.dicom_header import discreet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pydicom.dataelem import DataElement
+    from pydicom.dataset import Dataset
+
+    Tag = tuple[int, ...]
+    Action = Callable[[Dataset, Tag], None]
+
+TABLE = "dicomfields_2026c"
+EARLIEST_TRANSLATION_DAYS, LATEST_TRANSLATION_DAYS = 365, 3650
+# Ages beyond this are so rare that they tell who it is.
+OLDEST_TOLD_YEARS = 89
+_KEPT = ("PatientAge", "PatientSex", "PatientSize", "PatientWeight")
+_METHOD_CODES = (
+    ("113100", "Basic Application Confidentiality Profile"),
+    ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
+    ("113108", "Retain Patient Characteristics Option"),
+)
+_CLEAN_PIXELS = ("113101", "Clean Pixel Data Option")
+# Kinds of object whose content the table does not clean: text of people in content trees, documents.
+_REFUSED = {
+    "1.2.840.10008.5.1.4.1.1.88.": "a structured report",
+    "1.2.840.10008.5.1.4.1.1.104.": "an encapsulated document",
+    "1.2.840.10008.5.1.4.1.1.66.": "a segmentation",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deidentified:
+    """One film without identity.
+
+    Attributes
+    ----------
+    dataset
+        The object, ready to write.
+    subject
+        The pseudonym.
+    name
+        A file name that tells nothing but pseudonym, shifted date, body part and side.
+    warnings
+        What the profile cannot promise for this film: text burned into the picture.
+    """
+
+    dataset: Dataset
+    subject: str
+    name: str
+    warnings: tuple[str, ...]
+
+
+@discreet()
+def deidentify(path: Path, key: bytes, *, subject: str | None = None, blank: bool = False) -> Deidentified:
+    """Return a DICOM film without identity.
+
+    Parameters
+    ----------
+    path
+        The film.
+    key
+        The study's secret; the same key gives the same pseudonyms, UIDs and shifts.
+    subject
+        The pseudonym to use; made from the key and the patient identifier where it is not given.
+    blank
+        Whether the picture is blanked outside the limbs, where text is burned in.
+
+    Raises
+    ------
+    FilmError
+        When the file is no DICOM image, or an object that the profile's table does not clean.
+    """
+    dataset = _open(path)
+    where = str(path)
+    _refuse_other_objects(dataset, where)
+    patient = f"{dataset.get('IssuerOfPatientID', '')}\n{dataset.get('PatientID', '')}".encode()
+    pseudonym = subject or f"S{_keyed(key, b'subject', patient).hex()[:8].upper()}"
+    translation = timedelta(days=-_translation_days(key, patient))
+    _tell_age(dataset)
+    _apply(dataset, _rules(key, translation), translation)
+    dataset.PatientID = dataset.PatientName = pseudonym
+    noted = _burned_in(dataset)
+    if blank:
+        try:
+            text = blank_outside_limbs(dataset)
+        except (RuntimeError, NotImplementedError, AttributeError, ValueError) as error:
+            raise DecoderError(f"its pixels cannot be decoded to be blanked: {error}", where=where) from error
+        noted = (f"Text over the limb was blanked in {text} places; look at the picture.",) if text else ()
+    _declare(dataset, blanked=blank)
+    return Deidentified(dataset=dataset, subject=pseudonym, name=_name(dataset, pseudonym), warnings=noted)
+
+
+def _open(path: Path) -> Dataset:
+    from pydicom import dcmread
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    if not is_dicom_file(path):
+        raise FilmError("it is no DICOM file", where=str(path))
+    try:
+        dataset = dcmread(path, force=True)
+        dataset.decode()
+    except OSError as error:
+        raise FilmError(f"it cannot be read: {error.strerror or error}", where=str(path)) from error
+    except (EOFError, ValueError, KeyError) as error:
+        raise FilmError("its header is damaged", where=str(path)) from error
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        dataset.file_meta = FileMetaDataset()
+        implicit = dataset.original_encoding[0]
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    return dataset
+
+
+def _refuse_other_objects(dataset: Dataset, where: str) -> None:
+    kind = str(dataset.get("SOPClassUID", ""))
+    for root, name in _REFUSED.items():
+        if kind.startswith(root):
+            raise FilmError(
+                f"it is {name}, whose content may name people in ways that no table knows",
+                where=where,
+                remedy="De-identify the films and make the results anew from them.",
+            )
+    if "PixelData" not in dataset:
+        raise FilmError("it holds no picture", where=where)
+
+
+def _keyed(key: bytes, *parts: bytes) -> bytes:
+    return hmac.digest(key, b"\0".join(parts), hashlib.sha256)
+
+
+def _translation_days(key: bytes, patient: bytes) -> int:
+    span = LATEST_TRANSLATION_DAYS - EARLIEST_TRANSLATION_DAYS
+    return EARLIEST_TRANSLATION_DAYS + int.from_bytes(_keyed(key, b"days", patient)[:8], "big") % span
+
+
+def _tell_age(dataset: Dataset) -> None:
+    """State the age at the exposure before the dates that give it go."""
+    age = str(dataset.get("PatientAge") or "")
+    born, exposed = _day(dataset.get("PatientBirthDate")), _day(dataset.get("StudyDate"))
+    if born is not None and exposed is not None and born <= exposed:
+        years = exposed.year - born.year - ((exposed.month, exposed.day) < (born.month, born.day))
+        age = f"{years:03d}Y" if years >= 2 else age or f"{(exposed - born).days // 30:03d}M"
+    if age.endswith("Y") and age[:-1].isdigit() and int(age[:-1]) > OLDEST_TOLD_YEARS:
+        age = f"{OLDEST_TOLD_YEARS + 1:03d}Y"
+    if age:
+        dataset.PatientAge = age
+
+
+def _day(value: object) -> date | None:
+    try:
+        return datetime.strptime(str(value or ""), "%Y%m%d").date()
+    except ValueError:
+        return None
+
+
+@cache
+def _table() -> dict[Tag, Action]:
+    from dicomanonymizer.simpledicomanonymizer import initialize_actions
+
+    return dict(initialize_actions(TABLE))
+
+
+def _rules(key: bytes, translation: timedelta) -> dict[Tag, Action]:
+    """Return the standard's table with our actions where its options leave a choice or the library uses chance."""
+    from dicomanonymizer.dicomfields_selector import dicom_anonymization_database_selector
+    from pydicom.tag import Tag as TagOf
+
+    actions = {
+        "DA": _shifting(translation),
+        "DT": _shifting(translation),
+        "TM": _keep,
+        "UI": _replacing(key),
+    }
+    rules = {tag: actions.get(_kind(tag), action) for tag, action in _table().items()}
+    # Sequences of references are kept where the standard lets them, for the UIDs inside them are replaced.
+    for tag in dicom_anonymization_database_selector(TABLE)["X_Z_U_STAR_TAGS"]:
+        if _kind(tag) == "SQ":
+            rules[tag] = _keep
+    for keyword, action in {**dict.fromkeys(_KEPT, _keep), "PatientBirthDate": _empty}.items():
+        tag = TagOf(keyword)
+        rules[tag.group, tag.element] = action
+    return rules
+
+
+def _kind(tag: Tag) -> str:
+    """Return the value representation of an attribute of the table; empty for a repeating group or none."""
+    from pydicom.datadict import dictionary_VR
+
+    try:
+        return dictionary_VR((tag[0] << 16) + tag[1]) if len(tag) == 2 else ""
+    except KeyError:
+        return ""
+
+
+def _shifting(translation: timedelta) -> Action:
+    def translation_dates(dataset: Dataset, tag: Tag) -> None:
+        if (element := _element(dataset, tag)) is not None:
+            _translation_element(element, translation)
+
+    return translation_dates
+
+
+def _replacing(key: bytes) -> Action:
+    def replace_uids(dataset: Dataset, tag: Tag) -> None:
+        if (element := _element(dataset, tag)) is not None:
+            _replace_uids(element, key)
+
+    return replace_uids
+
+
+def _keep(dataset: Dataset, tag: Tag) -> None:
+    """Leave the attribute: an option of the standard says so."""
+
+
+def _empty(dataset: Dataset, tag: Tag) -> None:
+    if (element := _element(dataset, tag)) is not None:
+        element.value = ""
+
+
+def _element(dataset: Dataset, tag: Tag) -> DataElement | None:
+    number = (tag[0] << 16) + tag[1]
+    return dataset.get(number)
+
+
+def _apply(dataset: Dataset, rules: dict[Tag, Action], translation: timedelta) -> None:
+    """Clean a dataset and everything nested in what the table leaves."""
+    from dicomanonymizer.simpledicomanonymizer import anonymize_dataset
+
+    anonymize_dataset(dataset, delete_private_tags=True, base_rules_gen=lambda: rules)
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                _apply(item, rules, translation)
+        elif (element.tag.group, element.tag.element) not in rules:
+            # Newer attributes than the table, and those it forgot: a date is a date, a name a name.
+            if element.VR in ("DA", "DT"):
+                _translation_element(element, translation)
+            elif element.VR == "PN" and element.keyword != "PatientName":
+                element.value = ""
+
+
+def _translation_element(element: DataElement, translation: timedelta) -> None:
+    values = [element.value] if isinstance(element.value, str) or not element.value else list(element.value)
+    moved = [_shifted(str(value), translation) for value in values if value]
+    element.value = moved[0] if len(moved) == 1 else moved or ""
+
+
+def _shifted(value: str, translation: timedelta) -> str:
+    """Return a DA or DT value moved by whole days; empty where it is no date."""
+    day = _day(value[:8])
+    return "" if day is None else (day + translation).strftime("%Y%m%d") + value[8:]
+
+
+def _replace_uids(element: DataElement, key: bytes) -> None:
+    if not element.value:
+        return
+    values = [element.value] if isinstance(element.value, str) else list(element.value)
+    replaced = [content_uid("deidentified", _keyed(key, b"uid", str(value).encode())) for value in values]
+    element.value = replaced[0] if len(replaced) == 1 else replaced
+
+
+def _burned_in(dataset: Dataset) -> tuple[str, ...]:
+    declared = str(dataset.get("BurnedInAnnotation", ""))
+    if declared == "NO":
+        return ()
+    says = "says that identifying text is burned in" if declared == "YES" else "does not say whether text is burned in"
+    return (f"The film {says}; look at the picture, or blank it outside the limbs.",)
+
+
+def _declare(dataset: Dataset, *, blanked: bool) -> None:
+    from pydicom.dataset import Dataset as Item
+
+    codes = [*_METHOD_CODES, *([_CLEAN_PIXELS] if blanked else [])]
+    items = []
+    for value, meaning in codes:
+        item = Item()
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning[:64]
+        items.append(item)
+    dataset.PatientIdentityRemoved = "YES"
+    dataset.LongitudinalTemporalInformationModified = "MODIFIED"
+    dataset.DeidentificationMethod = "calcimeasure: PS3.15 Basic Profile, modified dates"
+    dataset.DeidentificationMethodCodeSequence = items
+    if blanked:
+        dataset.BurnedInAnnotation = "NO"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    for keyword in ("SourceApplicationEntityTitle", "SendingApplicationEntityTitle", "PrivateInformation"):
+        if keyword in dataset.file_meta:
+            delattr(dataset.file_meta, keyword)
+    dataset.preamble = b"\0" * 128
+
+
+def _name(dataset: Dataset, subject: str) -> str:
+    side = str(dataset.get("ImageLaterality") or dataset.get("Laterality") or "")
+    words = (subject, str(dataset.get("StudyDate") or "undated"), str(dataset.get("BodyPartExamined") or ""), side)
+    stem = "_".join("".join(sign for sign in word if sign.isalnum() or sign == "-") for word in words if word)
+    return f"{stem}_{hashlib.sha256(str(dataset.SOPInstanceUID).encode()).hexdigest()[:8]}.dcm"

@@ -1,0 +1,231 @@
+"""The records `comparison.json` and `measurement.json`: plain dictionaries of JSON values, and their text.
+
+Numbers keep the full precision of the float they were computed in (the shortest text that reads back to the same
+value), so that equal inputs give equal bytes and nothing is lost between a record and the value it was made from.
+A number that is absent or not finite is null. Names are never changed between releases; keys may be added. The JSON
+Schemas of both records are in `schemas/` (`load_schema`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import fields
+from enum import Enum
+from functools import cache
+from importlib import metadata, resources
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from calcimeasure.change.change_records import Comparison, Link
+from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
+from calcimeasure.registration.registration_records import Registration
+
+COMPARISON_SCHEMA = "calcimeasure.comparison/1"
+MEASUREMENT_SCHEMA = "calcimeasure.measurement/1"
+
+Record = dict[str, Any]
+
+_SCHEMA_FILES = {COMPARISON_SCHEMA: "comparison-1.json", MEASUREMENT_SCHEMA: "measurement-1.json"}
+_LIBRARIES = {
+    "numpy": ("numpy",),
+    "opencv": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
+    "pydicom": ("pydicom",),
+    "scipy": ("scipy",),
+}
+
+
+def comparison_record(
+    comparison: Comparison, *, include_paths: bool = False, settings: Mapping[str, object] | None = None
+) -> Record:
+    """Return the record of a compared pair, as `comparison.json` holds it.
+
+    Parameters
+    ----------
+    comparison
+        The pair.
+    include_paths
+        Whether the films' paths are written: paths carry names.
+    settings
+        The options that the comparison was made with, already resolved; paths among them are left out unless asked
+        for.
+
+    Returns
+    -------
+    dict
+        JSON values only, in the order in which the file shows them.
+    """
+    c = comparison
+    return {
+        **_head(COMPARISON_SCHEMA),
+        "baseline": film_record(c.baseline, include_paths=include_paths),
+        "followup": film_record(c.followup, include_paths=include_paths),
+        "registration": _registration_record(c.registration),
+        "links": [_link_record(link, number) for number, link in enumerate(c.links, start=1)],
+        "baseline_common_area_mm2": json_value(c.baseline_common_area_mm2),
+        "followup_common_area_mm2": json_value(c.followup_common_area_mm2),
+        "baseline_common_area_px": json_value(c.baseline_common_area_px),
+        "followup_common_area_px": json_value(c.followup_common_area_px),
+        "total_area_change_percent": json_value(c.total_area_change_percent),
+        "ci95_percent": json_value(c.ci95_percent),
+        "ci90_percent": json_value(c.ci90_percent),
+        "log_ratio": json_value(c.log_ratio),
+        "log_ratio_se": json_value(c.log_ratio_se),
+        "total_area_change_mm2": json_value(c.total_area_change_mm2),
+        "smallest_detectable_change_percent": json_value(c.smallest_detectable_change_percent),
+        "change_detected_with_80_percent_power_percent": json_value(c.change_detected_with_80_percent_power_percent),
+        "detectable": c.detectable,
+        "margin_ratio": json_value(c.margin_ratio),
+        "beyond_margin": c.beyond_margin,
+        "changed_links": list(c.changed_links),
+        "area_change_band": c.area_change_band,
+        "verdict": str(c.verdict),
+        "reasons": list(c.reasons),
+        "warnings": list(c.warnings),
+        "self_check": json_value(c.self_check),
+        **_tail(settings, include_paths=include_paths),
+    }
+
+
+def measurement_record(
+    measurement: FilmMeasurement, *, include_paths: bool = False, settings: Mapping[str, object] | None = None
+) -> Record:
+    """Return the record of one measured film, as `measurement.json` holds it.
+
+    Parameters
+    ----------
+    measurement
+        The film with its deposits.
+    include_paths, settings
+        As for `comparison_record`.
+
+    Returns
+    -------
+    dict
+        The film object of a comparison, with the schema's name before it.
+    """
+    return {
+        **_head(MEASUREMENT_SCHEMA),
+        **film_record(measurement, include_paths=include_paths),
+        **_tail(settings, include_paths=include_paths),
+    }
+
+
+def film_record(measurement: FilmMeasurement, *, include_paths: bool = False) -> Record:
+    """Return the film object: what the film is, its burden, its deposits."""
+    film, labels = measurement.film, measurement.labels
+    return {
+        "film_id": film.film_id,
+        "path": str(film.path) if include_paths and film.path is not None else None,
+        "sha256": film.sha256,
+        "frame": film.frame,
+        "shape": list(film.shape),
+        "pixel_spacing_mm": json_value(film.spacing.mm),
+        "pixel_aspect": json_value(film.spacing.pixel_aspect),
+        "spacing_basis": str(film.spacing.basis),
+        "spacing_note": film.spacing.note,
+        "body_part": film.identity.body_part,
+        "side": film.identity.side,
+        "view": film.identity.view,
+        "modality": film.identity.modality,
+        "total_area_mm2": json_value(measurement.total_area_mm2),
+        "total_area_se_mm2": json_value(measurement.total_area_se_mm2),
+        "total_area_px": json_value(measurement.total_area_px),
+        "total_area_se_px": json_value(measurement.total_area_se_px),
+        "method": labels.method,
+        "deposits": [deposit_record(deposit) for deposit in measurement.deposits],
+        "warnings": list(measurement.warnings),
+    }
+
+
+def deposit_record(deposit: DepositMeasurement) -> Record:
+    """Return one deposit; the keys are the columns of `deposits.csv`."""
+    return {field.name: json_value(getattr(deposit, field.name)) for field in fields(deposit)}
+
+
+def record_text(record: Mapping[str, object]) -> str:
+    """Return a record as the text of its file: UTF-8, two spaces of indent, a newline at the end."""
+    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def load_schema(name: str) -> Record:
+    """Return the JSON Schema of a record, by the name in its ``schema`` key.
+
+    Raises
+    ------
+    KeyError
+        When no record has that name.
+    """
+    text = resources.files("calcimeasure.export").joinpath("schemas", _SCHEMA_FILES[name]).read_text("utf-8")
+    schema: Record = json.loads(text)
+    return schema
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of what the numbers were computed with."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    versions = {"python": platform.python_version()}
+    for name, distributions in _LIBRARIES.items():
+        for distribution in distributions:
+            try:
+                versions[name] = metadata.version(distribution)
+                break
+            except metadata.PackageNotFoundError:
+                continue
+    return tuple(versions.items())
+
+
+def plain_settings(settings: Mapping[str, object] | None, *, include_paths: bool = False) -> Record:
+    """Return settings as JSON values, sorted by name, without paths unless they are asked for."""
+    kept = {} if settings is None else dict(settings)
+    if not include_paths:
+        kept = {name: value for name, value in kept.items() if not isinstance(value, PurePath)}
+    return {name: json_value(kept[name]) for name in sorted(kept)}
+
+
+def json_value(value: object) -> Any:  # noqa: PLR0911 - one line a kind of value
+    """Return a value as JSON holds it: plain numbers, null for what is not finite, lists, texts."""
+    if value is None or isinstance(value, bool | np.bool_):
+        return None if value is None else bool(value)
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, str | PurePath):
+        return str(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    if isinstance(value, Mapping):
+        return {str(key): json_value(item) for key, item in value.items()}
+    if isinstance(value, tuple | list | np.ndarray):
+        return [json_value(item) for item in value]
+    raise TypeError(f"{type(value).__name__} has no place in a record")
+
+
+def _registration_record(registration: Registration) -> Record:
+    return {field.name: json_value(getattr(registration, field.name)) for field in fields(registration)}
+
+
+def _link_record(link: Link, number: int) -> Record:
+    values = {field.name: json_value(getattr(link, field.name)) for field in fields(link)}
+    head = ("baseline_labels", "followup_labels", "status", "area_change_percent", "ci95_percent", "detectable")
+    return {"link": number, **{name: values.pop(name) for name in head}, **values}
+
+
+def _head(schema: str) -> Record:
+    from calcimeasure import __version__
+
+    return {"schema": schema, "calcimeasure_version": __version__}
+
+
+def _tail(settings: Mapping[str, object] | None, *, include_paths: bool) -> Record:
+    return {"settings": plain_settings(settings, include_paths=include_paths), "versions": library_versions()}

@@ -1,0 +1,202 @@
+"""Read a DICOM radiograph."""
+
+from __future__ import annotations
+
+import re
+import warnings
+import zlib
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from calcimeasure.errors import FilmError
+from calcimeasure.io.dicom_header import Header, discreet
+from calcimeasure.io.dicom_object import why_no_film
+from calcimeasure.io.film_identity import identity_of
+from calcimeasure.io.film_options import FilmOptions
+from calcimeasure.io.film_parts import FilmParts, value_range
+from calcimeasure.io.grey_scale import (
+    bone_is_low,
+    display_window,
+    modality_values,
+    padding_mask,
+    processing_intent_of,
+    relationship_of,
+)
+from calcimeasure.io.pixel_decoding import stored_range, stored_values
+from calcimeasure.io.pixel_spacing import SpacingTags, choose_spacing, spacing_doubts
+from calcimeasure.radiograph import Identity, Spacing
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_RADIOGRAPHY = {"CR", "DX", "MG", "RF", "XA", "RG", "SC", "OT", "XC", "PX", "IO", "DF", "DS"}
+_NOT_A_LIMB = {
+    "CHEST", "ABDOMEN", "PELVIS", "SKULL", "HEAD", "BREAST", "NECK", "SPINE", "CSPINE", "TSPINE", "LSPINE", "SSPINE",
+    "HEART", "THORAX", "RIB", "JAW", "TEETH", "SINUS", "BRAIN", "LUNG", "CTSPINE", "TLSPINE", "LSSPINE",
+}  # fmt: skip
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+# Where the file meta header starts: its first element is its length.
+_META_START = 132
+_INFLATED_BYTES = 64 * 1024**2
+_INFLATED_RATIO = 50
+# Conventionally shown with bone dark, and declared MONOCHROME2 all the same.
+_FLUOROSCOPY = {"XA", "RF", "DF", "DS"}
+
+
+def read_dicom(data: bytes, options: FilmOptions, where: str) -> FilmParts:
+    """Read one frame of a DICOM file.
+
+    Parameters
+    ----------
+    data
+        The file's bytes, with or without the file meta header.
+    options
+        What the person says about the film.
+    where
+        The file, for messages.
+
+    Raises
+    ------
+    FilmError, DecoderError
+        See `read_film`.
+    """
+    with discreet() as caught:
+        parts = _read(data, options, where)
+    parts.warnings.extend(_in_plain_words(caught))
+    return parts
+
+
+def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
+    dataset = _parse(data, where)
+    header, frame = _choose_frame(dataset, options, where)
+    stored = stored_values(header, where)
+    notes: list[str] = []
+    if stored.dtype.kind == "f":
+        pixels, padding, (low, high) = stored, None, value_range(stored)
+    else:
+        limits = stored_range(header)
+        padding = padding_mask(stored, header, limits)
+        pixels, low, high = modality_values(stored, header, limits, notes)
+    identity = identity_of(header, notes)
+    other_part = _another_part(identity)
+    notes.extend(other_part)
+    if identity.modality in _FLUOROSCOPY:
+        notes.append(
+            f"Modality {identity.modality}: fluoroscopy often shows bone dark. Look at the overlay: if bone is dark "
+            "there, run again with --invert (in a pair --baseline-invert or --followup-invert)."
+        )
+    parts = FilmParts(
+        pixels=pixels,
+        lowest=low,
+        highest=high,
+        spacing=_spacing(header, options, (pixels.shape[0], pixels.shape[1]), notes),
+        identity=identity,
+        window=display_window(header, (low, high), notes),
+        bone_is_low=bone_is_low(header, notes),
+        relationship=relationship_of(header),
+        processing_intent=processing_intent_of(header),
+        padding=padding,
+        shows_a_limb=not other_part,
+        frame=frame,
+        warnings=notes,
+    )
+    if header.unreadable:
+        notes.append(f"Header values that cannot be read count as absent: {', '.join(header.unreadable)}.")
+    return parts
+
+
+def _parse(data: bytes, where: str) -> Dataset:
+    import pydicom
+
+    _check_inflated_size(data, where)
+    try:
+        dataset = pydicom.dcmread(BytesIO(data), force=True)
+        if "Rows" not in dataset and _header_alone(data):
+            # pydicom drops everything when a sequence of fragments has no end.
+            raise FilmError("the pixel data is cut off", where=where, remedy="Copy or export the film again.")
+    except FilmError:
+        raise
+    except Exception as error:
+        # pydicom lets many kinds of exception out on damaged files, with header text in some of them.
+        problem = f"the DICOM header is damaged ({type(error).__name__})"
+        raise FilmError(problem, where=where, remedy="Copy or export the film again.") from None
+    if "Rows" not in dataset and "SOPClassUID" not in dataset:
+        raise FilmError("this is not a DICOM film", where=where, remedy="Give the DICOM file of one radiograph.")
+    if (reason := why_no_film(Header(dataset))) is not None:
+        remedy = "Give the film itself; a segmentation of it goes with --labels."
+        raise FilmError(f"this is {reason}", where=where, remedy=remedy)
+    return dataset
+
+
+def _check_inflated_size(data: bytes, where: str) -> None:
+    """Refuse a deflated file that would grow beyond what any film needs: pydicom inflates it whole."""
+    if _DEFLATED not in data[: _META_START + 1000]:
+        return
+    start = _META_START + 12 + int.from_bytes(data[_META_START + 8 : _META_START + 12], "little")
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflater.decompress(data[start:], max(_INFLATED_BYTES, _INFLATED_RATIO * len(data)))
+    except zlib.error:
+        raise FilmError("the deflated data is damaged", where=where, remedy="Copy or export the film again.") from None
+    if inflater.unconsumed_tail:
+        raise FilmError("the deflated data is larger than any film", where=where, remedy="Export the film again.")
+
+
+def _header_alone(data: bytes) -> bool:
+    """Say whether the file has the header of a picture, when its pixels are left unread."""
+    import pydicom
+
+    return "Rows" in pydicom.dcmread(BytesIO(data), force=True, stop_before_pixels=True)
+
+
+def _choose_frame(dataset: Dataset, options: FilmOptions, where: str) -> tuple[Header, int | None]:
+    count = max(Header(dataset).integer("NumberOfFrames") or 1, 1)
+    if options.frame is None and count > 1:
+        raise FilmError(
+            f"the file holds {count} frames",
+            where=where,
+            remedy=f"Name one with --frame, from 1 to {count}.",
+        )
+    if options.frame is not None and options.frame > count:
+        raise FilmError(
+            f"frame {options.frame} was asked for and the file holds {count}",
+            where=where,
+            remedy=f"Name one from 1 to {count}.",
+        )
+    index = (options.frame or 1) - 1
+    return Header(dataset, index), index if count > 1 else None
+
+
+def _spacing(header: Header, options: FilmOptions, shape: tuple[int, int], notes: list[str]) -> Spacing:
+    tags = SpacingTags(
+        pixel=header.numbers("PixelSpacing"),
+        imager=header.numbers("ImagerPixelSpacing"),
+        nominal_scanned=header.numbers("NominalScannedPixelSpacing"),
+        calibration_type=header.words("PixelSpacingCalibrationType"),
+        aspect_ratio=header.numbers("PixelAspectRatio"),
+        magnification=header.number("EstimatedRadiographicMagnificationFactor"),
+    )
+    asked = options.magnification_corrected
+    spacing = choose_spacing(tags, user_mm=options.spacing_mm, magnification_corrected=asked)
+    notes.extend(spacing_doubts(spacing, tags, shape, magnification_corrected=asked))
+    return spacing
+
+
+def _another_part(identity: Identity) -> list[str]:
+    if identity.modality is not None and identity.modality not in _RADIOGRAPHY:
+        named = identity.modality if re.fullmatch(r"[A-Z0-9_ ]{1,16}", identity.modality) else "of an unknown kind"
+        return [f"This is not a limb radiograph: the header says Modality {named}."]
+    if identity.body_part in _NOT_A_LIMB:
+        return [f"This is not a limb radiograph: the header says BodyPartExamined {identity.body_part}."]
+    return []
+
+
+def _in_plain_words(caught: list[warnings.WarningMessage]) -> list[str]:
+    """Say what pydicom warned of without its text, which may quote the header."""
+    # Others come from importing decoders, and do not concern the film.
+    about_the_file = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+    if not about_the_file:
+        return []
+    kinds = sorted({match[1] for text in about_the_file if (match := re.search(r"\bVR ['\"]?([A-Z]{2})\b", text))})
+    which = f" (values of type {', '.join(kinds)})" if kinds else ""
+    return [f"The header breaks rules of DICOM{which}; it was read as well as it can be."]

@@ -1,0 +1,77 @@
+"""A film from pixels that are already in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from calcimeasure.errors import FilmError
+from calcimeasure.io.canonical_film import make_film
+from calcimeasure.io.film_options import film_options
+from calcimeasure.io.film_parts import FilmParts, check_size, grey_from_colour, value_range
+from calcimeasure.io.pixel_spacing import SpacingTags, choose_spacing
+from calcimeasure.radiograph import Radiograph
+
+
+def film_from_array(
+    array: ArrayLike,
+    *,
+    spacing_mm: float | Sequence[float] | None = None,
+    invert: bool | None = None,
+    side: str | None = None,
+    view: str | None = None,
+    body_part: str | None = None,
+    study_date: str | None = None,
+) -> Radiograph:
+    """Make a film of an array.
+
+    Parameters
+    ----------
+    array
+        Shape (rows, columns), or (rows, columns, 3) with equal channels; whole or floating-point numbers, bone
+        larger than air: where the picture says otherwise, that is warned of and not changed. The film holds a copy.
+    spacing_mm
+        Distance between pixels: one number, or (row, column).
+    invert
+        True: bone is smaller than air. False: it is larger, and the picture is not asked.
+    side, view, body_part
+        What the film shows, for pairing it with another.
+    study_date
+        Date of the exposure, as ``2026-01-31``.
+
+    Returns
+    -------
+    Radiograph
+        Identified by a hash of its pixels.
+
+    Raises
+    ------
+    FilmError
+        If the array is no picture, or is one in colour.
+    SpacingError
+        If the spacing is no length.
+    """
+    options = film_options(
+        spacing_mm=spacing_mm, invert=invert, side=side, view=view, body_part=body_part, study_date=study_date
+    )
+    pixels = _picture(np.asarray(array))
+    lowest, highest = value_range(pixels)
+    spacing = choose_spacing(SpacingTags(), user_mm=options.spacing_mm)
+    parts = FilmParts(pixels=pixels, lowest=lowest, highest=highest, spacing=spacing, direction_is_given=True)
+    return make_film(parts, options)
+
+
+def _picture(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind not in "iuf":
+        raise FilmError(f"an array of {array.dtype} is not a picture", where="array", remedy="Give numbers.")
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim == 3 and array.shape[2] in (3, 4):
+        array = grey_from_colour(array[:, :, :3], "array")
+    if array.ndim != 2:
+        raise FilmError(f"an array of shape {array.shape} is not one film", where="array", remedy="Give one 2-D array.")
+    check_size(array.shape[0], array.shape[1], "array")
+    return array

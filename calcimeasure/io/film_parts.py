@@ -1,0 +1,127 @@
+"""What a reader finds in a file, before it becomes a film."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.errors import FilmError
+from calcimeasure.io.resolution_tag import Resolution
+from calcimeasure.radiograph import GreyRelationship, Identity, Spacing
+
+MAX_PIXELS = 150_000_000
+_RGB_TOLERANCE = 0.02
+_GREY_FRACTION = 0.995
+
+
+@dataclass(kw_only=True)
+class FilmParts:
+    """One picture and what its file says of it.
+
+    Attributes
+    ----------
+    pixels
+        Values after the modality transform, shape (rows, columns), any real type, in the file's own direction.
+    lowest, highest
+        Range that the coding allows, in the values of `pixels`.
+    window
+        (low, high) display window in the values of `pixels`.
+    bone_is_low
+        Whether the file declares that small values are shown white.
+    padding
+        True where no picture was recorded.
+    direction_is_given
+        Whether a person answers for `bone_is_low`: the picture is then asked, but does not decide.
+    shows_a_limb
+        False where the file says that it shows something else: the picture is not asked which way grey runs.
+    frame
+        Counted from 0; None for a single frame.
+    warnings
+        Sentences for the person, without anything personal in them.
+    """
+
+    pixels: NDArray[Any]
+    lowest: float
+    highest: float
+    spacing: Spacing = field(default_factory=Spacing)
+    identity: Identity = field(default_factory=Identity)
+    window: tuple[float, float] | None = None
+    bone_is_low: bool = False
+    relationship: GreyRelationship = GreyRelationship.UNKNOWN
+    processing_intent: str | None = None
+    padding: NDArray[np.bool_] | None = None
+    direction_is_given: bool = False
+    shows_a_limb: bool = True
+    frame: int | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """What a plain picture's decoder gives.
+
+    Attributes
+    ----------
+    pixels
+        Shape (rows, columns) or (rows, columns, 3), as deep as the file has them.
+    white_is_low
+        Whether small values are shown white.
+    frame
+        Page, counted from 0; None where there is only one.
+    resolution
+        What its tags say of its resolution.
+    hidden
+        True where the picture is wholly transparent.
+    """
+
+    pixels: NDArray[Any]
+    white_is_low: bool = False
+    frame: int | None = None
+    resolution: Resolution | None = None
+    hidden: NDArray[np.bool_] | None = None
+
+
+def check_size(rows: int, columns: int, where: str) -> None:
+    """Refuse a picture that cannot be a film, before anything is allocated for it."""
+    if rows < 2 or columns < 2:
+        raise FilmError(f"the file claims {rows} x {columns} pixels", where=where, remedy="It holds no picture.")
+    if rows * columns > MAX_PIXELS:
+        raise FilmError(
+            f"the file claims {rows} x {columns} pixels, more than any film has",
+            where=where,
+            remedy=f"Films of up to {MAX_PIXELS // 1_000_000} million pixels are read; export it smaller.",
+        )
+
+
+def value_range(pixels: NDArray[Any]) -> tuple[float, float]:
+    """Return the range that the type allows; for floating point, the finite range that is there."""
+    if pixels.dtype.kind in "iu":
+        limits = np.iinfo(pixels.dtype)
+        return float(limits.min), float(limits.max)
+    finite = pixels[np.isfinite(pixels)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+
+
+def grey_from_colour(pixels: NDArray[Any], where: str) -> NDArray[Any]:
+    """Return one channel of a picture whose channels agree; refuse a colour photograph.
+
+    Parameters
+    ----------
+    pixels
+        Shape (rows, columns, 3). Channels may differ by what lossy coding does to grey.
+    where
+        The file, for the message.
+    """
+    spread = pixels.max(axis=2).astype(np.float32) - pixels.min(axis=2)
+    # Against the values that are there: 12 bits in a 16-bit file are small beside what the type allows.
+    scale = float(np.nanmax(pixels)) if pixels.dtype.kind == "f" else float(pixels.max())
+    if float(np.mean(~(spread > _RGB_TOLERANCE * scale))) < _GREY_FRACTION:
+        raise FilmError(
+            "this is a colour picture, not a radiograph",
+            where=where,
+            remedy="Export the radiograph itself in grey; a photograph of a film or a screen cannot be measured.",
+        )
+    return np.ascontiguousarray(pixels[:, :, 1])

@@ -1,0 +1,134 @@
+"""Cutting deposits out of a film, on square pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.boxes import bounding_boxes, pad_box
+from calcimeasure.measurement.edge_model import Crop, half_width_px, margin_px
+from calcimeasure.radiograph import Radiograph
+
+SQUARE_WITHIN = 0.01
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DepositCrop:
+    """One deposit cut out.
+
+    Attributes
+    ----------
+    label
+        Its number.
+    mask
+        Its pixels on the film's own grid, with a margin of film around them.
+    first_row, first_col
+        Where on the film the mask's first pixel lies.
+    crop
+        The film around it, on square pixels.
+    """
+
+    label: int
+    mask: NDArray[np.bool_]
+    first_row: int
+    first_col: int
+    crop: Crop
+
+
+def deposit_crops(
+    film: Radiograph,
+    image: NDArray[np.uint16],
+    wanted: frozenset[int],
+    boxes: Mapping[int, tuple[slice, slice]] | None = None,
+) -> Iterator[DepositCrop]:
+    """Yield the crops of deposits in order of their numbers.
+
+    Pixels that are not square are resampled to square ones of the same area, so that areas in pixels stay what they
+    were.
+
+    Parameters
+    ----------
+    film
+        The film.
+    image
+        Its label image.
+    wanted
+        Which deposits.
+    boxes
+        The smallest window that holds each of them, where that is known: finding it looks at the whole film.
+    """
+    for number, box in _boxes_of(image, wanted) if boxes is None else sorted(boxes.items(), key=_number):
+        if number not in wanted:
+            continue
+        own = image[box] == number
+        aspect = film.spacing.pixel_aspect
+        margin = margin_px(half_width_px(_square_mask(own, aspect)))
+        window = pad_box(box, (ceil(margin / sqrt(aspect)), ceil(margin * sqrt(aspect))), film.shape)
+        here = image[window]
+        valid = np.ones(here.shape, bool) if film.padding is None else ~film.padding[window]
+        mask = here == number
+        first_row, first_col = (side.start for side in window)
+        crop = Crop(
+            pixels=film.pixels[window],
+            mask=mask,
+            others=(here != 0) & ~mask,
+            valid=valid,
+            corner=(first_row, first_col),
+        )
+        yield DepositCrop(label=number, mask=mask, first_row=first_row, first_col=first_col, crop=_square(crop, aspect))
+
+
+def _boxes_of(image: NDArray[np.uint16], wanted: frozenset[int]) -> list[tuple[int, Any]]:
+    return [(number, box) for number, box in bounding_boxes(image).items() if number in wanted]
+
+
+def _number(entry: tuple[int, Any]) -> int:
+    return entry[0]
+
+
+def _square(crop: Crop, aspect: float) -> Crop:
+    if abs(aspect - 1.0) <= SQUARE_WITHIN:
+        return Crop(
+            pixels=np.ascontiguousarray(crop.pixels),
+            mask=np.ascontiguousarray(crop.mask),
+            others=np.ascontiguousarray(crop.others),
+            valid=np.ascontiguousarray(crop.valid),
+            corner=crop.corner,
+        )
+    mask = _square_mask(crop.mask, aspect)
+    if not mask.any():  # thinner than a resampled pixel
+        mask = _resampled(crop.mask.astype(np.float32), aspect) >= 0.2
+    return Crop(
+        pixels=_resampled(crop.pixels, aspect),
+        mask=mask,
+        others=_square_mask(crop.others, aspect),
+        valid=_square_mask(crop.valid, aspect),
+        corner=(round(crop.corner[0] * np.sqrt(aspect)), round(crop.corner[1] / np.sqrt(aspect))),
+    )
+
+
+def _square_mask(mask: NDArray[np.bool_], aspect: float) -> NDArray[np.bool_]:
+    if abs(aspect - 1.0) <= SQUARE_WITHIN:
+        return mask
+    return _resampled(mask.astype(np.float32), aspect) >= 0.5
+
+
+def _resampled(image: NDArray[np.float32], aspect: float) -> NDArray[np.float32]:
+    """Return the image on square pixels of the same area: rows `aspect` times as far apart as columns."""
+    stretch_rows, stretch_cols = np.sqrt(aspect), 1 / np.sqrt(aspect)
+    shape = (
+        max(1, round(image.shape[0] * stretch_rows)),
+        max(1, round(image.shape[1] * stretch_cols)),
+    )
+    rows = ((np.arange(shape[0]) + 0.5) / stretch_rows - 0.5).astype(np.float32)
+    cols = ((np.arange(shape[1]) + 0.5) / stretch_cols - 0.5).astype(np.float32)
+    map_col, map_row = np.meshgrid(cols, rows)
+    return np.asarray(
+        cv2.remap(np.ascontiguousarray(image), map_col, map_row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    )

@@ -1,0 +1,144 @@
+"""Where what is pointed at ends, by a click or by a rough mask. Made by `training/outline_network.py`.
+
+That there is a deposit is said by whoever points, which is what the automatic network has to find out first: this one
+only has to say how far it reaches, beside bone and over it too. It answers for every cell with the share that the
+deposit covers, so that the sum over the cells is its area.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calcimeasure.anatomy import Anatomy
+from calcimeasure.models.inference import model_installed, open_session
+from calcimeasure.models.network_input import NetworkInput, network_input
+from calcimeasure.parallel import map_pair_kept_thread
+from calcimeasure.radiograph import Radiograph
+
+OUTLINE_MODEL = "outlines.onnx"
+# How far from a mask its deposit may reach, in cells: 3 mm.
+REACH_CELLS = 15
+_MARK_SD = 2.0
+_MIRRORED = ((1, 1), (-1, 1), (1, -1), (-1, -1))
+
+
+def outline_network_installed() -> bool:
+    """Return whether the trained network ships with this installation."""
+    return model_installed(OUTLINE_MODEL)
+
+
+def outline_network_input(film: Radiograph, anatomy: Anatomy) -> NetworkInput | None:
+    """Return the film as the network sees it; None where there is no network, or no limb to judge grey by."""
+    return network_input(film, anatomy) if outline_network_installed() and anatomy.limb_count else None
+
+
+def predict_coverage(
+    seen: NetworkInput,
+    pointed: NDArray[np.float32],
+    first: tuple[int, int],
+    *,
+    mirrored: bool = False,
+    parallel: bool = False,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what the network says of a window of a film.
+
+    Parameters
+    ----------
+    seen
+        The film.
+    pointed
+        float32, (2, rows, cols), sides divisible by 16: what is meant, and what else there is; from `click_planes`,
+        or masks.
+    first
+        Row and column of the window's first cell; what lies beyond the film is the film mirrored at its border.
+    mirrored
+        Whether to ask four times, the window mirrored up and down and left and right, and take the mean: areas then
+        repeat better.
+    parallel
+        Ask in two threads: the same answer sooner, where a core is free.
+
+    Returns
+    -------
+    share
+        float32, (rows, cols): the share of each cell that lies on what is meant.
+    log_error
+        float32, (rows, cols): the logarithm of the relative error (Laplace's scale) of an area there.
+    """
+    inputs = np.concatenate([_window(seen.inputs, first, pointed.shape[1:]), pointed])
+    session = open_session(OUTLINE_MODEL)
+
+    def ask(ways: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
+        answers = []
+        for down, across in ways:
+            (answer,) = session.run(None, {"inputs": np.ascontiguousarray(inputs[np.newaxis, :, ::down, ::across])})
+            answers.append(answer[0, :, ::down, ::across])
+        return answers
+
+    ways = _MIRRORED if mirrored else _MIRRORED[:1]
+    some, others = map_pair_kept_thread(ask, ways[:2], ways[2:], parallel=parallel and mirrored)
+    mean: NDArray[np.float32] = np.mean(np.stack([*some, *others]), axis=0, dtype=np.float32)
+    return mean[0], mean[1]
+
+
+def territory(own: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the cells that may belong to what a mask points at: near it, and no nearer to another.
+
+    Parameters
+    ----------
+    own, others
+        bool, (rows, cols): what is meant, and everything else that is known.
+    """
+    distance = _distance_to(own)
+    near = distance <= REACH_CELLS
+    return near & (distance <= _distance_to(others)) if others.any() else near
+
+
+def _distance_to(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+
+
+def click_planes(
+    shape: tuple[int, int], own: Iterable[tuple[int, int]], others: Iterable[tuple[int, int]]
+) -> NDArray[np.float32]:
+    """Return the two channels that show a network where was clicked.
+
+    Parameters
+    ----------
+    shape
+        Of the window.
+    own, others
+        Row and column of the clicks on what is meant, and of those on other pieces; outside the window they are
+        left out.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, (2, rows, cols), 1 at each click, falling off as a normal density of 2 cells.
+    """
+    return np.stack([_marked(shape, own), _marked(shape, others)])
+
+
+def _window(inputs: NDArray[np.float32], first: tuple[int, int], size: tuple[int, ...]) -> NDArray[np.float32]:
+    rows, cols = (
+        np.array([cv2.borderInterpolate(at, cells, cv2.BORDER_REFLECT) for at in range(start, start + wanted)])
+        for start, cells, wanted in zip(first, inputs.shape[1:], size, strict=True)
+    )
+    return np.ascontiguousarray(inputs[:, rows[:, None], cols[None, :]])
+
+
+def _marked(shape: tuple[int, int], clicks: Iterable[tuple[int, int]]) -> NDArray[np.float32]:
+    channel = np.zeros(shape, dtype=np.float32)
+    reach = int(4 * _MARK_SD)
+    for row, col in clicks:
+        if not (0 <= row < shape[0] and 0 <= col < shape[1]):
+            continue
+        box = tuple(slice(max(at - reach, 0), at + reach + 1) for at in (row, col))
+        rows, cols = np.ogrid[box[0].start : min(box[0].stop, shape[0]), box[1].start : min(box[1].stop, shape[1])]
+        spot = np.exp(-((rows - row) ** 2 + (cols - col) ** 2) / np.float32(2 * _MARK_SD**2))
+        view = channel[box]
+        np.maximum(view, spot, out=view)
+    return channel

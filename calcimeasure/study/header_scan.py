@@ -1,0 +1,117 @@
+"""What a file says of itself, read from its header alone: thousands of films without decoding a pixel."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from calcimeasure.errors import CalciMeasureError
+from calcimeasure.io.dicom_header import Header, discreet
+from calcimeasure.io.dicom_object import why_no_film
+from calcimeasure.io.file_format import FileFormat, describe_content, find_format
+from calcimeasure.io.film_identity import identity_of
+from calcimeasure.io.pixel_spacing import SpacingTags, choose_spacing
+from calcimeasure.radiograph import Identity, Spacing
+
+_NOT_FILMS = {"DICOMDIR"}
+_NEVER_FILMS = {".csv", ".toml", ".json", ".txt", ".md", ".html", ".xml", ".xlsx", ".log", ".parquet"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileHeader:
+    """One file.
+
+    Attributes
+    ----------
+    sha256
+        Of its bytes.
+    problem
+        Why it is no film, in words; empty for a film.
+    patient_id
+        In upper case, as identifiers are compared: for the key file alone.
+    patient_id_as_written
+        The same as the header writes it.
+    frames
+        Frames in the file; films are proposed for each.
+    time
+        Acquisition time, to number repeat exposures in their order.
+    """
+
+    path: Path
+    sha256: str = ""
+    problem: str = ""
+    patient_id: str | None = None
+    patient_id_as_written: str | None = None
+    identity: Identity = field(default_factory=Identity)
+    spacing: Spacing = field(default_factory=Spacing)
+    frames: int = 1
+    time: str = ""
+
+
+def read_header(path: Path) -> FileHeader | None:
+    """Return what a file says of itself; None for a file that nobody would take for a film.
+
+    A plain picture is decoded, having no header worth the name; a DICOM file is not.
+    """
+    if path.name.startswith(".") or path.name in _NOT_FILMS or path.suffix.lower() in _NEVER_FILMS:
+        return None
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return FileHeader(path=path, problem=f"cannot be read: {(error.strerror or 'unknown').lower()}")
+    digest = hashlib.sha256(data).hexdigest()
+    if not data:
+        return FileHeader(path=path, sha256=digest, problem="is empty")
+    kind = find_format(data)
+    if kind is None:
+        return FileHeader(path=path, sha256=digest, problem=f"holds {describe_content(data)}, not a film")
+    if kind in (FileFormat.DICOM, FileFormat.DICOM_WITHOUT_META):
+        return _dicom_header(path, digest)
+    return _plain_header(path, digest)
+
+
+def _dicom_header(path: Path, digest: str) -> FileHeader:
+    import pydicom
+
+    with discreet():
+        try:
+            dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True)
+            if "Rows" not in dataset:
+                problem = "is DICOM without a picture"
+                return FileHeader(path=path, sha256=digest, problem=problem)
+            header = Header(dataset)
+            if (reason := why_no_film(header)) is not None:
+                return FileHeader(path=path, sha256=digest, problem=f"is {reason}")
+            identity = identity_of(header, [])
+        except Exception as error:  # pydicom lets many kinds out on damaged files
+            problem = f"has a damaged DICOM header ({type(error).__name__})"
+            return FileHeader(path=path, sha256=digest, problem=problem)
+        tags = SpacingTags(
+            pixel=header.numbers("PixelSpacing"),
+            imager=header.numbers("ImagerPixelSpacing"),
+            nominal_scanned=header.numbers("NominalScannedPixelSpacing"),
+            calibration_type=header.words("PixelSpacingCalibrationType"),
+            aspect_ratio=header.numbers("PixelAspectRatio"),
+            magnification=header.number("EstimatedRadiographicMagnificationFactor"),
+        )
+        return FileHeader(
+            path=path,
+            sha256=digest,
+            patient_id=header.words("PatientID"),
+            patient_id_as_written=" ".join(str(header.of_frame("PatientID") or "").split()) or None,
+            identity=identity,
+            spacing=choose_spacing(tags),
+            frames=max(header.integer("NumberOfFrames") or 1, 1),
+            time=header.words("AcquisitionTime") or header.words("ContentTime") or "",
+        )
+
+
+def _plain_header(path: Path, digest: str) -> FileHeader:
+    from calcimeasure.io import read_film
+
+    try:
+        film = read_film(path)
+    except CalciMeasureError as error:
+        return FileHeader(path=path, sha256=digest, problem=error.problem)
+    return FileHeader(path=path, sha256=digest, identity=film.identity, spacing=film.spacing)

@@ -1,0 +1,520 @@
+"""A session: what is shown follows every edit, every edit can be taken back, and a signed reading is what was shown."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from calcimeasure.change.change_records import LinkStatus
+from calcimeasure.change.contour_propagation import AreaRatioEstimator
+from calcimeasure.change.links import link_deposits
+from calcimeasure.change.pair_comparison import assess_pair
+from calcimeasure.change.unmatched import pair_limit_of_detection
+from calcimeasure.deposits import AreaMethod, Finding, Origin
+from calcimeasure.errors import ReadingError, UsageError
+from calcimeasure.io.label_images import read_labels
+from calcimeasure.measurement import measure_film
+from calcimeasure.review import editing_tools, live_measurement
+from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState, ManualLink, TimePoint
+from calcimeasure.review.manual_links import apply_manual_links, link_manually, manual_decisions
+from calcimeasure.review.reading_lock import LOCK_NAME, LockedError
+from calcimeasure.review.reading_store import (
+    ReadingLocation,
+    check_signature,
+    latest_version,
+    read_signature,
+    signed_labels,
+)
+from calcimeasure.review.review_input import ReviewInput
+from calcimeasure.review.review_session import ReviewSession, SessionStep, unfinished, with_signed
+
+B, F = TimePoint.BASELINE, TimePoint.FOLLOWUP
+UNDO = 9
+"""After the kinds of `random_edit`."""
+
+
+def at_noon() -> datetime:
+    return datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def disc(session: ReviewSession, which: TimePoint, row: float, col: float, radius: float) -> np.ndarray:
+    rows, cols = np.ogrid[: session.board.images[which].shape[0], : session.board.images[which].shape[1]]
+    return np.hypot(rows - row, cols - col) <= radius
+
+
+def state(session: ReviewSession) -> tuple[object, ...]:
+    board = session.board
+    return (
+        tuple(board.images[which].tobytes() for which in TimePoint),
+        tuple(tuple(sorted(board.deposits[which].items())) for which in TimePoint),
+        board.links,
+    )
+
+
+def shown(session: ReviewSession) -> tuple[object, ...]:
+    comparison = session.comparison
+    assert comparison is not None
+    return (
+        comparison.links,
+        comparison.verdict,
+        comparison.ci95_percent,
+        comparison.warnings,
+        tuple(session.measurement(which).deposits for which in TimePoint),
+        tuple(session.measurement(which).total_area_se_px for which in TimePoint),
+        tuple(session.measurement(which).warnings for which in TimePoint),
+    )
+
+
+def afresh(session: ReviewSession) -> tuple[object, ...]:
+    """What the program would say of these labels and hand links, had it never seen the edits."""
+    material = session.material
+    start = material.comparison
+    assert start is not None
+    assert start.alignment is not None
+    assert material.common is not None
+    measured, numbers = {}, {}
+    for which in TimePoint:
+        labels, numbers[which] = session.board.labels(which, film_sha256=material.films[which].sha256)
+        labels = replace(labels, warnings=material.labels[which].warnings)
+        measured[which] = measure_film(material.films[which], labels, anatomy=material.anatomies[which])
+    decided = manual_decisions(session.board.links, numbers)
+    links = link_manually(measured[B], measured[F], start.alignment, material.common, decided)
+    limit = pair_limit_of_detection(
+        (measured[B], measured[F]), material.limit_of_detection_mm2, material.labels.values()
+    )
+    comparison = assess_pair(
+        measured[B], measured[F], start.registration, start.alignment, links, limit_of_detection_mm2=limit
+    )
+    return (
+        comparison.links,
+        comparison.verdict,
+        comparison.ci95_percent,
+        comparison.warnings,
+        tuple(measured[which].deposits for which in TimePoint),
+        tuple(measured[which].total_area_se_px for which in TimePoint),
+        tuple(measured[which].warnings for which in TimePoint),
+    )
+
+
+def cut_in_two(board: AnnotationState, which: TimePoint, number: int) -> AnnotationEdit:
+    rows, cols = np.nonzero(board.images[which] == number)
+    return editing_tools.split(board, which, number, [(rows.min() - 2.0, cols.mean()), (rows.max() + 2.0, cols.mean())])
+
+
+def random_edit(session: ReviewSession, kind: int, seed: int) -> AnnotationEdit | None:
+    """One edit of a kind, at a place that the seed chooses; None where the tool rightly refuses."""
+    rng = np.random.default_rng(seed)
+    board = session.board
+    which = B if rng.random() < 0.5 else F
+    known = sorted(board.deposits[which])
+    mask = disc(session, which, rng.uniform(10, 140), rng.uniform(10, 120), rng.uniform(2, 7))
+    some = int(rng.choice(known)) if known else board.free_label(which)
+    others = [int(rng.choice(sorted(board.deposits[side]) or [1])) for side in TimePoint]
+    joined = bool(rng.random() < 0.5)
+    made = (
+        lambda: editing_tools.paint(board, which, some, mask),
+        lambda: editing_tools.erase(board, which, mask),
+        lambda: editing_tools.delete(board, which, some),
+        lambda: editing_tools.resize_deposit(board, which, some, pixels=1 if joined else -1),
+        lambda: cut_in_two(board, which, some),
+        lambda: editing_tools.merge(board, which, known[:2]),
+        lambda: editing_tools.set_finding(board, which, some, Finding.ARTICULAR),
+        lambda: editing_tools.add(board, which, mask, origin=Origin.CLICKED),
+        lambda: editing_tools.link(board, *others, joined=joined),
+    )
+    try:
+        return made[kind]() if known or kind == 0 else None
+    except ReadingError:
+        return None
+
+
+def test_the_first_state_is_what_compare_found(material: ReviewInput) -> None:
+    session = ReviewSession(material)
+    assert session.comparison is not None
+    assert session.comparison.links == material.comparison.links
+    assert [link.status for link in session.links].count(LinkStatus.MATCHED) == 3
+    assert [link.status for link in session.links].count(LinkStatus.NEW) == 1
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 10_000)), min_size=2, max_size=5))
+def test_every_step_equals_a_fresh_measurement_and_undo_leads_back(
+    material: ReviewInput, steps: list[tuple[int, int]]
+) -> None:
+    session = ReviewSession(material)
+    first_state, first_shown = state(session), shown(session)
+    states = []
+    for kind, seed in steps:
+        edit = random_edit(session, kind, seed)
+        if edit is not None and session.do(edit):
+            states.append((state(session), shown(session)))
+    assert shown(session) == afresh(session)
+    done = len(states)
+    for expected in reversed([(first_state, first_shown), *states][:-1] if states else []):
+        session.undo()
+        assert (state(session), shown(session)) == expected
+    assert (state(session), shown(session)) == (first_state, first_shown)
+    for expected in states:
+        session.redo()
+        assert (state(session), shown(session)) == expected
+    assert len(session.actions) == 3 * done
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(st.integers(0, UNDO), st.integers(0, 100_000)), max_size=25))
+def test_long_sessions_equal_a_fresh_measurement_at_every_step(
+    material: ReviewInput, steps: list[tuple[int, int]]
+) -> None:
+    session = ReviewSession(material)
+    for kind, seed in steps:
+        if kind == UNDO:
+            changed = session.history.undo_name is not None and session.undo() is not None
+        else:
+            edit = random_edit(session, kind, seed)
+            changed = edit is not None and session.do(edit)
+        if changed:
+            assert shown(session) == afresh(session)
+
+
+def test_what_compare_measured_is_taken_over_and_equals_a_fresh_measurement(material: ReviewInput, monkeypatch) -> None:
+    with monkeypatch.context() as unused:
+        unused.setattr("calcimeasure.review.live_measurement.measure_raw", None)  # measuring would fail
+        session = ReviewSession(material)
+        assert shown(session) == afresh(session)
+    fresh = replace(material, comparison=replace(material.comparison, baseline=material.comparison.followup))
+    assert shown(ReviewSession(fresh)) == shown(session), "another film's measurement is not taken over"
+    session.do(editing_tools.delete(session.board, B, 2))
+    assert shown(session) == afresh(session)
+
+
+def test_a_search_measured_beforehand_equals_one_measured_then(material: ReviewInput) -> None:
+    found = replace(material.labels[F], image=np.roll(material.labels[F].image, 2, axis=0))
+    session, other = ReviewSession(material), ReviewSession(material)
+    board = session.snapshot()
+    edit = editing_tools.adopt_labels(board, F, found, first=material.labels[F])
+    foreseen = session.foresee(board, edit)
+    assert session.board.fits(edit)
+    assert not session.actions, "looking ahead changes nothing"
+    session.do(edit, foreseen)
+    other.do(editing_tools.adopt_labels(other.board, F, found, first=material.labels[F]))
+    assert shown(session) == shown(other) == afresh(session)
+    late = ReviewSession(material)
+    late.do(editing_tools.erase(late.board, F, disc(late, F, 42, 70, 3)))
+    assert not late.board.fits(edit)
+    late.do(editing_tools.adopt_labels(late.board, F, found, first=material.labels[F]), foreseen)
+    assert shown(late) == afresh(late), "what was foreseen of other labels is not taken over"
+
+
+def test_what_was_foreseen_is_neither_measured_nor_asked_nor_linked_again(material: ReviewInput, monkeypatch) -> None:
+    found = replace(material.labels[F], image=np.roll(material.labels[F].image, 2, axis=0))
+    session = ReviewSession(material)
+    board = session.snapshot()
+    edit = editing_tools.adopt_labels(board, F, found, first=material.labels[F])
+    asked = counted_ratios(monkeypatch)
+    foreseen = session.foresee(board, edit)
+    assert asked, "in the background, where nobody waits"
+    with monkeypatch.context() as unused:
+        unused.setattr("calcimeasure.review.live_measurement.measure_raw", None)
+        unused.setattr("calcimeasure.review.live_links.LiveLinks.update", None)
+        asked.clear()
+        session.do(edit, foreseen)
+        assert not asked
+    assert shown(session) == afresh(session)
+    session.do(editing_tools.delete(session.board, F, min(session.board.deposits[F])))
+    assert shown(session) == afresh(session), "the links that were foreseen follow the next edit"
+
+
+def test_what_is_taken_back_is_neither_measured_nor_asked_again(material: ReviewInput, monkeypatch) -> None:
+    session = ReviewSession(material)
+    first = shown(session)
+    session.do(editing_tools.erase(session.board, F, disc(session, F, 42, 70, 3)))
+    second = shown(session)
+    asked, measured = counted_ratios(monkeypatch), []
+    find = live_measurement.measure_raw
+
+    def counting(film, labels, numbers, **options):
+        measured.extend(numbers)
+        return find(film, labels, numbers, **options)
+
+    monkeypatch.setattr(live_measurement, "measure_raw", counting)
+    session.undo()
+    assert shown(session) == first
+    session.redo()
+    assert shown(session) == second
+    assert not measured
+    assert not asked
+
+
+def counted_ratios(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Return the labels whose outlines are carried from now on."""
+    asked: list[tuple[int, int]] = []
+    carried = AreaRatioEstimator.carried
+
+    def counting(self, baseline, baseline_label, followup, followup_label):
+        asked.append((baseline_label, followup_label))
+        return carried(self, baseline, baseline_label, followup, followup_label)
+
+    monkeypatch.setattr(AreaRatioEstimator, "carried", counting)
+    return asked
+
+
+def test_two_hundred_steps_can_be_taken_back(material: ReviewInput) -> None:
+    session = ReviewSession(material)
+    first = state(session)
+    for step in range(220):
+        finding = (Finding.ARTEFACT, Finding.CALCINOSIS)[step % 2]
+        session.do(editing_tools.set_finding(session.board, B, 1, finding))
+    for _ in range(220):
+        session.undo()
+    assert state(session) == first
+    with pytest.raises(ReadingError, match="nothing to undo"):
+        session.undo()
+
+
+def test_painting_changes_area_origin_and_verdict_and_is_logged(material: ReviewInput, tmp_path: Path) -> None:
+    session = ReviewSession(material, place=ReadingLocation(root=tmp_path, key=material.key, reader="R1"), now=at_noon)
+    before = session.measurement(B).deposits[0]
+    session.do(editing_tools.paint(session.board, B, 1, disc(session, B, 40, 44, 5)))
+    after = session.measurement(B).deposits[0]
+    assert after.origin is Origin.EDITED
+    assert after.area_method is AreaMethod.OUTLINE
+    assert after.area_px == (session.board.images[B] == 1).sum()
+    (action,) = session.actions
+    assert (action["who"], action["when"]) == ("R1", "2026-03-01T12:00:00+00:00")
+    assert action["what"] == "Paint deposit 1"
+    assert action["deposits"] == [
+        {"film": "baseline", "number": 1, "area_before_px": before.area_px, "area_after_px": after.area_px}
+    ]
+    session.close()
+
+
+def test_links_by_hand_override_what_was_found(material: ReviewInput) -> None:
+    session = ReviewSession(material)
+    session.do(editing_tools.link(session.board, 1, 1, joined=False))
+    statuses = [link.status for link in session.links]
+    assert statuses.count(LinkStatus.RESOLVED) == 1
+    assert statuses.count(LinkStatus.NEW) == 2
+    session.do(editing_tools.link(session.board, 1, 4))
+    joined = next(link for link in session.links if link.baseline_labels == (1,))
+    assert joined.followup_labels == (4,)
+    assert joined.status is LinkStatus.MATCHED
+    session.undo()
+    session.undo()
+    assert session.links == ReviewSession(material).links
+
+
+def test_without_a_decision_the_links_are_those_that_were_found(material: ReviewInput) -> None:
+    start = material.comparison
+    found = link_deposits(start.baseline, start.followup, start.alignment, material.common)
+    assert link_manually(start.baseline, start.followup, start.alignment, material.common, {}) == found
+
+
+def test_a_graph_overridden_keeps_what_was_not_decided() -> None:
+    assert apply_manual_links([(1, 1), (2, 3)], {(1, 1): False, (4, 4): True}) == [(2, 3), (4, 4)]
+
+
+def test_a_hand_link_of_a_deposit_that_is_gone_says_nothing() -> None:
+    links = {ManualLink(baseline_label=2, followup_label=7), ManualLink(baseline_label=5, followup_label=7)}
+    assert manual_decisions(links, {B: [5, 9], F: [7]}) == {(1, 1): True}
+
+
+def test_an_edit_is_saved_by_itself_and_can_be_gone_on_with(material: ReviewInput, tmp_path: Path) -> None:
+    place = ReadingLocation(root=tmp_path, key=material.key, reader="R1")
+    session = ReviewSession(material, place=place, autosave_s=0.05)
+    assert unfinished(place) is None
+    session.do(editing_tools.delete(session.board, F, 4))
+    until = time.monotonic() + 5.0
+    while session.unsaved or not place.draft.is_file():
+        assert time.monotonic() < until, "not saved within 5 s"
+        time.sleep(0.02)
+    kept, said = state(session), shown(session)
+    session.close()
+    assert not (place.folder / LOCK_NAME).exists()
+    again = ReviewSession(material, place=place, draft=unfinished(place))
+    assert (state(again), shown(again)) == (kept, said)
+    assert again.edited
+    again.do(editing_tools.delete(again.board, F, 1))
+    again.close(keep=False)
+    assert [action["what"] for action in unfinished(place).actions] == ["Delete deposit 4"]
+    anew = ReviewSession(material, place=ReadingLocation(root=tmp_path, key=material.key, reader="R2"))
+    anew.do(editing_tools.delete(anew.board, F, 1))
+    anew.save()
+    anew.close(keep=False)
+    assert not anew.place.draft.exists()
+
+
+def test_a_disk_that_is_full_is_told_and_tried_again(material: ReviewInput, tmp_path: Path, monkeypatch) -> None:
+    told: list[Exception | None] = []
+    session = ReviewSession(
+        material, place=ReadingLocation(root=tmp_path, key=material.key, reader="R1"), autosave_s=0.01
+    )
+    session.trouble = told.append
+    monkeypatch.setattr("calcimeasure.review.autosave.RETRY_S", 0.05)
+    with monkeypatch.context() as broken:
+
+        def full(*_arguments: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        broken.setattr("calcimeasure.review.review_session.write_draft", full)
+        session.do(editing_tools.delete(session.board, F, 4))
+        until = time.monotonic() + 5.0
+        while not told and time.monotonic() < until:
+            time.sleep(0.01)
+        assert isinstance(told[0], OSError)
+        assert session.unsaved
+    while told[-1] is not None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert told[-1] is None
+    session.close()
+
+
+def test_a_second_reader_of_the_same_reading_looks_only(material: ReviewInput, tmp_path: Path) -> None:
+    place = ReadingLocation(root=tmp_path, key=material.key, reader="R1")
+    first = ReviewSession(material, place=place)
+    with pytest.raises(LockedError, match="read-only, or start a reading of your own"):
+        ReviewSession(material, place=place)
+    looking = ReviewSession(material, place=place, read_only=True)
+    with pytest.raises(ReadingError, match="to look at only"):
+        looking.do(editing_tools.delete(looking.board, F, 4))
+    other = ReviewSession(material, place=ReadingLocation(root=tmp_path, key=material.key, reader="R2"))
+    other.do(editing_tools.delete(other.board, F, 4))
+    for session in (first, looking, other):
+        session.close()
+
+
+def test_a_signed_reading_holds_the_contracts_files_and_stays(material: ReviewInput, tmp_path: Path) -> None:
+    place = ReadingLocation(root=tmp_path, key=material.key, reader="R1")
+    session = ReviewSession(material, place=place, now=at_noon)
+    session.do(editing_tools.delete(session.board, F, 4))
+    session.do(editing_tools.paint(session.board, B, 1, disc(session, B, 40, 44, 5)))
+    session.save()
+    version = session.sign()
+    assert version == tmp_path / "readings" / material.key / "R1" / "v1"
+    names = {path.relative_to(version).as_posix() for path in version.rglob("*") if path.is_file()}
+    assert names == {
+        "comparison.json", "links.csv", "deposits.csv", "report.html", "history.jsonl", "signature.json",
+        "baseline/labels.tif", "baseline/overlay.png", "followup/labels.tif", "followup/overlay.png",
+    }  # fmt: skip
+    record = json.loads((version / "comparison.json").read_text())
+    first = record["baseline"]["deposits"][0]
+    assert (first["origin"], first["area_method"]) == ("edited", "outline")
+    assert first["area_px"] == session.measurement(B).deposits[0].area_px
+    assert record["verdict"] == session.comparison.verdict
+    assert len((version / "history.jsonl").read_text().splitlines()) == 2
+    assert check_signature(version)["films"]["baseline"]["version"] == 1
+    assert not place.draft.exists()
+    with pytest.raises(ReadingError, match="signed"):
+        session.undo()
+    labels = signed_labels(tmp_path, material.films[B], "R1")
+    np.testing.assert_array_equal(labels.image, session.board.images[B])
+    assert labels.deposits[0].origin is Origin.EDITED
+    assert measure_film(material.films[B], labels, anatomy=material.anatomies[B]).deposits == tuple(
+        session.measurement(B).deposits
+    )
+
+
+def test_a_later_change_is_a_new_version_of_what_changed_only(material: ReviewInput, tmp_path: Path) -> None:
+    place = ReadingLocation(root=tmp_path, key=material.key, reader="R1")
+    first = ReviewSession(material, place=place, now=at_noon)
+    first.do(editing_tools.delete(first.board, F, 4))
+    old = first.sign()
+    kept = (old / "followup" / "labels.tif").read_bytes()
+    second = ReviewSession(with_signed(material, place), place=place, now=at_noon)
+    assert sorted(second.board.deposits[F]) == [1, 2, 3]
+    second.do(editing_tools.delete(second.board, F, 3))
+    new = second.sign()
+    assert new.name == "v2"
+    said = read_signature(new)
+    assert said["follows_version"] == 1
+    assert said["films"] == {
+        "baseline": {"sha256": material.films[B].sha256, "version": 1},
+        "followup": {"sha256": material.films[F].sha256, "version": 2},
+    }
+    assert (old / "followup" / "labels.tif").read_bytes() == kept
+    assert len(read_labels(new / "followup" / "labels.tif", material.films[F])) == 2
+    film_folder = tmp_path / "readings" / material.films[B].film_id / "R1"
+    assert latest_version(film_folder) == film_folder / "v1"
+
+
+def test_altered_signed_files_are_noticed(material: ReviewInput, tmp_path: Path) -> None:
+    session = ReviewSession(material, place=ReadingLocation(root=tmp_path, key=material.key, reader="R1"))
+    version = session.sign()
+    (version / "links.csv").chmod(0o644)
+    (version / "links.csv").write_text("nothing\n")
+    with pytest.raises(ReadingError, match=r"'links.csv' is not what was signed"):
+        check_signature(version)
+
+
+def test_signing_that_fails_leaves_the_draft_and_no_version(material: ReviewInput, tmp_path: Path, monkeypatch) -> None:
+    place = ReadingLocation(root=tmp_path, key=material.key, reader="R1")
+    session = ReviewSession(material, place=place)
+    session.do(editing_tools.delete(session.board, F, 4))
+    session.save()
+
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("calcimeasure.review.reading_store.write_comparison", full)
+        with pytest.raises(OSError, match="No space left"):
+            session.sign()
+    assert place.versions() == []
+    assert place.draft.is_file()
+    assert session.sign().name == "v1"
+
+
+@pytest.mark.parametrize("reader", ["", "../x", "a/b", "x" * 33, ".hidden", "R1."])
+def test_a_reader_needs_a_code_that_names_a_folder(reader: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be a reader's code"):
+        ReadingLocation(root=tmp_path, key="k", reader=reader)
+
+
+def test_a_step_tells_what_it_was(material: ReviewInput) -> None:
+    session = ReviewSession(material)
+    steps = []
+    session.changed.append(lambda changed: steps.append((changed.step, changed.edit.name)))
+    session.do(editing_tools.delete(session.board, B, 1))
+    session.undo()
+    session.redo()
+    assert steps == [
+        (SessionStep.DO, "Delete deposit 1"),
+        (SessionStep.UNDO, "Delete deposit 1"),
+        (SessionStep.REDO, "Delete deposit 1"),
+    ]
+
+
+def test_what_compare_asked_of_lone_deposits_holds_while_nobody_touches_any(material: ReviewInput) -> None:
+    start = material.comparison
+    assert start is not None
+    links = tuple(
+        replace(link, absent_probability=0.8) if link.status is LinkStatus.NEW else link for link in start.links
+    )
+    session = ReviewSession(replace(material, comparison=replace(start, links=links)))
+    plain = ReviewSession(material)
+
+    def lone(one: ReviewSession) -> list[float | None]:
+        return [link.absent_probability for link in one.links if link.status is LinkStatus.NEW]
+
+    def width(one: ReviewSession) -> float:
+        assert one.comparison is not None
+        assert one.comparison.ci95_percent is not None
+        return one.comparison.ci95_percent[1] - one.comparison.ci95_percent[0]
+
+    assert (lone(session), lone(plain)) == ([0.8], [None])
+    assert width(session) > width(plain), "the doubt widens the interval that the reader is shown"
+    session.do(editing_tools.delete(session.board, B, 2))
+    assert lone(session) == [None, 0.8], "what it left alone is not known, what was alone is as before"
+    session.undo()
+    session.do(editing_tools.paint(session.board, F, 4, disc(session, F, 105, 99, 3)))
+    assert lone(session) == [None]
+    session.undo()
+    assert lone(session) == [0.8]
