@@ -1,6 +1,6 @@
 """What a reader edits: the deposits of one or two films and the links between them; and one edit of it.
 
-An `AnnotationState` is the only mutable value. It changes through `AnnotationEdit` values alone, each of which knows its
+An `AnnotationState` is the only mutable value. It changes through `AnnotationEdit` values, each of which knows its
 inverse, so that undoing every edit gives back the first state byte for byte.
 """
 
