@@ -1,7 +1,7 @@
 """How well the footprint area is measured: bias, repeatability and honesty of its standard error, as tables.
 
-    OPENBLAS_NUM_THREADS=1 python benchmarks/area.py                    every table (some ten minutes)
-    OPENBLAS_NUM_THREADS=1 python benchmarks/area.py --deposits 300     a quick look
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.area                    every table (some ten minutes)
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.area --deposits 300     a quick look
 
 Deposits of every kind, size, contrast and backdrop are filmed twice with the same blur and processing, each time at
 another place and with other noise, and measured from rough masks as a segmenter makes them. A third film shows the
@@ -29,7 +29,7 @@ from calcimeasure.measurement.edge_description import Edge
 from calcimeasure.measurement.edge_model import describe_crop
 from calcimeasure.radiograph import GreyScale, Radiograph
 from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
-from calcimeasure.simulation.patches import Backdrop, Patch, patch_of_kind, random_settings, render_patch, rough_mask
+from training.deposit_patches import Backdrop, Patch, patch_of_kind, random_settings, render_patch, rough_mask
 
 FIRST_SEED = 3_000_000
 SIZES_MM = (1.4, 2.8, 5.6, 10.0)

@@ -12,11 +12,12 @@ from pathlib import Path
 # Before numpy is imported: one thread a process; the study's work is shared out to processes.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
+from case_series import CASES, FILMS, SERIES, write_case_series
+
 import calcimeasure as cm
 from calcimeasure.change import verdict_sentence
 from calcimeasure.export import write_comparison
 from calcimeasure.io.sample_films import SAMPLE_PAIRS, sample_images_folder
-from calcimeasure.simulation.case_series import CASES, FILMS, SERIES, write_case_series
 from calcimeasure.study.endpoint import analyse
 from calcimeasure.study.series import CHANGE
 from calcimeasure.study.study_export import export_study

@@ -20,13 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from area_fit import Array, Groups, Network, ratio_loss, shift_loss, spread_loss
-from numpy.typing import NDArray
-
-from calcimeasure.measurement.edge_calibration import SMALLEST_SHARE
-from calcimeasure.measurement.edge_description import DESCRIPTOR_NAMES
-from calcimeasure.measurement.edge_model import Crop, describe_crop, half_width_px, margin_px
-from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
-from calcimeasure.simulation.patches import (
+from deposit_patches import (
     Backdrop,
     Patch,
     random_processing,
@@ -34,6 +28,12 @@ from calcimeasure.simulation.patches import (
     render_patch,
     rough_mask,
 )
+from numpy.typing import NDArray
+
+from calcimeasure.measurement.edge_calibration import SMALLEST_SHARE
+from calcimeasure.measurement.edge_description import DESCRIPTOR_NAMES
+from calcimeasure.measurement.edge_model import Crop, describe_crop, half_width_px, margin_px
+from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
 
 FIRST_SEED = 10_000_000
 CHUNK = 250

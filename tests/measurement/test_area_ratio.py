@@ -9,7 +9,7 @@ from calcimeasure.measurement import FilmMeasurement, measure_film
 from calcimeasure.measurement.area_ratio import area_ratio, edge_ratio
 from calcimeasure.radiograph import Spacing, SpacingBasis
 from calcimeasure.simulation.deposit_kinds import make_deposit
-from calcimeasure.simulation.patches import PatchSettings, render_patch
+from training.deposit_patches import PatchSettings, render_patch
 
 # Deposits on patches of background: the outline network wants a limb around them.
 pytestmark = pytest.mark.usefixtures("edge_model")

@@ -8,7 +8,7 @@ from calcimeasure.deposits import from_label_image
 from calcimeasure.measurement.deposit_crops import deposit_crops
 from calcimeasure.measurement.edge_calibration import AreaEstimate, estimate_area
 from calcimeasure.measurement.edge_model import LARGEST_MARGIN_PX, Crop, describe_crop, half_width_px, margin_px
-from calcimeasure.simulation.patches import Backdrop, Patch, PatchSettings, patch_of_kind
+from training.deposit_patches import Backdrop, Patch, PatchSettings, patch_of_kind
 
 
 def crop_of(patch: Patch, mask: np.ndarray | None = None) -> Crop:

@@ -6,7 +6,7 @@ from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin, from_
 from calcimeasure.errors import LabelsError, UsageError
 from calcimeasure.measurement import influence_px, measure_deposits, measure_film, total_area
 from calcimeasure.radiograph import GreyRelationship, GreyScale, Radiograph, Spacing, SpacingBasis
-from calcimeasure.simulation.patches import Patch, PatchSettings, patch_of_kind
+from training.deposit_patches import Patch, PatchSettings, patch_of_kind
 
 # Deposits on patches of background: the outline network wants a limb around them.
 pytestmark = pytest.mark.usefixtures("edge_model")

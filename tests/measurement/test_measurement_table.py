@@ -3,7 +3,7 @@ import numpy as np
 import calcimeasure as cm
 from calcimeasure.deposits import Origin, from_label_image
 from calcimeasure.measurement.measurement_table import MEASUREMENT_COLUMNS
-from calcimeasure.simulation.patches import patch_of_kind
+from training.deposit_patches import patch_of_kind
 
 CONTRACT = [
     "label",

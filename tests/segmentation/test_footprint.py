@@ -5,7 +5,7 @@ import pytest
 
 from calcimeasure.segmentation.footprint import footprint, seed_on_film
 from calcimeasure.simulation.deposit_kinds import make_deposit
-from calcimeasure.simulation.isolated import isolated_film
+from tests.fixtures.isolated_films import isolated_film
 
 
 def test_a_seed_keeps_its_place_and_area():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from calcimeasure.io import read_film
-from calcimeasure.simulation.case_series import CASES, SERIES, write_case_series
+from scripts.case_series import CASES, SERIES, write_case_series
 
 SHOWN = tuple(case for case in CASES if case.name in ("DM-2", "SSc-3"))
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from calcimeasure.simulation.deposit_kinds import make_deposit
-from calcimeasure.simulation.patches import (
+from training.deposit_patches import (
     Backdrop,
     PatchSettings,
     patch_of_kind,
