@@ -41,7 +41,7 @@ class Spacing:
     row_mm, col_mm
         Distance between the centres of neighbouring rows and columns, in mm; both None without a basis.
     basis
-        Which rule of the contract gave them.
+        Which rule of `docs/records.md` gave them.
     pixel_aspect
         Row spacing over column spacing; known from PixelAspectRatio even where no millimetres are.
     note

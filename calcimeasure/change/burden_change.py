@@ -97,7 +97,7 @@ def assess_change(
 ) -> Change:
     """Return the change of a pair that can be compared: links completed, interval, verdict.
 
-    The caller answers for `not_comparable` (identity, view, alignment); everything after that line of the contract's
+    The caller answers for `not_comparable` (identity, view, alignment); everything after that line of the verdict's
     table is decided here. Swapping the films (links with their sides and statuses swapped, scale inverted) negates
     `log_ratio` and mirrors every status.
 

@@ -18,7 +18,7 @@ Interval = tuple[float, float]
 
 
 class Verdict(StrEnum):
-    """What the pair shows; see the contract's table for the order in which they are tried."""
+    """What the pair shows; see `docs/records.md` for the order in which they are tried."""
 
     NOT_COMPARABLE = "not_comparable"
     NO_DEPOSITS = "no_deposits"
@@ -83,7 +83,7 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
-    """A pair, compared. The fields are those of `comparison.json`; see the contract for their meaning."""
+    """A pair, compared. The fields are those of `comparison.json`; see `docs/records.md` for their meaning."""
 
     baseline: FilmMeasurement
     followup: FilmMeasurement

@@ -32,7 +32,7 @@ from calcimeasure.change.change_records import Interval
 from calcimeasure.errors import UsageError
 
 POWER_80_QUANTILE = 0.84
-"""The normal quantile of 80 % power, as the contract writes it."""
+"""The normal quantile of 80 % power, as in `docs/records.md`."""
 
 CALIBRATION_NOTE = "Calibrated on simulated films; not yet verified on patients' repeat films."
 

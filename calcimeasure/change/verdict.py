@@ -1,4 +1,4 @@
-"""The verdict on a pair: the contract's table as pure functions of numbers."""
+"""The verdict on a pair: the table of `docs/records.md` as pure functions of numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Decision:
     Attributes
     ----------
     verdict
-        One of the contract's words.
+        A word of `docs/records.md`.
     detectable
         Whether the 95 % interval excludes no change; from or to zero, whether the area exceeds the limit of
         detection; None where nothing was there to test.

@@ -104,7 +104,7 @@ def _options_of_commands() -> Iterator[tuple[str, set[str]]]:
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the program and leave with the exit status that the contract gives to what happened."""
+    """Run the program and leave with the exit status of `docs/records.md`."""
     arguments = sys.argv[1:] if arguments is None else arguments
     for library in ("OPENBLAS", "MKL"):
         # Thousands of small matrices: more threads only wait for one another, the more so on a busy machine.

@@ -1,6 +1,6 @@
 """Where the millimetres come from: one rule table, from header values to a spacing and its basis.
 
-Nothing here touches a file. The order of the rules is the contract's; DICOM PS3.3 section 10.7 says what each
+Nothing here touches a file. The order of the rules is that of `docs/records.md`; DICOM PS3.3 section 10.7 says what each
 attribute means, C.8.11 and C.8.6.2 where they come from.
 """
 
@@ -48,7 +48,7 @@ def choose_spacing(
     user_mm: Pair | None = None,
     magnification_corrected: bool = False,
 ) -> Spacing:
-    """Return the spacing that the contract's table gives: the first row that fits decides.
+    """Return the spacing that the table in `docs/records.md` gives: the first row that fits decides.
 
     Parameters
     ----------

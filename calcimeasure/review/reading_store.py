@@ -1,6 +1,6 @@
 """Where readings lie on disk: `readings/<film_id or pair_id>/<reader>/vN/`, and beside the versions the unfinished one.
 
-A version is signed and never changes again: the contract's files, `history.jsonl` and `signature.json`, which is
+A version is signed and never changes again: the files of `docs/records.md`, `history.jsonl` and `signature.json`, which is
 written last and holds the hash of each file. A folder without a signature is no reading.
 """
 
@@ -186,7 +186,7 @@ def write_signed(
     films: Mapping[str, Mapping[str, Any]],
     about: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write one version, whole or not at all: the contract's files, the history, and last the signature.
+    """Write one version, whole or not at all: the results (see `docs/records.md`), the history, and last the signature.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The contract's table of verdicts, row by row."""
+"""The table of verdicts in `docs/records.md`, row by row."""
 
 from __future__ import annotations
 

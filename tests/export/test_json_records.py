@@ -1,4 +1,4 @@
-"""The records are shaped as the contract says and hold nothing that JSON cannot."""
+"""The records are shaped as `docs/records.md` says and hold nothing that JSON cannot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from calcimeasure.export.json_records import (
 )
 from calcimeasure.radiograph import Spacing
 
-CONTRACT_KEYS = {
+RECORD_KEYS = {
     "schema", "calcimeasure_version", "baseline", "followup", "registration", "links", "baseline_common_area_mm2",
     "followup_common_area_mm2", "total_area_change_percent", "ci95_percent", "ci90_percent", "total_area_change_mm2",
     "smallest_detectable_change_percent", "change_detected_with_80_percent_power_percent", "detectable",
@@ -49,10 +49,10 @@ def check(record: dict[str, object]) -> None:
     jsonschema.validate(json.loads(record_text(record)), schema, jsonschema.Draft202012Validator)
 
 
-def test_comparison_is_the_contract(pair: Comparison) -> None:
+def test_comparison_has_the_documented_keys(pair: Comparison) -> None:
     record = comparison_record(pair)
     assert record["schema"] == "calcimeasure.comparison/1"
-    assert set(record) >= CONTRACT_KEYS
+    assert set(record) >= RECORD_KEYS
     assert set(record["baseline"]) >= FILM_KEYS
     assert set(record["baseline"]["deposits"][0]) >= DEPOSIT_KEYS
     assert all(set(link) >= LINK_KEYS for link in record["links"])

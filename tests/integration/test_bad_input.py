@@ -1,4 +1,4 @@
-"""Bad input: a clear message, the contract's exit status, nothing half-written, no identity in what is said."""
+"""Bad input: a clear message, the documented exit status, nothing half-written, no identity in what is said."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def test_the_new_deposit_is_new(compared) -> None:
     assert "resolved" not in statuses
 
 
-def test_the_folder_holds_what_the_contract_names(compared) -> None:
+def test_the_folder_holds_what_the_records_page_names(compared) -> None:
     *_, out = compared
     there = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
     assert there == [

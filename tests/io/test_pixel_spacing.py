@@ -1,4 +1,4 @@
-"""The contract's table, row by row."""
+"""The table of `docs/records.md`, row by row."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from calcimeasure.deposits import Origin, from_label_image
 from calcimeasure.measurement.measurement_table import MEASUREMENT_COLUMNS
 from training.deposit_patches import patch_of_kind
 
-CONTRACT = [
+FIRST_COLUMNS = [
     "label",
     "finding",
     "area_mm2",
@@ -23,8 +23,8 @@ CONTRACT = [
 ]
 
 
-def test_the_columns_of_the_contract_come_first():
-    assert list(MEASUREMENT_COLUMNS[: len(CONTRACT)]) == CONTRACT
+def test_the_documented_columns_come_first():
+    assert list(MEASUREMENT_COLUMNS[: len(FIRST_COLUMNS)]) == FIRST_COLUMNS
 
 
 def test_a_painted_square():

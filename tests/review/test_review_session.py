@@ -391,7 +391,7 @@ def test_a_second_reader_of_the_same_reading_looks_only(material: ReviewInput, t
         session.close()
 
 
-def test_a_signed_reading_holds_the_contracts_files_and_stays(material: ReviewInput, tmp_path: Path) -> None:
+def test_a_signed_reading_holds_the_documented_files_and_stays(material: ReviewInput, tmp_path: Path) -> None:
     place = ReadingLocation(root=tmp_path, key=material.key, reader="R1")
     session = ReviewSession(material, place=place, now=at_noon)
     session.do(editing_tools.delete(session.board, F, 4))

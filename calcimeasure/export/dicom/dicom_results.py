@@ -1,4 +1,4 @@
-"""All the DICOM objects of a film or a pair in one call, under the names that the contract gives them."""
+"""All the DICOM objects of a film or a pair in one call, under the names of `docs/records.md`."""
 
 from __future__ import annotations
 

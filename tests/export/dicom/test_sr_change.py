@@ -92,7 +92,7 @@ def named(group, code: str) -> object:
     return None
 
 
-def test_files_have_the_names_of_the_contract(files: DicomFiles, folder: Path, dciodvfy) -> None:
+def test_files_have_the_documented_names(files: DicomFiles, folder: Path, dciodvfy) -> None:
     assert files.written == ("baseline/segmentation.dcm", "followup/segmentation.dcm", "change.sr.dcm")
     assert files.notes == ()
     for name in files.written:
