@@ -1,7 +1,7 @@
 """Where the millimetres come from: one rule table, from header values to a spacing and its basis.
 
-Nothing here touches a file. The order of the rules is that of `docs/records.md`; DICOM PS3.3 section 10.7 says what each
-attribute means, C.8.11 and C.8.6.2 where they come from.
+Nothing here touches a file. The order of the rules is that of `docs/records.md`; DICOM PS3.3 section 10.7 says what
+each attribute means, C.8.11 and C.8.6.2 where they come from.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where readings lie on disk: `readings/<film_id or pair_id>/<reader>/vN/`, and beside the versions the unfinished one.
 
-A version is signed and never changes again: the files of `docs/records.md`, `history.jsonl` and `signature.json`, which is
-written last and holds the hash of each file. A folder without a signature is no reading.
+A version is signed and never changes again: the files of `docs/records.md`, `history.jsonl` and `signature.json`, which
+is written last and holds the hash of each file. A folder without a signature is no reading.
 """
 
 from __future__ import annotations
