@@ -28,6 +28,8 @@ FIGURES = (
     ("sensitivity", "sensitivity, deposits of 2 mm² and more", "0.88 / - / 0.90"),
     ("false_finds_a_film", "false finds a film", "0.4 / - / 1.0"),
     ("dice_median", "Dice, median", "0.84 / - / 0.77"),
+    ("hausdorff_mm_median", "Hausdorff distance, median mm", ""),
+    ("surface_distance_mm_median", "mean surface distance, median mm", ""),
     ("area_ratio_median", "area over truth, median", "0.95 to 1.05"),
     ("area_z_sd", "(area - truth) over its standard error, SD", "about 1"),
     ("deposit_change_rms_percent", "error of a deposit's change, rms %", "12 / 8 / 12"),
@@ -81,7 +83,7 @@ def tables(records: Sequence[Mapping[str, Any]]) -> str:
         [
             table(
                 ["figure", *names, "asked for"],
-                [[words, *(cell(r["figures"][key]) for r in records), asked] for key, words, asked in FIGURES],
+                [[words, *(cell(r["figures"].get(key)) for r in records), asked] for key, words, asked in FIGURES],
             ),
             f"{names[0].capitalize()}, by size and by what the deposit lies on:",
             table(

@@ -1,24 +1,28 @@
 """One film against its truth: which deposits were found, how well their area agrees, what was found in error.
 
 A true deposit counts as found when found pixels cover at least a fifth of it; a find is false when less than a tenth
-of it lies on any true deposit. Areas are compared where one find answers to one true deposit.
+of it lies on any true deposit. Areas are compared where one find answers to one true deposit. Overlap and distances of
+outlines are SimpleITK's, of a true deposit and the finds that answer to it, on the film's pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.boxes import bounding_boxes, union_box
+from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
 from calcimeasure.simulation.truth import DepositTruth, FilmTruth
 
 FOUND_SHARE = 0.2
 FALSE_SHARE = 0.1
 LEAST_IN_FIELD = 0.95
+OUTLINE_COLUMNS = ("dice", "jaccard", "hausdorff_mm", "surface_distance_mm")
 
 Row = dict[str, Any]
 
@@ -82,9 +86,21 @@ def score_film(
     measured
         What the product made of it.
     """
-    over = truth_overlaps(true_image, measured.labels.image, len(truth.deposits))
+    found_image = measured.labels.image
+    over = truth_overlaps(true_image, found_image, len(truth.deposits))
     answered = over.answers()
-    rows = [_deposit_row(deposit, over, answered, measured) for deposit in truth.deposits]
+    boxes = bounding_boxes(true_image), bounding_boxes(found_image)
+    rows = []
+    for deposit in truth.deposits:
+        answering = sorted(found for found, labels in answered.items() if deposit.label in labels)
+        outline: Row = dict.fromkeys(OUTLINE_COLUMNS)
+        if answering:
+            where = reduce(union_box, (boxes[1][found] for found in answering), boxes[0][deposit.label])
+            true_mask, found_mask = true_image[where] == deposit.label, np.isin(found_image[where], answering)
+            outline = outline_agreement(true_mask, found_mask, truth.pixel_spacing_mm)
+        rows.append({**_deposit_row(deposit, over), **outline})
+        if len(answering) == 1 and answered[answering[0]] == {deposit.label}:
+            rows[-1] |= _area_row(deposit, measured.deposits[answering[0] - 1])
     false = [
         {
             "area_mm2": measured.deposits[found - 1].area_mm2,
@@ -97,36 +113,76 @@ def score_film(
     return rows, false
 
 
-def _deposit_row(
-    deposit: DepositTruth, over: TruthOverlaps, answered: Mapping[int, set[int]], measured: FilmMeasurement
-) -> Row:
-    label = deposit.label
-    size = int(over.true_size[label])
-    covered = int(over.shared[label, 1:].sum())
-    answering = sorted(found for found, labels in answered.items() if label in labels)
-    row: Row = {
-        "label": label,
+def _deposit_row(deposit: DepositTruth, over: TruthOverlaps) -> Row:
+    size = int(over.true_size[deposit.label])
+    covered = int(over.shared[deposit.label, 1:].sum())
+    return {
+        "label": deposit.label,
         "kind": deposit.kind,
         "background": deposit.background,
         "area_mm2": deposit.area_mm2,
         "in_field": deposit.in_field >= LEAST_IN_FIELD,
         "found": size > 0 and covered >= FOUND_SHARE * size,
-        "dice": _dice(over, label, answering),
         "area_ratio": None,
         "area_z": None,
         "relative_se": None,
     }
-    if len(answering) == 1 and answered[answering[0]] == {label}:
-        got = measured.deposits[answering[0] - 1]
-        if got.area_mm2 is not None and got.area_se_mm2:
-            row["area_ratio"] = got.area_mm2 / deposit.area_mm2
-            row["relative_se"] = got.area_se_mm2 / got.area_mm2
-            row["area_z"] = (got.area_mm2 - deposit.area_mm2) / got.area_se_mm2
-    return row
 
 
-def _dice(over: TruthOverlaps, label: int, answering: Sequence[int]) -> float | None:
-    if not answering:
-        return None
-    both = int(over.shared[label, list(answering)].sum())
-    return 2.0 * both / (int(over.true_size[label]) + int(over.found_size[list(answering)].sum()))
+def _area_row(deposit: DepositTruth, found: DepositMeasurement) -> Row:
+    """Return how the area of the one find that answers to one true deposit agrees; nothing where it is in pixels."""
+    if found.area_mm2 is None or not found.area_se_mm2:
+        return {}
+    return {
+        "area_ratio": found.area_mm2 / deposit.area_mm2,
+        "relative_se": found.area_se_mm2 / found.area_mm2,
+        "area_z": (found.area_mm2 - deposit.area_mm2) / found.area_se_mm2,
+    }
+
+
+def outline_agreement(
+    true_mask: NDArray[np.bool_], found_mask: NDArray[np.bool_], spacing_mm: tuple[float, float]
+) -> dict[str, float]:
+    """Return Dice, Jaccard, Hausdorff distance and mean surface distance (mm, symmetric) of two masks of one grid.
+
+    The distances are between the outermost pixels of the two masks.
+
+    Raises
+    ------
+    RuntimeError
+        From SimpleITK, when a mask is empty.
+    """
+    import SimpleITK as sitk
+
+    # A margin of one pixel: an outermost pixel on the rim of the grid is on the outline too.
+    masks = [sitk.GetImageFromArray(np.pad(mask, 1).astype(np.uint8)) for mask in (true_mask, found_mask)]
+    for mask in masks:
+        mask.SetSpacing((spacing_mm[1], spacing_mm[0]))
+    outlines = [sitk.LabelContour(mask, fullyConnected=False) for mask in masks]
+    overlap, hausdorff = sitk.LabelOverlapMeasuresImageFilter(), sitk.HausdorffDistanceImageFilter()
+    overlap.Execute(*masks)
+    hausdorff.Execute(*outlines)
+    distances = [sitk.SignedMaurerDistanceMap(one, squaredDistance=False, useImageSpacing=True) for one in outlines]
+    apart = [
+        np.abs(sitk.GetArrayViewFromImage(distance)[sitk.GetArrayViewFromImage(other) > 0])
+        for distance, other in zip(distances, reversed(outlines), strict=True)
+    ]
+    values = (
+        overlap.GetDiceCoefficient(),
+        overlap.GetJaccardCoefficient(),
+        hausdorff.GetHausdorffDistance(),
+        float(np.concatenate(apart).mean()),
+    )
+    return dict(zip(OUTLINE_COLUMNS, values, strict=True))
+
+
+def film_overlap(true_image: NDArray[np.uint16], found_image: NDArray[np.uint16]) -> dict[str, float | None]:
+    """Return Dice and Jaccard of all true and all found deposits of a film; None on a film without any."""
+    import SimpleITK as sitk
+
+    if not (true_image.any() or found_image.any()):
+        return {"dice": None, "jaccard": None}
+    masks = [sitk.GetImageFromArray((image > 0).astype(np.uint8)) for image in (true_image, found_image)]
+    overlap = sitk.LabelOverlapMeasuresImageFilter()
+    overlap.Execute(*masks)
+    return {"dice": overlap.GetDiceCoefficient(), "jaccard": overlap.GetJaccardCoefficient()}

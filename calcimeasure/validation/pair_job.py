@@ -20,7 +20,7 @@ from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation import segment_points
 from calcimeasure.simulation import InsertedPair, SimulatedPair, insert_pair, simulate_pair
 from calcimeasure.simulation.truth import FilmTruth, PairTruth
-from calcimeasure.validation.film_scoring import score_film, truth_overlaps
+from calcimeasure.validation.film_scoring import film_overlap, score_film, truth_overlaps
 from calcimeasure.validation.link_scoring import (
     alignment_errors_mm,
     common_ratio,
@@ -71,7 +71,7 @@ def run_pair(scenario: Scenario, settings: ValidationSettings) -> Rows:
     Returns
     -------
     dict
-        Tables by name (``pairs``, ``deposits``, ``false_finds``, ``links``, ``alignment``), each a list of rows.
+        Tables by name (``pairs``, ``films``, ``deposits``, ``false_finds``, ``links``, ``alignment``): lists of rows.
     """
     cv2.setNumThreads(1)
     rng = np.random.default_rng(scenario.seed)
@@ -131,12 +131,13 @@ def _scored(
         ("baseline", truth.baseline, comparison.baseline, images[0]),
         ("followup", truth.followup, comparison.followup, images[1]),
     ]
-    rows: Rows = {"pairs": [], "deposits": [], "false_finds": [], "links": [], "alignment": []}
+    rows: Rows = {"pairs": [], "films": [], "deposits": [], "false_finds": [], "links": [], "alignment": []}
     answers = []
     for name, film_truth, measured, image in films:
         deposits, false = score_film(film_truth, image, measured)
         rows["deposits"] += [{"film": name, **row} for row in deposits]
         rows["false_finds"] += [{"film": name, **row} for row in false]
+        rows["films"].append({"film": name, **film_overlap(image, measured.labels.image)})
         answers.append(truth_overlaps(image, measured.labels.image, len(film_truth.deposits)).answers())
     rows["links"] = score_links(truth, comparison, answers[0], answers[1])
     rows["alignment"] = [{"error_mm": value} for value in alignment_errors_mm(truth, comparison)]

@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calcimeasure import __version__
+from calcimeasure.validation.film_scoring import OUTLINE_COLUMNS
 from calcimeasure.validation.pair_job import Rows, ValidationSettings, run_pair
 from calcimeasure.validation.scenarios import Scenario
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-TABLES = ("pairs", "deposits", "false_finds", "links", "alignment")
+TABLES = ("pairs", "films", "deposits", "false_finds", "links", "alignment")
 # Columns that the figures need even of a validation in which no row has them.
 _COLUMNS = {
     "pairs": ("change", "verdict", "true_ratio", "true_log_ratio", "log_ratio", "one_sided", "one_sided_of",
               "left_out", "left_out_of"),
-    "deposits": ("area_mm2", "in_field", "found", "dice", "area_ratio", "area_z", "background", "kind"),
+    "films": ("dice", "jaccard"),
+    "deposits": ("area_mm2", "in_field", "found", *OUTLINE_COLUMNS, "area_ratio", "area_z", "background", "kind"),
     "false_finds": ("area_mm2",),
     "links": ("true_status", "found_status", "right", "true_log_ratio", "log_ratio"),
     "alignment": ("error_mm",),
@@ -78,7 +80,7 @@ def tables_of(results: Iterable[Rows]) -> dict[str, DataFrame]:
     results = list(results)
     tables = {}
     for name in TABLES:
-        table = pd.DataFrame([row for result in results for row in result[name]])
+        table = pd.DataFrame([row for result in results for row in result.get(name, ())])
         tables[name] = table.reindex(columns=list(dict.fromkeys([*table.columns, *_COLUMNS[name]])))
     return tables
 

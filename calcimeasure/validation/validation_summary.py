@@ -10,6 +10,7 @@ import numpy as np
 
 from calcimeasure.errors import UsageError
 from calcimeasure.statistics import limit_of_detection, proportion
+from calcimeasure.validation.film_scoring import OUTLINE_COLUMNS
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -40,7 +41,8 @@ def figures(tables: Tables) -> Figures:
         "sensitivity": _mean(large, "found"),
         "limit_of_detection_mm2": _limit_of_detection(kept),
         "false_finds_a_film": len(tables["false_finds"]) / films if films else None,
-        "dice_median": _median(large, "dice"),
+        **{f"{name}_median": _median(large, name) for name in OUTLINE_COLUMNS},
+        **{f"film_{name}_median": _median(tables["films"], name) for name in ("dice", "jaccard")},
         "area_ratio_median": _median(large, "area_ratio"),
         "area_ratio_sd": _spread(large, "area_ratio"),
         "area_z_sd": _spread(large, "area_z"),
@@ -257,7 +259,7 @@ def _profile(tables: Tables, key: Any, name: str) -> DataFrame:
                 name: str(value),
                 "deposits": len(part),
                 "sensitivity": _mean(part, "found"),
-                "dice": _median(part, "dice"),
+                **{column: _median(part, column) for column in OUTLINE_COLUMNS},
                 "area_ratio": _median(part, "area_ratio"),
                 "area_ratio_sd": _spread(part, "area_ratio"),
                 "area_z_sd": _spread(part, "area_z"),

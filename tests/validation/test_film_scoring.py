@@ -10,7 +10,7 @@ from calcimeasure.deposits import DepositLabels, Origin, from_label_image
 from calcimeasure.measurement import measure_film
 from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
 from calcimeasure.simulation.truth import DepositTruth, FilmTruth, LinkTruth, PairTruth
-from calcimeasure.validation.film_scoring import score_film, truth_overlaps
+from calcimeasure.validation.film_scoring import film_overlap, outline_agreement, score_film, truth_overlaps
 from calcimeasure.validation.link_scoring import common_ratio
 
 SHAPE = (60, 80)
@@ -70,8 +70,33 @@ def test_dice_and_area_of_the_found_one(scored) -> None:
     rows, _ = scored
     assert rows[0]["dice"] == pytest.approx(2 * 80 / (100 + 80))
     assert rows[0]["area_ratio"] == pytest.approx(0.8)
-    assert rows[1]["dice"] is None
+    assert rows[1]["dice"] is rows[1]["hausdorff_mm"] is None
     assert rows[1]["area_ratio"] is None
+
+
+def test_distances_of_outlines_are_in_mm_and_symmetric() -> None:
+    """A square of 10 x 10 pixels and its right half but one column, 1 mm high and 0.5 mm wide a pixel."""
+    true, found = np.zeros((10, 10), bool), np.zeros((10, 10), bool)
+    true[:], found[:, 2:] = True, True
+    there = outline_agreement(true, found, (1.0, 0.5))
+    assert there["dice"] == pytest.approx(160 / 180)
+    assert there["jaccard"] == pytest.approx(0.8)
+    assert there["hausdorff_mm"] == pytest.approx(1.0), "two columns"
+    # 36 outermost pixels of the whole, 32 of the part. Apart: a column of 10 by 1 mm and two pixels by 0.5 mm of the
+    # whole; 8 pixels of the part's left column, by 1 mm or less: the nearer of left and top or bottom.
+    far = [1.0] * 10 + [0.5] * 2 + [1.0] * 8
+    assert there["surface_distance_mm"] == pytest.approx(sum(far) / (36 + 32))
+    assert outline_agreement(found, true, (1.0, 0.5)) == pytest.approx(there)
+
+
+def test_overlap_of_a_whole_film() -> None:
+    true, found = np.zeros(SHAPE, np.uint16), np.zeros(SHAPE, np.uint16)
+    assert film_overlap(true, found) == {"dice": None, "jaccard": None}
+    box(true, 1, slice(0, 10), slice(0, 10))
+    assert film_overlap(true, found) == {"dice": 0.0, "jaccard": 0.0}
+    box(found, 4, slice(0, 10), slice(5, 10))
+    box(found, 7, slice(20, 30), slice(5, 10))
+    assert film_overlap(true, found) == {"dice": pytest.approx(0.5), "jaccard": pytest.approx(50 / 150)}
 
 
 def test_only_what_lies_on_nothing_is_false(scored) -> None:

@@ -63,6 +63,9 @@ def deposit(area, found, *, background="over_bone", ratio=1.0, in_field=True):
         "background": background,
         "kind": "nodule",
         "dice": 0.9 if found else None,
+        "jaccard": 0.9 / 1.1 if found else None,
+        "hausdorff_mm": 0.1 * math.sqrt(area) if found else None,
+        "surface_distance_mm": 0.2 if found else None,
         "area_ratio": ratio if found else None,
         "area_z": 0.5 if found else None,
     }
@@ -95,6 +98,7 @@ def tables():
     return {
         "pairs": pd.DataFrame(pairs),
         "links": pd.DataFrame(links),
+        "films": pd.DataFrame({"dice": [0.5, 0.7, None], "jaccard": [1 / 3, 0.54, None]}),
         "deposits": pd.DataFrame(deposits),
         "false_finds": pd.DataFrame({"film": ["baseline"] * 7}),
         "alignment": pd.DataFrame({"error_mm": [0.1, 0.3, 0.5]}),
@@ -107,6 +111,9 @@ def test_deposits_that_only_one_film_shows_do_not_count(tables):
     assert told["sensitivity"] == pytest.approx(2 / 3)
     assert told["area_ratio_median"] == pytest.approx(1.0)
     assert told["false_finds_a_film"] == pytest.approx(7 / 14)
+    assert told["hausdorff_mm_median"] == pytest.approx(0.1 * (math.sqrt(10) + math.sqrt(60)) / 2)
+    assert told["surface_distance_mm_median"] == pytest.approx(0.2)
+    assert told["film_dice_median"] == pytest.approx(0.6)
 
 
 def test_errors_are_of_log_ratios_in_percent(tables):
