@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Archive(Protocol):
-    """One archive. Every method raises `PacsError`, or `PassingError` where another attempt may help."""
+    """One archive. Every method raises `PacsError`, or `TransientError` where another attempt may help."""
 
     @property
     def patience(self) -> Patience:

@@ -54,7 +54,7 @@ def check_whole(dataset: Dataset, where: str) -> None:
 
     Raises
     ------
-    PassingError
+    TransientError
         When pixels are missing or cannot be decoded where they ought to be.
     """
     if "Rows" not in dataset:

@@ -136,7 +136,7 @@ class LiveLinks:
         return link_manually(baseline, followup, self.alignment, self.field, decided, known=self.known(numbers))
 
     def known(self, numbers: Mapping[TimePoint, tuple[int, ...]]) -> LinkEvidence:
-        """Return what `find_out` would say, in the numbers of the measurements; `numbers` as for `links`."""
+        """Return what `gather_link_evidence` returns, in the measurements' numbers; `numbers` as for `links`."""
         reasons = tuple(
             {label: self._known[which][number].reasons for label, number in enumerate(numbers[which], start=1)}
             for which in SIDES

@@ -56,9 +56,6 @@ class ChangePlan:
 
 
 UNCHANGED = ChangePlan()
-GROWN = ChangePlan(area_ratio=1.5)
-SHRUNK = ChangePlan(area_ratio=0.6)
-THINNER = ChangePlan(thickness_factor=0.5)
 
 
 def draw_plan(rng: np.random.Generator) -> ChangePlan:

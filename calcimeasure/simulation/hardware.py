@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from calcimeasure.simulation.rays import Grid
 
 CAST_GRID_MM = 0.6
-CAST_MARGIN_MM = 24.0
 WEAVE_MM = 1.4
 RING_WEARERS = 0.06
 WIRE_BEARERS = 0.03

@@ -41,8 +41,8 @@ def patient_row(change: SubjectChange, axis: Any) -> dict[str, Any]:
         "subject": change.subject,
         "arm": change.arm,
         "limbs": change.limbs,
-        "before": number_text(change.baseline_area_mm2),
-        "after": number_text(change.followup_area_mm2),
+        "before": area_text(change.baseline_area_mm2),
+        "after": area_text(change.followup_area_mm2),
         "change": "" if change.area_change_percent is None else signed(change.area_change_percent),
         "interval": "" if interval is None else range_words(interval),
         "smallest": _could_show(change),
@@ -229,7 +229,7 @@ def range_words(interval: tuple[float, float]) -> str:
     return f"{low} to {high} %"
 
 
-def number_text(value: float | None) -> str:
+def area_text(value: float | None) -> str:
     """Return an area with one digit, or nothing."""
     return "" if value is None else f"{value:.1f}"
 
@@ -273,8 +273,8 @@ def _pair_row(mark: Mapping[str, Any], film: FilmRow, subject: str) -> dict[str,
     return {
         "limb": limb_words(film),
         "visit": film.visit,
-        "before": number_text(mark["baseline_common_area_mm2"]),
-        "after": number_text(mark["followup_common_area_mm2"]),
+        "before": area_text(mark["baseline_common_area_mm2"]),
+        "after": area_text(mark["followup_common_area_mm2"]),
         "change": "" if change is None else signed(change),
         "interval": "" if interval is None else range_words(interval),
         "verdict": verdict_words(mark["verdict"], detectable=mark["detectable"]),
@@ -287,8 +287,8 @@ def _sum_row(change: SubjectChange) -> dict[str, str]:
     interval = change.ci95_percent
     return {
         "visit": change.visit,
-        "before": number_text(change.baseline_area_mm2),
-        "after": number_text(change.followup_area_mm2),
+        "before": area_text(change.baseline_area_mm2),
+        "after": area_text(change.followup_area_mm2),
         "change": "" if change.area_change_percent is None else signed(change.area_change_percent),
         "interval": "" if interval is None else range_words(interval),
         "verdict": verdict_words(change.verdict, detectable=change.detectable),

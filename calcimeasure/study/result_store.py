@@ -14,7 +14,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import resources
@@ -239,11 +239,6 @@ class Hashes:
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows((*known, value) for known, value in self._known.items())
             write_whole(self._path, text.getvalue().encode())
-
-
-def names_of(films: Iterable[FilmRow]) -> dict[str, FilmRow]:
-    """Return films by name."""
-    return {film.name: film for film in films}
 
 
 def _word(text: str) -> str:

@@ -102,11 +102,11 @@ def main() -> None:
         from distributed import LocalCluster
 
         # A cluster's workers find functions by the name of their module, which is not this program's.
-        study_runner.do_reading, study_runner.do_pair = stub.read, stub.pair
+        study_runner.read_series_work, study_runner.compare_pair_work = stub.read, stub.pair
         with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as local:
             export_study(folder, run_study(folder, scheduler=local.scheduler_address))
         return
-    study_runner.do_reading, study_runner.do_pair = read, pair
+    study_runner.read_series_work, study_runner.compare_pair_work = read, pair
     export_study(folder, run_study(folder, workers=workers))
 
 
