@@ -97,14 +97,14 @@ def main() -> None:
     parser.add_argument("--films", type=Path)
     parser.add_argument("--subjects", type=int, default=6)
     parser.add_argument("--spacing", type=float, default=0.115)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        films = asked.films
+        films = options.films
         if films is None:
             films = folder / "films"
             command = [sys.executable, "-m", "calcimeasure", "simulate", "study", "--out", str(films)]
-            command += ["--subjects", str(asked.subjects), "--spacing", str(asked.spacing)]
+            command += ["--subjects", str(options.subjects), "--spacing", str(options.spacing)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         one, first = batch(films, folder, 1)
         two, second = batch(films, folder, 2)

@@ -155,13 +155,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--films", type=int, nargs="+", default=[2500, 5000, 10_000])
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.one:
-        measure(asked.one)
+    options = parser.parse_args()
+    if options.one:
+        measure(options.one)
         return
     print("| films | init s | run s (work stubbed) | resume s | export s | report s | page MiB | peak MiB |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
-    for count in asked.films:
+    for count in options.films:
         subprocess.run([sys.executable, __file__, "--one", str(count)], check=True)
 
 

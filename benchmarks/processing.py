@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--spacing", type=float, default=0.2)
     options = parser.parse_args()
-    print(f"{'processing':<12}{'sign':<12}{'median':>8}{'largest':>9}{'tolerance':>11}{'told':>6}")
+    print(f"{'processing':<12}{'sign':<12}{'median':>8}{'largest':>9}{'tolerance':>11}{'warned':>7}")
     for alike, name in ((True, "alike"), (False, "anew")):
         seeds = range(FIRST_SEED, FIRST_SEED + options.pairs)
         found = np.array([differences(seed, alike=alike, spacing_mm=options.spacing) for seed in seeds])
@@ -45,8 +45,8 @@ def main() -> None:
             if known.size == 0:
                 print(f"{name:<12}{sign:<12}{'-':>8}{'-':>9}{tolerance:>11.2f}{'-':>6}")
                 continue
-            told = np.mean(known > tolerance)
-            print(f"{name:<12}{sign:<12}{np.median(known):>8.3f}{known.max():>9.3f}{tolerance:>11.2f}{told:>6.0%}")
+            warned = np.mean(known > tolerance)
+            print(f"{name:<12}{sign:<12}{np.median(known):>8.3f}{known.max():>9.3f}{tolerance:>11.2f}{warned:>7.0%}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Four women (two with dermatomyositis, two with systemic sclerosis) were given abatacept and thiosulfate, with films
 before and at three months; two more patients were given thiosulfate once a week for seven months. Doses and pain
 are those of the series; limbs and films are simulated, and in truth no deposit changes. The first limb of each of the
-four was laid down and exposed a second time before treatment, which no series did: that is what precision is told by.
+four was laid down and exposed a second time before treatment, which no series did: precision is estimated from it.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def write_case_series(folder: Path, *, seed: int = 1, spacing_mm: float = 0.2, c
     seed
         Every patient draws from a stream of its own.
     spacing_mm
-        Pixel pitch.
+        Pixel spacing.
     cases
         Some of them alone.
 

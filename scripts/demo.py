@@ -1,4 +1,4 @@
-"""`make demo`: compare the sample pairs, then run a simulated study; tell the answers and where the pages are."""
+"""`make demo`: compare the sample pairs, then run a simulated study; print the answers and where the pages are."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def main(out: Path) -> None:
 
 
 def compare_samples(out: Path) -> None:
-    """Compare the two sample pairs and say what was found."""
+    """Compare the two sample pairs and print what was found."""
     samples = sample_images_folder()
     print("\ncalcimeasure on its two sample pairs (simulated hands, so the truth is known)\n")
     for name in SAMPLE_PAIRS:
@@ -54,7 +54,7 @@ def compare_samples(out: Path) -> None:
 
 
 def run_series(study: Path) -> None:
-    """Simulate the case series, run it as a study, and say what may be said of it."""
+    """Simulate the case series, run it as a study, and print its conclusions."""
     started = time.perf_counter()
     if not (study / STUDY_TOML).exists():
         write_case_series(study)

@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parents[1]
 PAGE = HERE / "docs" / "method.md"
 RECORD = HERE / "calcimeasure" / "validation" / "last_release.json"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
-# Figure, what it is called, what is asked for: automatic on simulated films / assisted / automatic on real ones.
+# Figure, what it is called, the target: automatic on simulated films / assisted / automatic on real ones.
 FIGURES = (
     ("sensitivity", "sensitivity, deposits of 2 mm² and more", "0.88 / - / 0.90"),
     ("false_finds_a_film", "false finds a film", "0.4 / - / 1.0"),
@@ -82,8 +82,8 @@ def tables(records: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(
         [
             table(
-                ["figure", *names, "asked for"],
-                [[words, *(cell(r["figures"].get(key)) for r in records), asked] for key, words, asked in FIGURES],
+                ["figure", *names, "target"],
+                [[words, *(cell(r["figures"].get(key)) for r in records), target] for key, words, target in FIGURES],
             ),
             f"{names[0].capitalize()}, by size and by what the deposit lies on:",
             table(

@@ -24,7 +24,7 @@ GREYS, WEAK, STRONG = 72, 80, 100
 
 
 class Answers:
-    """Answers the viewer's questions as the guide tells them."""
+    """Answers the viewer's questions as the guide describes them."""
 
     def reader(self, suggestion: str) -> str:
         """Read as R1."""

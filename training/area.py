@@ -234,7 +234,7 @@ def fit_spread(values: Array, squared: Array, groups: Groups, deposit: Groups, s
 class Pairs:
     """Two films of a deposit each, described as the product does.
 
-    `differences` are second less first, `common` their mean, `certainty` what the standard error is told from.
+    `differences` are second less first, `common` their mean, `certainty` what the standard error is fitted to.
     """
 
     differences: Array

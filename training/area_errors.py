@@ -5,7 +5,7 @@
 Every deposit of every pair is measured on both films, as found by the program and as clicked. The relative standard
 error of an area is taken as exp(gain + power x log_error), likewise the part of it that the other film of the same
 deposit does not share; both are fitted by the likelihood of Student's t with the degrees of freedom of the interval.
-The two lines are written into `outlines.json` beside the network. Seeds 300000 up belong to development.
+The two lines are written into `outlines.json` next to the network. Seeds 300000 up belong to development.
 """
 
 from __future__ import annotations

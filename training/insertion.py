@@ -30,7 +30,7 @@ MOST_TRIES = 200
 def insert_deposits(
     film: Radiograph, rng: np.random.Generator, *, count: int = 10
 ) -> tuple[Radiograph, NDArray[np.uint16]]:
-    """Return the film with deposits added, a third each beside, touching and over bone, and their label image."""
+    """Return the film with deposits added, a third each near, touching and over bone, and their label image."""
     anatomy = find_anatomy(film)
     spacing = film.spacing.mm
     labels = np.zeros(film.shape, dtype=np.uint16)
@@ -46,10 +46,10 @@ def insert_deposits(
     placed = 0
     for _ in range(MOST_TRIES):
         diameter = float(np.exp(rng.uniform(*np.log(DIAMETERS_MM))))
-        beside = to_bone > diameter / 2 + 0.5
+        near = to_bone > diameter / 2 + 0.5
         touching = (to_bone < diameter / 2) & (to_bone > diameter / 4)
         over = in_bone > min(diameter / 3, 2.0)
-        places = np.argwhere(limb & (in_limb > 0.4 * diameter) & (beside, touching, over)[rng.integers(3)])
+        places = np.argwhere(limb & (in_limb > 0.4 * diameter) & (near, touching, over)[rng.integers(3)])
         if placed == count or not len(places):
             break
         centre = (places[rng.integers(len(places))] + rng.random(2)) * anatomy.step * np.array(spacing)

@@ -34,7 +34,7 @@ FIRST_INSERTED_SEED = 50_000
 
 
 def arguments(about: str, *, films: int, insertions: int, steps: int, model: str) -> argparse.ArgumentParser:
-    """Return what both networks' scripts are told, with each one's defaults."""
+    """Return the options of both networks' scripts, with each one's defaults."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--work", type=Path, required=True, help="folder for films and checkpoints")
     parser.add_argument("--films", type=int, default=films, help="simulated films")

@@ -19,7 +19,7 @@ from torch.nn import functional
 from unet import CompactUNet, OutlineNetwork, export
 
 CHANNELS = 4
-# Cells: an area smaller than this is not asked more exactly than this.
+# Cells: an area smaller than this is not fitted more exactly than this.
 _AREA_FLOOR = 3.0
 _SHARP = 0.02
 _AREA_WEIGHT, _ERROR_WEIGHT = 1.0, 0.1
@@ -30,17 +30,17 @@ def loss_of(answer: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     logits, spread = answer[:, :1], answer[:, 1:]
     share, counted = target[:, :1], target[:, 1:]
     loss = functional.binary_cross_entropy_with_logits(logits, share) + overlap_loss(logits, share, each=True)
-    asked = counted.sum((1, 2, 3)) > 0
-    if not asked.any():
+    counts = counted.sum((1, 2, 3)) > 0
+    if not counts.any():
         return loss
-    found = torch.sigmoid(logits[asked]) * counted[asked]
-    there = share[asked] * counted[asked]
+    found = torch.sigmoid(logits[counts]) * counted[counts]
+    there = share[counts] * counted[counts]
     off = torch.log((found.sum((1, 2, 3)) + _AREA_FLOOR) / (there.sum((1, 2, 3)) + _AREA_FLOOR))
     weight = found.detach() + 1e-6
-    log_error = ((spread[asked] * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3))).clamp(-6.0, 2.0)
+    log_error = ((spread[counts] * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3))).clamp(-6.0, 2.0)
     error = off.detach().abs() * torch.exp(-log_error) + log_error
-    share_asked = asked.float().mean()
-    return loss + share_asked * (
+    share_counted = counts.float().mean()
+    return loss + share_counted * (
         _AREA_WEIGHT * torch.sqrt(off * off + _SHARP * _SHARP).mean() + _ERROR_WEIGHT * error.mean()
     )
 

@@ -35,7 +35,7 @@ class OutlinePatches(DrawnPieces):
     """Patches that point at a piece or a deposit, those pieces more often that were outlined badly.
 
     A target has two channels: the share of each cell that lies on what was meant, and where its area is summed (empty
-    for a click, of which no area is asked).
+    for a click, of which no area is fitted).
     """
 
     def __init__(self, paths: list[Path]) -> None:
@@ -148,7 +148,7 @@ def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def _share_of(truth: NDArray[np.float32], own: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the share of each cell that lies on the pieces meant, not on others beside them."""
+    """Return the share of each cell that lies on the pieces meant, not on their neighbours."""
     others = (truth > 0.5) & ~own
     reach = cv2.dilate(own.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     return np.where(reach & ~others, truth, 0.0).astype(np.float32)

@@ -163,7 +163,7 @@ def load_films(paths: list[Path]) -> Films:
 def random_view(
     rng: np.random.Generator, place: tuple[int, int], *, size: int, jitter: float
 ) -> tuple[NDArray[np.float64], bool]:
-    """Return a turn and a scale that bring a place of the film near the middle of a patch, and whether to mirror it."""
+    """Return the transform that brings a place of the film near the middle of a patch, and whether to mirror it."""
     matrix = cv2.getRotationMatrix2D((0.0, 0.0), rng.uniform(0, 360), float(np.exp(rng.normal(0, 0.12))))
     off = rng.uniform(-jitter, jitter, 2) if jitter else np.zeros(2)
     matrix[:, 2] = size / 2 + off - matrix[:, :2] @ np.array([place[1], place[0]], dtype=np.float64)
@@ -173,7 +173,7 @@ def random_view(
 def seen_through(
     film: Film, matrix: NDArray[np.float64], *, mirrored: bool, size: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return inputs (2, size, size) and truth (size, size) of a patch; only the part that it shows is turned."""
+    """Return inputs (2, size, size) and truth (size, size) of a patch; only the part that it shows is rotated."""
     inputs, truth, limb = film
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], dtype=np.float64)
     back = cv2.invertAffineTransform(matrix)
@@ -224,7 +224,7 @@ def part_at(mask: NDArray[np.bool_], place: tuple[int, int]) -> NDArray[np.bool_
 
 
 def shares_of(pieces: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return how often a piece (film, row, column) is due beside others: the specks of one deposit share its turn."""
+    """Return how often a piece (film, row, column) is drawn, relative to others: a deposit's specks share one draw."""
     due = np.ones(len(pieces))
     for number in np.unique(pieces[:, 0]):
         here = pieces[:, 0] == number

@@ -35,7 +35,7 @@ SMALL_CELLS, SMALL_WEIGHT, REAL_WEIGHT = 25, 0.4, 2.0
 def fit_judge(
     simulated: list[Path], made_from_real: list[Path], model: Path, *, most_false: float, workers: int
 ) -> None:
-    """Fit the boosted trees that judge whole regions and write them beside the network.
+    """Fit the boosted trees that classify whole regions and write them next to the network.
 
     The threshold is the lowest that leaves at most `most_false` false regions a film, each film judged by trees that
     were fitted to others.

@@ -181,7 +181,7 @@ def make_forearm(rng: np.random.Generator, *, side: str = "R") -> Limb:
 
 
 def draw_straight_pose(rng: np.random.Generator, limb: Limb, *, near: LimbPose | None = None) -> LimbPose:  # noqa: ARG001
-    """Return a pose of a straight limb: turned and tilted a little, its joint a little bent sideways."""
+    """Return a pose of a straight limb: rotated and tilted a little, its joint a little bent sideways."""
     sign = 1.0 if limb.side == "R" else -1.0
     bending = {"ELBOW": ("ulna",), "KNEE": ("tibia",)}.get(limb.part, ())
     rotations = {name: sign * float(rng.normal(0, 2.5)) for name in bending}

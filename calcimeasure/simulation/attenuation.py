@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ENERGY_GROUPS = 6
 MATERIALS = ("muscle", "fat", "bone", "hydroxyapatite", "plaster", "steel", "gold", "lead")
-# Photons harder than this one hardly tell the materials apart; softer ones never reach the detector.
+# Photons harder than this one hardly distinguish the materials; softer ones never reach the detector.
 _REFERENCE_MUSCLE_MM = 15.0
 
 

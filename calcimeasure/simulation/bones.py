@@ -163,9 +163,9 @@ def make_drawn_bone(
         bone = _render(name, high - low, outline, rng, style=style, build=build)
     else:
         # The rules for ends and shaft count from the lower end.
-        shifted = outline - np.array([0.0, low])
+        moved = outline - np.array([0.0, low])
         build = BoneBuild(cut_below=not joints[0], cut_above=not joints[1])
-        bone = _render(name, high - low, shifted, rng, style=style, build=build)
+        bone = _render(name, high - low, moved, rng, style=style, build=build)
         bone = replace(bone, outline_mm=outline, origin_mm=bone.origin_mm + np.array([0.0, low]))
     return replace(bone, length_mm=0.0)
 

@@ -123,7 +123,7 @@ class DepositPiece:
         return float(abs(np.linalg.det(self.matrix)) * self.thickness_mm * (thickness * share).sum())
 
     def moved(self, matrix: Points, translation_mm: Points, *, thickness_factor: float = 1.0) -> DepositPiece:
-        """Return the piece after ``new = matrix @ old + shift_mm`` with its thickness multiplied."""
+        """Return the piece after ``new = matrix @ old + translation_mm`` with its thickness multiplied."""
         return replace(
             self,
             matrix=matrix @ self.matrix,

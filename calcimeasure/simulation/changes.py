@@ -86,7 +86,7 @@ class Visits:
 def apply_plan(
     rng: np.random.Generator, limb: Limb, site: Site, held: Sequence[HeldDeposit], plan: ChangePlan
 ) -> Visits:
-    """Return what the plan makes of deposits; splits and merges come beside those given.
+    """Return what the plan makes of deposits; splits and merges are added to those given.
 
     Deposits that would grow into another one are left as they are.
     """

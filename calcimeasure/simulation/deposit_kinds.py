@@ -274,7 +274,7 @@ def _grown_together(
     roughness: float,
     depth_ratio: float,
 ) -> CalciumDeposit:
-    """Set pieces one by one beside an earlier one, so that no piece is ever far from the rest.
+    """Set pieces one by one next to an earlier one, so that no piece is ever far from the rest.
 
     `gap` is the distance between the contours: in mm where positive, in shares of the smaller piece where negative.
     """
@@ -293,7 +293,7 @@ def _grown_together(
             apart = touching + (between * min(size, sizes[neighbour]) if between < 0 else between)
             centre = centres[neighbour] + apart * np.array([np.cos(away), np.sin(away)]) * stretch / stretch.max()
             reach = np.hypot(*(np.array(centres) - centre).T) - (size + sizes[: len(centres)]) / 2
-            # Grains that lie apart from the one beside them do not lie on top of others either.
+            # Grains that lie apart from their neighbour do not lie on top of others either.
             if reach.min() > min(gap[0], 0.0) * size - 0.15:
                 break
         centres.append(centre)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from calcimeasure.anatomy.anatomy_records import Anatomy
     from calcimeasure.radiograph import Radiograph
 
-# Bone of a limb stands out from the soft tissue beside it about as much as so much pure hydroxyapatite.
+# Contrast of a limb's bone against soft tissue, as thickness of pure hydroxyapatite.
 BONE_CONTRAST_MM = 1.2
 CALCIUM_PER_MM = 0.5
 SHARPEST_PX, BLUNTEST_PX = 0.4, 3.0

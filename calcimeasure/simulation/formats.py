@@ -36,7 +36,7 @@ class FilmFormat:
 
 
 def format_at(spacing_mm: float | None, *, part: str = "hand") -> FilmFormat:
-    """Return the usual film of a part at a pixel pitch; 0.115 mm when None."""
+    """Return the usual film of a part at a pixel spacing; 0.115 mm when None."""
     pixel_spacing = USUAL_SPACING_MM if spacing_mm is None else spacing_mm
     height, width = part_named(part).film_mm
     return FilmFormat(

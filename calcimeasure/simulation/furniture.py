@@ -20,14 +20,14 @@ PLATE_LEVEL = 3  # of 255: its plastic stops as much as a hundredth of the lette
 
 @dataclass(frozen=True, kw_only=True)
 class Furniture:
-    """What lies in and on the film beside the limb.
+    """What lies in and on the film besides the limb.
 
     Attributes
     ----------
     margins_mm
         Collimated away at the top, right, bottom and left; the field is a rectangle within them.
     collimation_deg
-        Its turn against the film.
+        Its rotation on the film.
     marker
         Letter of lead, or "" for none.
     marker_style
@@ -84,7 +84,7 @@ def field_corners(furniture: Furniture, size_mm: tuple[float, float]) -> Points:
 def lead_marker(
     furniture: Furniture, grid: Grid, field: NDArray[np.bool_], limb: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.float32] | None:
-    """Return the marker's thickness of lead, put where there is room beside the limb; None where there is none."""
+    """Return the marker's thickness of lead, put where there is room next to the limb; None where there is none."""
     if not furniture.marker:
         return None
     shape, spacing = grid

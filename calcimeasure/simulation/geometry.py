@@ -86,7 +86,7 @@ def union_spans(
     sign = np.concatenate([event[2] for event in events])
     order = np.lexsort((x, line))
     line, x, sign = line[order], x[order], sign[order]
-    # Every polygon turns the same way, so the running count is how many of them cover the place; lines never mix
+    # Every polygon has the same orientation, so the running count is how many of them cover the place; lines never mix
     # because each polygon enters and leaves a line equally often.
     depth = np.cumsum(sign)
     inside = depth[:-1] > 0

@@ -136,7 +136,7 @@ def _add_forearm(segments: dict[str, Segment], rng: np.random.Generator, traits:
     radius = make_forearm_bone("radius", length, rng, style=traits.style)
     ulna = make_forearm_bone("ulna", length, rng, style=traits.style)
     variance = float(rng.normal(0, 1.2))
-    # It hangs on the wrist: its turn is the wrist's deviation.
+    # It hangs on the wrist: its rotation is the wrist's deviation.
     segments["radius"] = Segment(
         bone=radius, joint_mm=(0.0, -30.5 * traits.size, 0.0), pivot_mm=(0.0, length), rest_deg=-4.0
     )
@@ -304,7 +304,7 @@ def mirrored(limb: Limb) -> Limb:
 
 
 def draw_hand_pose(rng: np.random.Generator, limb: Limb, *, near: LimbPose | None = None) -> LimbPose:
-    """Return a pose as radiographers get it: spread, turned, tilted and not always flat.
+    """Return a pose as radiographers get it: spread, rotated, tilted and not always flat.
 
     Parameters
     ----------

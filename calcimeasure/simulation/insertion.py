@@ -76,7 +76,7 @@ def insert_deposits(
     count
         How many are tried for; 1 to 12 when None.
     spacing_mm
-        Pixel pitch, for a film that states none; 0.2 mm when None.
+        Pixel spacing, for a film that states none; 0.2 mm when None.
     diameters_mm
         Range of the diameter of the circle of equal area.
     anatomy

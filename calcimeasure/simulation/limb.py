@@ -1,7 +1,7 @@
 """A limb as jointed bones in soft tissue, and where a pose puts each of them on the film.
 
 Limb frame: x to the right and y up as the film is looked at, z from the detector towards the tube, in mm. A bone's own
-frame has y along it. Angles turn from y towards x.
+frame has y along it. Angles are positive from y towards x.
 """
 
 from __future__ import annotations
@@ -123,9 +123,9 @@ class LimbPose:
     Attributes
     ----------
     rotations_deg
-        Bone to its turn in the plane of the film, beside the angle at rest.
+        Bone to its rotation in the plane of the film, added to the angle at rest.
     flexions_deg
-        Bone to its turn out of that plane.
+        Bone to its rotation out of that plane.
     rotation_deg
         Of the whole limb on the film.
     tilt_deg, tilt_axis_deg
@@ -135,7 +135,7 @@ class LimbPose:
     height_mm
         Of the limb's middle plane above the detector.
     groups
-        End of the names of bones to (turn in degrees, x, y in mm): how the limbs lie that one film shows together.
+        Suffix of bones' names to (rotation in degrees, x, y in mm): how the limbs lie that one film shows together.
     """
 
     rotations_deg: Mapping[str, float] = field(default_factory=dict)
@@ -232,7 +232,7 @@ def _group_frame(pose: LimbPose, name: str) -> tuple[Points, Points]:
 
 
 def centred(limb: Limb, pose: LimbPose, *, without: tuple[str, ...] = ()) -> LimbPose:
-    """Return the pose shifted across the film so that the limb's bones lie evenly about its middle.
+    """Return the pose translated across the film so that the limb's bones lie evenly about its middle.
 
     Parameters
     ----------

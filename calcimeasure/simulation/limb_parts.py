@@ -47,7 +47,7 @@ class Part:
     view
         DICOM view position.
     sides
-        The sides that may be asked for.
+        The sides that exist.
     groups
         As in `LimbPose`, at the common pose.
     harder_kv, dose_factor

@@ -77,7 +77,7 @@ def trace_limb(limb: Limb, placed: Mapping[str, Placement], grid: Grid, rng: np.
 
 
 def film_transform(placement: Placement, spacing_mm: tuple[float, float]) -> tuple[Points, Points]:
-    """Return (matrix, shift) from a bone's frame to (column, row) positions, pixel centres at whole numbers."""
+    """Return (matrix, translation) from a bone's frame to (column, row) positions, pixel centres at whole numbers."""
     per_mm = np.diag([1 / spacing_mm[1], 1 / spacing_mm[0]])
     return per_mm @ placement.matrix, per_mm @ placement.translation_mm - 0.5
 

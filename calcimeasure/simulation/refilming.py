@@ -39,11 +39,11 @@ class Move:
     Attributes
     ----------
     matrix, translation_mm
-        ``matrix @ first + shift_mm`` is the place on the second film but for the bend.
+        ``matrix @ first + translation_mm`` is the place on the second film but for the bend.
     bend_mm
         float32 (rows, columns, 2): what is taken off a place on the *second* film, (x, y), on a grid of `grid_mm`.
     grid_mm
-        Pitch of that grid.
+        Spacing of that grid.
     """
 
     matrix: Points
@@ -111,7 +111,7 @@ def simulate_followup_of(
     rng
         Decides everything; the same state gives the same film.
     spacing_mm
-        Pixel pitch, for a film that states none; 0.2 mm when None.
+        Pixel spacing, for a film that states none; 0.2 mm when None.
     anatomy
         The film's, where it is known already.
     same_processing

@@ -118,7 +118,7 @@ def simulate_film(
     deposits
         How many deposits are tried for; 0 to 12 when None, one film in eight without any.
     spacing_mm
-        Pixel pitch on a film of 288 x 236 mm; 0.115 mm, so 2500 x 2048 pixels, when None.
+        Pixel spacing on a film of 288 x 236 mm; 0.115 mm, so 2500 x 2048 pixels, when None.
     film_format
         The whole pixel grid, instead of `spacing_mm`.
     bits, monochrome1

@@ -133,7 +133,7 @@ def without_collisions(first: Sitting, second: Sitting, visits: Visits) -> tuple
 
 
 def colliding(sitting: Sitting) -> set[int]:
-    """Return the identities of deposits that a film shows too close to an earlier one to be told from it."""
+    """Return the identities of deposits that a film shows too close to an earlier one to be separated from it."""
     on_film: list[CalciumDeposit] = placed_deposits(sitting)
     bad: set[int] = set()
     for later in range(len(on_film)):

@@ -56,7 +56,7 @@ def correlated_noise(
 
 
 def signed_distance(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the distance to the edge in pixels, positive inside; half a pixel at the pixels beside it."""
+    """Return the distance to the edge in pixels, positive inside; half a pixel at the pixels next to it."""
     mask = inside.astype(np.uint8)
     within, beyond = _exact_distance(mask), _exact_distance(1 - mask)
     return np.asarray(np.where(inside, within - 0.5, 0.5 - beyond), np.float32)

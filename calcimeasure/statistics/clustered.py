@@ -80,8 +80,8 @@ def bca_interval(values: Floats, *, rng: np.random.Generator, resamples: int, co
     tail = (1.0 - confidence_level) / 2.0
     probabilities = []
     for z in (float(ndtri(tail)), float(ndtri(1.0 - tail))):
-        shifted = bias + z
-        probabilities.append(float(ndtr(bias + shifted / (1.0 - acceleration * shifted))))
+        moved = bias + z
+        probabilities.append(float(ndtr(bias + moved / (1.0 - acceleration * moved))))
     low, high = np.quantile(means, probabilities)
     return (float(low), float(high))
 

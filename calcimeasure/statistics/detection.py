@@ -19,7 +19,7 @@ _STEPS = 100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LimitOfDetection:
-    """Where the chance of being found reaches what is asked.
+    """Where the chance of being found reaches a given probability.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ def limit_of_detection(
 
     Maximum likelihood by Newton's steps; with log odds a + b ln x the limit is exp((logit p - a) / b), and the delta
     method on its logarithm gives the interval (as probit limits are had in CLSI EP17). The false alarms that the same
-    setting of the detector gives must be stated beside it: a detector that marks everything misses nothing.
+    setting of the detector gives must be stated with it: a detector that marks everything misses nothing.
 
     Parameters
     ----------

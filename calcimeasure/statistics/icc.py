@@ -1,7 +1,7 @@
 """Intraclass correlation with its interval, by the names of McGraw and Wong (Psychol Methods 1996;1:30).
 
-An ICC says how well subjects are told apart, not how large a change can be seen: always report it with the SEM and the
-smallest detectable change, which are here too.
+An ICC says how well subjects are distinguished, not how large a change can be seen: always report it with the SEM
+and the smallest detectable change, which are here too.
 """
 
 from __future__ import annotations

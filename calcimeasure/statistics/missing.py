@@ -45,7 +45,7 @@ def observed_area(
     measurable_from
         The smallest area that is measured; half of it stands for what is there but smaller.
     reason
-        Why it is not evaluable: asked for, because a missing value without a reason cannot be judged.
+        Why it is not evaluable: required, because a missing value without a reason cannot be judged.
 
     Raises
     ------

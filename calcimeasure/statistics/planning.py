@@ -129,7 +129,7 @@ def patients_for_equivalence(
 
 
 def patients_for_change(log_sd: float, *, true_ratio: float, power: float = 0.80) -> int:
-    """Return the fewest patients with which a true ratio is told from 1 with the wanted power."""
+    """Return the fewest patients with which a true ratio is distinguished from 1 with the wanted power."""
     if true_ratio == 1.0:
         raise UsageError("a ratio of 1 is no change to detect")
     return _fewest(lambda n: power_of_change(log_sd, n, true_ratio=true_ratio), power)
@@ -218,7 +218,7 @@ def could_have_detected(
     errors = numbers(log_ratio_ses, name="log_ratio_ses", least=2)
     log_sd = max(float(ratios.std(ddof=1)), math.sqrt(float((errors**2).mean())))
     if log_sd == 0.0:
-        raise UsageError("neither patients nor films vary; nothing can be said of power")
+        raise UsageError("neither patients nor films vary; there is no power to compute")
     factor = smallest_change_detected(log_sd, ratios.size, power=power)
 
     def lacking(log_margin: float) -> float:

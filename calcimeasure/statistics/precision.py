@@ -1,7 +1,7 @@
 """A table of repeated measurements in, everything about their precision out: `assess_precision`.
 
 Two rows of one item by one reader are repeats (of reading, or of the exposure: the table's maker knows). Rows of one
-item by several readers tell how readers differ.
+item by several readers show how readers differ.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class Proportion:
     Attributes
     ----------
     one_sided_upper
-        The exact upper bound at the level, one-sided: what may be said of a share of which only the upper end matters.
+        The exact upper bound at the level, one-sided: for a share of which only the upper end matters.
     """
 
     count: int

@@ -29,7 +29,7 @@ class Reproducibility:
     ----------
     subject_variance, reader_variance, interaction_variance, error_variance
         Estimates from the mean squares, negative ones put at 0. Without repeats in a cell the interaction cannot be
-        told from the error; both are in `error_variance`, and `interaction_variance` is None.
+        separated from the error; both are in `error_variance`, and `interaction_variance` is None.
     repeatability_coefficient, reproducibility_coefficient
         2.77 times the root of the error variance, and of reader, interaction and error variance together.
     rdc_interval

@@ -1,4 +1,4 @@
-"""The exact sign-flip test: what can be said of a few patients without assuming a normal law."""
+"""The exact sign-flip test: inference on a few patients without assuming a normal law."""
 
 from __future__ import annotations
 

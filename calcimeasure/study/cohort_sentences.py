@@ -1,4 +1,4 @@
-"""What may be said of a cohort, in the order in which a paper would print it."""
+"""The conclusions on a cohort, in the order in which a paper would print it."""
 
 from __future__ import annotations
 
@@ -28,24 +28,26 @@ def sentences_of(endpoint: Endpoint, settings: StudySettings, arm_note: str) -> 
     """
     if endpoint.unchanged is None:
         return (f"No patient is evaluable at {endpoint.visit}.", NO_EFFECT)
-    said = [_patients_said(endpoint, settings)]
+    sentences = [_patients_sentence(endpoint, settings)]
     if endpoint.changed is not None and endpoint.changed.count:
-        said.append(_chance_said(endpoint.changed.total))
+        sentences.append(_chance_sentence(endpoint.changed.total))
     if endpoint.mean_ratio is not None:
-        said.append(_mean_said(endpoint.mean_ratio, endpoint.imputed, settings))
+        sentences.append(_mean_sentence(endpoint.mean_ratio, endpoint.imputed, settings))
     if endpoint.sign_flip is not None and endpoint.sign_flip.smallest_p_two_sided > 0.05:
-        said.append(_flips_said(endpoint.sign_flip))
+        sentences.append(_sign_flip_sentence(endpoint.sign_flip))
     if endpoint.detectable is not None:
-        said.append(_detectable_said(endpoint.detectable))
-    said += [_arm_said(one) for one in endpoint.arms]
+        sentences.append(_detectable_sentence(endpoint.detectable))
+    sentences += [_arm_sentence(one) for one in endpoint.arms]
     if arm_note:
-        said.append(arm_note)
+        sentences.append(arm_note)
     if settings.analysis.population:
-        said.append("The analysis is of the patients that were declared for it; others are shown and counted nowhere.")
-    return tuple(said)
+        sentences.append(
+            "The analysis is of the patients that were declared for it; others are shown and counted nowhere."
+        )
+    return tuple(sentences)
 
 
-def _patients_said(endpoint: Endpoint, settings: StudySettings) -> str:
+def _patients_sentence(endpoint: Endpoint, settings: StudySettings) -> str:
     unchanged, changed = endpoint.unchanged, endpoint.changed
     if unchanged is None or changed is None:
         return ""
@@ -55,16 +57,16 @@ def _patients_said(endpoint: Endpoint, settings: StudySettings) -> str:
     unsure = sum(change.verdict == "indeterminate" for change in evaluable)
     small = sum(change.verdict == "no_change" and change.detectable is True for change in evaluable)
     within = f", though {small} of them did change detectably" if small else ""
-    untold = f"; the films of {unsure} cannot tell" if unsure else ""
+    unclear = f"; the films of {unsure} cannot tell" if unsure else ""
     return (
         f"At {endpoint.visit}, of {patients(unchanged.total)}{without}, {unchanged.count} "
         f"{'was' if unchanged.count == 1 else 'were'} shown to have no change beyond {margin_words(settings)}{within} "
         f"({_share(unchanged.interval)}), and {changed.count} showed a detectable change "
-        f"({_share(changed.interval)}){untold}."
+        f"({_share(changed.interval)}){unclear}."
     )
 
 
-def _chance_said(total: int) -> str:
+def _chance_sentence(total: int) -> str:
     """Return how many would show a change where none changed: each patient's interval is one of 95 %."""
     expected = 0.05 * total
     return (
@@ -73,7 +75,7 @@ def _chance_said(total: int) -> str:
     )
 
 
-def _mean_said(mean: GeometricMeanRatio, imputed: int, settings: StudySettings) -> str:
+def _mean_sentence(mean: GeometricMeanRatio, imputed: int, settings: StudySettings) -> str:
     low, high = mean.change_percent_interval
     if settings.analysis.primary == "change":
         is_shown = mean.p_no_change < 0.05
@@ -92,14 +94,14 @@ def _mean_said(mean: GeometricMeanRatio, imputed: int, settings: StudySettings) 
     )
 
 
-def _flips_said(flips: SignFlip) -> str:
+def _sign_flip_sentence(flips: SignFlip) -> str:
     return (
         f"With {patients(flips.patients)} no exact test of change can fall below p = {flips.smallest_p_one_sided:.3g} "
         f"one-sided or {flips.smallest_p_two_sided:.3g} two-sided."
     )
 
 
-def _detectable_said(could: Detectable) -> str:
+def _detectable_sentence(could: Detectable) -> str:
     low, high = could.smallest_margin_ratio
     return (
         f"This study could have detected a mean increase of {could.smallest_increase_percent:.0f} % or a decrease of "
@@ -108,7 +110,7 @@ def _detectable_said(could: Detectable) -> str:
     )
 
 
-def _arm_said(one: ArmEffect) -> str:
+def _arm_sentence(one: ArmEffect) -> str:
     return (
         f"At the same baseline, burden in {one.arm} was {one.ratio:.2f} times that in {one.reference} (95 % interval "
         f"{one.interval[0]:.2f} to {one.interval[1]:.2f}, {p_words(one.p_value)})."

@@ -103,7 +103,7 @@ PAIRS = (
     Column("change_detected_with_80_percent_power_percent", NUMBER, "%", "True change shown 80 times in 100"),
     Column("detectable", TRUTH, "", "The 95 % interval excludes no change"),
     Column("beyond_margin", TRUTH, "", "The 95 % interval lies outside the margin; empty where it straddles it"),
-    Column("area_change_band", TEXT, "", "The clinical score's band: a label beside, not that score"),
+    Column("area_change_band", TEXT, "", "The clinical score's band: a label, not that score"),
     Column("sentence", TEXT, "", "The verdict in words"),
     Column("reason", TEXT, "", "Why it failed, is not comparable, or cannot tell"),
     Column("warnings", TEXT, "", "Sentences that a person should read"),
@@ -126,7 +126,7 @@ SUBJECTS = (
     Column("detectable", TRUTH, "", "The 95 % interval excludes no change"),
     Column("beyond_margin", TRUTH, "", "The 95 % interval lies outside the margin"),
     Column("verdict", TEXT, "", "As of a pair, or not_evaluable"),
-    Column("area_change_band", TEXT, "", "The clinical score's band: a label beside, not that score"),
+    Column("area_change_band", TEXT, "", "The clinical score's band: a label, not that score"),
     Column("limit_of_detection_mm2", NUMBER, "mm2", "What the limbs would have shown 95 times in 100"),
     Column("reason", TEXT, "", "Why it is not evaluable, or which limbs are left out"),
 )

@@ -53,7 +53,7 @@ class Endpoint:
     subjects
         Everybody in the declared population, evaluable or not.
     others
-        Names of those outside it: measured, told beside, counted nowhere.
+        Names of those outside it: measured and shown, counted nowhere.
     ratios
         Those with a ratio: burden above zero at both visits.
     imputed
@@ -74,7 +74,7 @@ class Endpoint:
     zeros
         Sensitivity of the ratio to what stands for a burden of zero; None where nobody has one.
     sentences
-        What may be said, in order.
+        The conclusions, in order.
     """
 
     visit: str
@@ -172,7 +172,7 @@ def _can_stand(change: SubjectChange) -> bool:
 def _limit(change: SubjectChange) -> float:
     """Return the area of which half stands for a zero: what could be hidden, at most what the other visit shows.
 
-    Without that bound a film that could hide much would turn a deposit that is gone into one that grew. A burden of
+    Without that bound a film that could hide much would make a deposit that is gone count as grown. A burden of
     zero at both visits has the ratio 1 whatever stands for it, and an area above zero needs nothing.
     """
     areas = [area for area in (change.baseline_area_mm2, change.followup_area_mm2) if area]

@@ -1,7 +1,7 @@
 """`films.csv`: a row a film, plain CSV that a person edits in a spreadsheet. Read, checked, written here.
 
-Every mistake is told with file, row (as a spreadsheet counts them, the header being row 1), column and remedy; all
-mistakes of a file are told at once.
+Every mistake is reported with file, row (as a spreadsheet counts them, the header being row 1), column and remedy; all
+mistakes of a file are reported at once.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ MANIFEST_COLUMNS = (
     "note",
 )
 REQUIRED = ("subject", "visit", "body_part", "side", "view", "path")
-MOST_TOLD = 20
+MOST_REPORTED = 20
 _YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 _WORDS = {True: "yes", False: "no", None: ""}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}")
 
 FilmKey = tuple[str, str, str, str, str, int]
 SeriesKey = tuple[str, str, str, str]
-Tell = Callable[[str, str, str], None]
+ReportProblem = Callable[[str, str, str], None]
 """Told the column, the problem and the remedy."""
 
 
@@ -68,7 +68,7 @@ class FilmRow:
     spacing_mm
         (row, column); applied only where `spacing_basis` is ``user``, else for the person's eyes.
     invert
-        Whether the film's grey is turned round beyond what its file declares, as for `read_film`; None leaves it to the
+        Whether the film's grey is inverted beyond what its file declares, as for `read_film`; None leaves it to the
         picture.
     include
         Whether the film takes part; a film left out keeps its row, with the reason in `note`.
@@ -161,7 +161,7 @@ def valid_name(word: str) -> bool:
 
 
 def raise_problems(name: str, problems: Sequence[Problem]) -> None:
-    """Raise one error that tells all problems; nothing where there are none.
+    """Raise one error that lists all problems; nothing where there are none.
 
     Raises
     ------
@@ -170,11 +170,11 @@ def raise_problems(name: str, problems: Sequence[Problem]) -> None:
     """
     if not problems:
         return
-    told = [str(problem) for problem in sorted(problems, key=lambda p: p.row)]
-    rest = len(told) - MOST_TOLD
-    lines = told[:MOST_TOLD] + ([f"... and {rest} more"] if rest > 0 else [])
-    count = "a mistake" if len(told) == 1 else f"{len(told)} mistakes"
-    raise StudyError(f"{count}:\n  " + "\n  ".join(lines), where=name)
+    lines = [str(problem) for problem in sorted(problems, key=lambda p: p.row)]
+    rest = len(lines) - MOST_REPORTED
+    shown = lines[:MOST_REPORTED] + ([f"... and {rest} more"] if rest > 0 else [])
+    count = "a mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+    raise StudyError(f"{count}:\n  " + "\n  ".join(shown), where=name)
 
 
 def write_manifest(path: Path, films: Iterable[FilmRow]) -> None:
@@ -246,14 +246,14 @@ def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _film_of(row: Mapping[str, str], number: int, visits: Sequence[str] | None) -> tuple[FilmRow | None, list[Problem]]:
-    """Return the film of a row, or what is wrong with it. A row that is left out is not asked for its key."""
+    """Return the film of a row, or what is wrong with it. A row that is left out needs no key."""
     problems: list[Problem] = []
 
     def wrong(column: str, problem: str, remedy: str) -> None:
         problems.append(Problem(row=number, column=column, problem=problem, remedy=remedy))
 
     included = _yes_or_no(row, "include", wrong, "Write yes or no.") is not False
-    remedy = "Write yes to turn the film's grey round, no to leave it as the file says, nothing to have it decided."
+    remedy = "Write yes to invert the film's grey, no to leave it as the file says, nothing to have it decided."
     invert = _yes_or_no(row, "invert", wrong, remedy)
     for column in REQUIRED:
         if included and not row.get(column):
@@ -290,27 +290,27 @@ def _film_of(row: Mapping[str, str], number: int, visits: Sequence[str] | None) 
     return film, []
 
 
-def _check_words(row: Mapping[str, str], tell: Tell) -> None:
+def _check_words(row: Mapping[str, str], report: ReportProblem) -> None:
     side = row.get("side", "").upper()
     if side and side not in ("L", "R", "B"):
-        tell("side", f"'{row['side']}' is not a side", "Write L, R, or B for both limbs on one film.")
+        report("side", f"'{row['side']}' is not a side", "Write L, R, or B for both limbs on one film.")
     for column in ("subject", "visit", "body_part", "view"):
         word = row.get(column, "")
         if word and not valid_name(word):
-            tell(column, f"'{word}' cannot name a folder", "Use letters, digits, blanks and . _ + - only.")
+            report(column, f"'{word}' cannot name a folder", "Use letters, digits, blanks and . _ + - only.")
     day = row.get("date", "")
     if day:
         try:
             date.fromisoformat(day)
         except ValueError:
-            tell("date", f"'{day}' is not a date", "Write it as 2026-01-31.")
+            report("date", f"'{day}' is not a date", "Write it as 2026-01-31.")
 
 
-def _spacing_of(row: Mapping[str, str], tell: Tell) -> tuple[float, float] | None:
+def _spacing_of(row: Mapping[str, str], report: ReportProblem) -> tuple[float, float] | None:
     texts = (row.get("row_spacing_mm", ""), row.get("col_spacing_mm", ""))
     if not any(texts):
         if row.get("spacing_basis", "").lower() == "user":
-            tell("row_spacing_mm", "is empty, and the basis is 'user'", "Give the spacing, or another basis.")
+            report("row_spacing_mm", "is empty, and the basis is 'user'", "Give the spacing, or another basis.")
         return None
     numbers = []
     for column, text in zip(("row_spacing_mm", "col_spacing_mm"), texts, strict=True):
@@ -319,20 +319,20 @@ def _spacing_of(row: Mapping[str, str], tell: Tell) -> tuple[float, float] | Non
         except ValueError:
             number = math.nan
         if not (math.isfinite(number) and 0.0 < number < 100.0):
-            tell(column, f"'{text}' is not a length", "Give millimetres a pixel, e.g. 0.15.")
+            report(column, f"'{text}' is not a length", "Give millimetres a pixel, e.g. 0.15.")
         numbers.append(number)
     return (numbers[0], numbers[1])
 
 
-def _yes_or_no(row: Mapping[str, str], column: str, tell: Tell, remedy: str) -> bool | None:
-    """Return what a cell says; None where it is empty, or says neither and that was told."""
+def _yes_or_no(row: Mapping[str, str], column: str, report: ReportProblem, remedy: str) -> bool | None:
+    """Return what a cell says; None where it is empty, or says neither and that was reported."""
     word = row.get(column, "").lower()
     if word in _YES:
         return True
     if word in _NO:
         return False
     if word:
-        tell(column, f"'{word}' is neither yes nor no", remedy)
+        report(column, f"'{word}' is neither yes nor no", remedy)
     return None
 
 

@@ -37,7 +37,7 @@ def visits_by_date(dates: Mapping[str, Sequence[str]]) -> tuple[dict[tuple[str, 
     """Return each subject's visit by date, and the visits of the study.
 
     The first date of a subject is baseline; a later one is named by the whole months since. A subject whose baseline
-    film is missing is named wrongly by this: dates alone cannot tell.
+    film is missing is named wrongly by this: dates alone do not show it.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class Pseudonyms:
     def add(self, identifiers: Iterable[str], *, keep: Mapping[str, str] | None = None) -> None:
         """Give a name to each identifier that has none.
 
-        New ones are numbered in the order of their hashes: the numbers tell neither the alphabet nor the folders.
+        New ones are numbered in the order of their hashes: the numbers follow neither the alphabet nor the folders.
 
         Parameters
         ----------

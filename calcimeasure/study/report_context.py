@@ -1,4 +1,4 @@
-"""The parts of a study's page that stand beside its result: doses, scores, events, films, what is left out."""
+"""The parts of a study's page besides its result: doses, scores, events, films, what is left out."""
 
 from __future__ import annotations
 
@@ -105,11 +105,11 @@ def _thumbnail(path: Path) -> str:
 
 def excluded_rows(state: StudyState, pairs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return every film and pair that is not in the result, with the reason."""
-    told = [(film.name, film.note or "left out in films.csv") for film in state.films if not film.include]
-    told += list(state.failed_films.items())
-    told += list(state.failed_pairs.items())
-    told += [(m["followup"], " ".join(m["reasons"])) for m in pairs if m["verdict"] == "not_comparable"]
-    return told
+    excluded = [(film.name, film.note or "left out in films.csv") for film in state.films if not film.include]
+    excluded += list(state.failed_films.items())
+    excluded += list(state.failed_pairs.items())
+    excluded += [(m["followup"], " ".join(m["reasons"])) for m in pairs if m["verdict"] == "not_comparable"]
+    return excluded
 
 
 def dose_rows(state: StudyState) -> list[dict[str, str]]:

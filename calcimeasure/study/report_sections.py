@@ -48,7 +48,7 @@ def patient_row(change: SubjectChange, axis: Any) -> dict[str, Any]:
         "smallest": _could_show(change),
         "verdict": verdict_words(change.verdict, detectable=change.detectable),
         "band": change.area_change_band or "",
-        # What every indeterminate patient has in common is told once, below the table.
+        # What every indeterminate patient has in common is stated once, below the table.
         "reason": change.reason.replace(UNSURE, "").strip(),
         "bar": make_bar(axis, change.area_change_percent, interval),
     }
@@ -211,7 +211,9 @@ def facts_of(state: StudyState, endpoint: Endpoint) -> list[tuple[str, str]]:
     for one in endpoint.clustered:
         low, high = (100.0 * (bound - 1.0) for bound in one.interval)
         words = f"mean change {100.0 * (one.ratio - 1.0):+.1f} % (95 % interval {low:+.1f} to {high:+.1f} %), "
-        facts.append((one.method.split(",")[0].capitalize(), f"{words}{patients(one.patients)}; beside the t interval"))
+        facts.append(
+            (one.method.split(",")[0].capitalize(), f"{words}{patients(one.patients)}; besides the t interval")
+        )
     facts += [(name, version) for name, version in library_versions().items()]
     return facts
 

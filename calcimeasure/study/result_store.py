@@ -165,7 +165,7 @@ def write_mark(path: Path, mark: Mapping[str, Any]) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file in one step: beside it first, forced to the disk, then renamed over it.
+    """Write a file in one step: a temporary file in its folder, forced to the disk, then renamed over it.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 class Hashes:
-    """SHA-256 of files, remembered by path, size and times of change: an unchanged file is read once.
+    """SHA-256 of files, cached by path, size and times of change: an unchanged file is read once.
 
     The second time is the system's own, which no program sets: a file that was put in place of another with its size
     and date is seen.

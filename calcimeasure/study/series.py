@@ -92,15 +92,15 @@ def gaps(films: Sequence[FilmRow], settings: StudySettings) -> tuple[str, ...]:
     A film of the wrong side shows here twice: its true limb lacks a film, and the limb it claims to be has no
     baseline.
     """
-    told = []
+    missing = []
     for series in series_of(films, settings):
         subject, body_part, side, view = series.key
         present = {film.visit for film in series.films}
         for visit in settings.visits:
             if visit.name not in present and visit.is_due(subject):
                 limb = " ".join(word for word in (side, body_part, view) if word != UNKNOWN)
-                told.append(f"{subject}: no film of {limb} at {visit.name}.")
-    return (*told, *_outside_windows(films, settings))
+                missing.append(f"{subject}: no film of {limb} at {visit.name}.")
+    return (*missing, *_outside_windows(films, settings))
 
 
 def _outside_windows(films: Sequence[FilmRow], settings: StudySettings) -> list[str]:
@@ -110,15 +110,15 @@ def _outside_windows(films: Sequence[FilmRow], settings: StudySettings) -> list[
         if film.include and film.visit == settings.baseline and film.date:
             day = date.fromisoformat(film.date)
             starts[film.subject] = min(day, starts.get(film.subject, day))
-    told = []
+    missing = []
     for film in films:
         visit = windows.get(film.visit)
         if not (film.include and film.date and visit is not None and film.subject in starts):
             continue
         days = (date.fromisoformat(film.date) - starts[film.subject]).days
         if abs(days - visit.day) > visit.window_days:
-            told.append(
+            missing.append(
                 f"{film.subject}: the film of {film.date} is {days} days after baseline, outside the window of "
                 f"{visit.name} ({visit.day} ± {visit.window_days} days)."
             )
-    return told
+    return missing

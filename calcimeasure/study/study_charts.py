@@ -152,9 +152,9 @@ def timeline(
 
     weeks = range(-(-first // 7), last // 7 + 1)
     step = max(1, -(-len(weeks) // 10))
-    said = [lane.words for lane in lanes]
+    parts = [lane.words for lane in lanes]
     if pain:
-        said.append(f"pain {pain[0][1]:g} at first and {pain[-1][1]:g} at last")
+        parts.append(f"pain {pain[0][1]:g} at first and {pain[-1][1]:g} at last")
     return Timeline(
         subject=subject,
         height=bottom + 46.0,
@@ -167,7 +167,7 @@ def timeline(
             for week in weeks
             if week % step == 0
         ),
-        spoken=f"{subject}: {'; '.join(said)}.",
+        spoken=f"{subject}: {'; '.join(parts)}.",
     )
 
 
@@ -232,7 +232,7 @@ def area_lines(series: Sequence[tuple[str, Sequence[tuple[int, str, float]]]]) -
 
 
 def _names(ends: list[tuple[float, float, str]]) -> tuple[tuple[float, Tick], ...]:
-    """Return the names beside the ends of lines, moved apart; none where there are too many to be read."""
+    """Return the names at the ends of lines, moved apart; none where there are too many to be read."""
     if len(ends) > MOST_NAMED:
         return ()
     placed: list[tuple[float, Tick]] = []

@@ -26,7 +26,7 @@ def export_study(study: Path, state: StudyState, *, folder: Path | None = None) 
     study
         The study's folder.
     state
-        What is finished; the rest is told as pending.
+        What is finished; the rest is listed as pending.
     folder
         Where to; `results/tables` of the study where not given.
 

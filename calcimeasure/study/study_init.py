@@ -123,7 +123,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _identifier(header: FileHeader, folder: Path) -> str:
-    """Return what tells subjects apart: the header's identifier, else the folder (or file) right below."""
+    """Return what identifies a subject: the header's identifier, else the folder (or file) right below."""
     if header.identity.patient_key is not None and header.patient_id:
         return header.patient_id
     below = header.path.relative_to(folder)
@@ -157,7 +157,7 @@ def _rows(
 
 def _row(header: FileHeader, subject: str, visit: str | None, folder: Path, study: Path) -> FilmRow:
     """Return a row from the header, with the file's name for what the header does not say."""
-    said = hints(header.path.relative_to(folder).as_posix())
+    hinted = hints(header.path.relative_to(folder).as_posix())
     identity, notes = header.identity, []
     values: dict[str, str] = {}
     for name, stated, default in (
@@ -166,9 +166,9 @@ def _row(header: FileHeader, subject: str, visit: str | None, folder: Path, stud
         ("side", identity.side, ""),
         ("view", identity.view, UNKNOWN),
     ):
-        values[name] = stated or said.get(name) or default
+        values[name] = stated or hinted.get(name) or default
         if not stated:
-            source = "from the file's name" if said.get(name) else "not stated"
+            source = "from the file's name" if hinted.get(name) else "not stated"
             notes.append(f"{name.replace('_', ' ')} {source}")
     spacing = header.spacing
     return FilmRow(
@@ -239,5 +239,5 @@ def _write(
 
 
 def _relative(path: Path, study: Path) -> str:
-    """Return a path as the manifest writes it: relative to the study where it lies below or beside it."""
+    """Return a path as the manifest writes it: relative to the study where it lies below or next to it."""
     return Path(os.path.relpath(path.resolve(), study.resolve())).as_posix()

@@ -1,4 +1,4 @@
-"""`study run`: every series read, every pair compared, finished work never done twice, failures kept and told."""
+"""`study run`: every series read, every pair compared, finished work never done twice, failures kept and reported."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ Work = ReadWork | PairWork
 
 @dataclass(kw_only=True)
 class RunProgress:
-    """What a run tells as it goes on; the command line shows it.
+    """What a run reports as it goes on; the command line shows it.
 
     Attributes
     ----------
     begin
-        Told how many films and pairs are to be done, and how many are finished already.
+        Called with how many films and pairs are to be done, and how many are finished already.
     done
-        Told the number of units and a line, each time a piece of work ends: a unit is a film read or a pair compared.
+        Called with the number of units and a line when a piece of work ends: a unit is a film read or a pair compared.
     """
 
     begin: Callable[[int, int], None] = field(default=lambda _total, _finished: None)
@@ -69,7 +69,7 @@ def run_study(
     wait_for_lock
         Wait while another run of the study is under way, instead of refusing.
     progress
-        Told as work ends.
+        Called as work ends.
     executor
         In place of both, for those who bring their own.
 
@@ -85,10 +85,10 @@ def run_study(
     """
     study = Study(folder)
     count = workers or default_workers()
-    told = progress or RunProgress()
+    progress = progress or RunProgress()
     with study.store.locked(wait=wait_for_lock):
         declare(study.store, study.settings)
-        run = _Run(study, told)
+        run = _Run(study, progress)
         if executor is not None:
             run.work_with(executor, count)
         elif scheduler is not None:

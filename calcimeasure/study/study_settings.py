@@ -56,7 +56,7 @@ class Analysis:
     reference_arm
         The arm that others are compared with.
     population
-        Subjects that the cohort's analysis is about; empty for all. Others are measured, and told beside.
+        Subjects that the cohort's analysis is about; empty for all. Others are measured and shown apart.
     limit_of_detection_mm2
         The area that a film would have shown 95 times in 100, half of which stands for a burden of zero; the
         segmenter's own where it is not given and no person read the films.
@@ -211,7 +211,7 @@ def settings_text(settings: StudySettings) -> str:
         f"primary_reader = {_quoted(settings.primary_reader)}",
         f"read_first = {str(settings.read_first).lower()}",
         "",
-        "# What is declared before results are computed; a later change is told in every report.",
+        "# What is declared before results are computed; a later change is stated in every report.",
         "[analysis]",
         f"estimand = {_quoted(settings.analysis.estimand)}",
         f'primary = {_quoted(settings.analysis.primary)}    # or "change"',
@@ -219,7 +219,7 @@ def settings_text(settings: StudySettings) -> str:
         "# The arm of each subject, and the arm that others are compared with; none for a single arm.",
         f"reference_arm = {_quoted(settings.analysis.reference_arm)}",
         f"arms = {_inline(settings.analysis.arms)}",
-        "# Subjects that the cohort's analysis is about; none named for all. Others are measured, and told beside.",
+        "# Subjects that the cohort's analysis is about; none named for all. Others are measured and shown apart.",
         f"population = [{', '.join(map(_quoted, settings.analysis.population))}]",
         "# The one view of each body part that makes a subject's burden.",
         f"burden_view = {_inline(settings.analysis.burden_view)}",

@@ -47,7 +47,7 @@ class StudyState:
     @property
     def contradictions(self) -> dict[str, str]:
         """What the row and the file of a film say differently, and films whose file is another film's, by film."""
-        told = {
+        contradictions = {
             name: " ".join(found)
             for mark in self.readings.values()
             if mark is not None
@@ -55,8 +55,10 @@ class StudyState:
             if outcome["status"] == OK and (found := contradictions_of(outcome["record"]))
         }
         for name, original in self.copies:
-            told[name] = " ".join(filter(None, (told.get(name), f"The file is that of {original}, byte for byte.")))
-        return told
+            contradictions[name] = " ".join(
+                filter(None, (contradictions.get(name), f"The file is that of {original}, byte for byte."))
+            )
+        return contradictions
 
     @property
     def failed_films(self) -> dict[str, str]:

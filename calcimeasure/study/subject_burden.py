@@ -28,7 +28,7 @@ class SubjectChange:
     limit_of_detection_mm2
         Of all limbs together: what they would have shown 95 times in 100; None where it is not known of each.
     reason
-        Why there is no change to tell, or which limbs are left out.
+        Why there is no change to report, or which limbs are left out.
     """
 
     subject: str

@@ -1,6 +1,6 @@
-"""Exposures and outcomes beside the area: `exposures.csv`, `outcomes.csv`, cumulative doses, minimal differences.
+"""Exposures and outcomes: `exposures.csv`, `outcomes.csv`, cumulative doses, minimal differences.
 
-They stand beside the area and are never joined to it: a smaller area is not a claim of benefit.
+They are reported with the area and never combined with it: a smaller area is not a claim of benefit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PAIN = "pain_nrs"
 ADVERSE_EVENT = "adverse_event"
 
 Row = TypeVar("Row")
-Tell = Callable[[str, str, str], None]
+ReportProblem = Callable[[str, str, str], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,15 +120,15 @@ def read_exposures(path: Path, subjects: Sequence[str]) -> tuple[Exposure, ...]:
         Naming every row and column that is wrong.
     """
 
-    def made(row: Mapping[str, str], tell: Tell) -> Exposure | None:
+    def made(row: Mapping[str, str], report: ReportProblem) -> Exposure | None:
         dose = _number(row["dose"])
         if dose is None or dose < 0.0:
-            tell("dose", f"'{row['dose']}' is not a dose", "Write a number, with its unit under unit.")
+            report("dose", f"'{row['dose']}' is not a dose", "Write a number, with its unit under unit.")
             return None
         words = {name: row[name] for name in ("subject", "drug", "unit", "route", "date")}
         for name in ("drug", "unit"):
             if not row[name]:
-                tell(name, "is empty", "Fill it in: doses of different units are never added.")
+                report(name, "is empty", "Fill it in: doses of different units are never added.")
         return Exposure(dose=dose, **words)
 
     return _read(path, EXPOSURE_COLUMNS, subjects, made)
@@ -145,18 +145,18 @@ def read_outcomes(path: Path, subjects: Sequence[str]) -> tuple[Outcome, ...]:
         Naming every row and column that is wrong.
     """
 
-    def made(row: Mapping[str, str], tell: Tell) -> Outcome | None:
+    def made(row: Mapping[str, str], report: ReportProblem) -> Outcome | None:
         measure = row["measure"].lower()
         if measure == ADVERSE_EVENT:
             return Outcome(subject=row["subject"], date=row["date"], measure=measure, value=None, text=row["value"])
         value = _number(row["value"])
         known = MINIMAL_DIFFERENCES.get(measure)
         if not measure:
-            tell("measure", "is empty", f"Name the score, e.g. {PAIN}, or {ADVERSE_EVENT}.")
+            report("measure", "is empty", f"Name the score, e.g. {PAIN}, or {ADVERSE_EVENT}.")
         elif value is None:
-            tell("value", f"'{row['value']}' is not a number", "Write the score.")
+            report("value", f"'{row['value']}' is not a number", "Write the score.")
         elif known is not None and not known.lowest <= value <= known.highest:
-            tell("value", f"{value:g} is not between {known.lowest:g} and {known.highest:g}", "Check the score.")
+            report("value", f"{value:g} is not between {known.lowest:g} and {known.highest:g}", "Check the score.")
         else:
             return Outcome(subject=row["subject"], date=row["date"], measure=measure, value=value)
         return None
@@ -237,7 +237,7 @@ def _read(
     path: Path,
     columns: Sequence[str],
     subjects: Sequence[str],
-    made: Callable[[Mapping[str, str], Tell], Row | None],
+    made: Callable[[Mapping[str, str], ReportProblem], Row | None],
 ) -> tuple[Row, ...]:
     if not path.exists():
         return ()
@@ -257,14 +257,14 @@ def _read(
             if not any(row.values()):
                 continue
 
-            def tell(column: str, problem: str, remedy: str, number: int = number) -> None:
+            def report(column: str, problem: str, remedy: str, number: int = number) -> None:
                 problems.append(Problem(row=number, column=column, problem=problem, remedy=remedy))
 
             if row["subject"] not in subjects:
-                tell("subject", f"'{row['subject']}' is nobody in films.csv", "Write the subject's pseudonym.")
+                report("subject", f"'{row['subject']}' is nobody in films.csv", "Write the subject's pseudonym.")
             if not _is_date(row["date"]):
-                tell("date", f"'{row['date']}' is not a date", "Write it as 2026-01-31.")
-            one = made(row, tell)
+                report("date", f"'{row['date']}' is not a date", "Write it as 2026-01-31.")
+            one = made(row, report)
             if one is not None:
                 rows.append(one)
     raise_problems(path.name, problems)

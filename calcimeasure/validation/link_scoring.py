@@ -23,7 +23,7 @@ def score_links(truth: PairTruth, comparison: Comparison, baseline: Answers, fol
     Parameters
     ----------
     baseline, followup
-        For each found label of a film, the true labels it stands for (`Overlaps.answers`).
+        For each found label of a film, the true labels it stands for (`TruthOverlaps.answers`).
     """
     found = {
         (_true_labels(link.baseline_labels, baseline), _true_labels(link.followup_labels, followup)): link
@@ -89,7 +89,7 @@ def not_evaluated(
 def common_ratio(truth: PairTruth, out: tuple[frozenset[int], frozenset[int]]) -> float | None:
     """Return the true ratio of the burdens over the common field; None from zero.
 
-    The burden is what both films show, and a deposit that was said to lie partly outside counts on neither of them:
+    The burden is what both films show, and a deposit that was reported to lie partly outside counts on neither of them:
     nor does it, with everything that its true link holds, in the truth.
 
     Parameters

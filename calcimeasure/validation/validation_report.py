@@ -27,7 +27,7 @@ SCHEMA = "calcimeasure.validation/1"
 LAST_RELEASE = "last_release.json"
 CALIBRATION_NOTE = "Simulated films with known truth; not yet verified on patients' repeat films."
 
-# Figure: (what a person reads, what is asked for: at least / at most / between, unit factor)
+# Figure: (what a person reads, the target: at least / at most / between, unit factor)
 _WANTED: dict[str, tuple[str, str]] = {
     "sensitivity": ("sensitivity, deposits of 2 mm² and more", "0.88 or more"),
     "limit_of_detection_mm2": ("limit of detection, mm² (found 95 times in 100)", ""),
@@ -99,12 +99,12 @@ def release_key(settings: Mapping[str, Any]) -> str:
 
 
 def summary_text(record: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
-    """Return the tables as text, with the last release's figures of the same settings beside."""
+    """Return the tables as text, with the last release's figures of the same settings."""
     old = _comparable(record, before)
     settings = record["settings"]
     made = f"{record['figures']['pairs']} pairs ({settings['source']}, {settings['mode']}; seeds {settings['seeds']})"
     lines = [f"calcimeasure {record['calcimeasure_version']}: {made}. {record['note']}", ""]
-    lines += _aligned([["figure", "value", "asked for", "last release"], *_figure_rows(record["figures"], old)])
+    lines += _aligned([["figure", "value", "target", "last release"], *_figure_rows(record["figures"], old)])
     for title, name in (
         ("Precision profile by size (mm²)", "by_size"),
         ("By background", "by_background"),

@@ -95,8 +95,8 @@ def _name(store: Path, scenario: Scenario) -> Path:
 
 
 def _key(scenario: Scenario, settings: ValidationSettings) -> dict[str, Any]:
-    told = asdict(settings) | {"films": [path.name for path in settings.films]}
-    return {"version": __version__, "scenario": asdict(scenario), "settings": told}
+    plain = asdict(settings) | {"films": [path.name for path in settings.films]}
+    return {"version": __version__, "scenario": asdict(scenario), "settings": plain}
 
 
 def _load(store: Path | None, scenario: Scenario, settings: ValidationSettings) -> Rows | None:

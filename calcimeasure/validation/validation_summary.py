@@ -32,7 +32,7 @@ def figures(tables: Tables) -> Figures:
     matched = _with_truth(links, "true_log_ratio")
     matched_large = matched[matched["area_mm2"] >= LEAST_MM2] if len(matched) else matched
     burden = _with_truth(pairs, "log_ratio").dropna(subset=["true_log_ratio"])
-    # Where there is no deposit, nothing changed, whatever the plan said.
+    # Where there is no deposit, nothing changed, whatever was planned.
     changed = _with_truth(pairs, "true_log_ratio")
     return {
         "pairs": len(pairs),
@@ -238,8 +238,8 @@ def _link_f1(links: DataFrame) -> float | None:
         return None
     right = int(links["right"].sum())
     true = int(links["true_status"].notna().sum())
-    told = int(links["found_status"].notna().sum())
-    return 2.0 * right / (true + told) if true + told else None
+    found = int(links["found_status"].notna().sum())
+    return 2.0 * right / (true + found) if true + found else None
 
 
 def _profile(tables: Tables, key: Any, name: str) -> DataFrame:
