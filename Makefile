@@ -10,7 +10,7 @@ DEMO   ?= demo-output
 
 help:
 	@echo "make demo       compare the sample pairs; the pages are in $(DEMO)/"
-	@echo "make test       install what tests need, run them (under 12 minutes on 2 cores)"
+	@echo "make test       install what tests need, run them (under 8 minutes on 2 cores)"
 	@echo "make test-slow  the long tests: dozens of kills, hundreds of films"
 	@echo "make validate   accuracy on simulated pairs with known truth"
 	@echo "make check      lint, types and import contracts"
