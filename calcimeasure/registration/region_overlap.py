@@ -154,7 +154,7 @@ def overlaps_of_points(
 
 def tolerances(alignment: Alignment, points: NDArray[np.float64], size_2: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what distance, in mm on the second film, is put down to alignment at (row, col) points of the first."""
-    standard_error = uncertainty_at(alignment, points) * float(np.sqrt(abs(np.linalg.det(alignment.matrix[:, :2]))))
+    standard_error = uncertainty_at(alignment, points) * alignment.scale
     return np.clip(TOLERANCE_SE * standard_error * float(size_2.mean()), *TOLERANCE_MM)
 
 
