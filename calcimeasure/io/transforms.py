@@ -60,10 +60,11 @@ def read_transform(path: str | Path) -> SimpleITK.Transform:
     import SimpleITK
 
     try:
-        return SimpleITK.ReadTransform(str(path))
+        transform: SimpleITK.Transform = SimpleITK.ReadTransform(str(path))
     except RuntimeError as error:
         raise UsageError(
             "there is no transform that can be read",
             where=str(path),
             remedy="Give a file that ITK or 3D Slicer wrote: .tfm, .txt, .h5 or .mat",
         ) from error
+    return transform

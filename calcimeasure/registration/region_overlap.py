@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.alignment import map_points, uncertainty_at
 from calcimeasure.registration.registration_records import Alignment
 
@@ -20,8 +19,6 @@ FEWEST_POINTS = 24
 TOLERANCE_MM = (0.6, 2.0)
 """Least and largest distance that is put down to alignment."""
 TOLERANCE_SE = 2.0
-NOMINAL_FILM_MM = 280.0
-"""What the long side of a film without spacing is taken for, where only a rough reach is needed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,21 +84,12 @@ def find_overlaps(
         Baseline to follow-up. Where it was made by turning another round, that one is used, so that exchanging the
         films exchanges the answer and nothing else.
     baseline_pixel_mm, followup_pixel_mm
-        (row, column) size of a pixel; `nominal_mm` where the film has no spacing.
+        (row, column) size of a pixel; `nominal_spacing_mm` where the film has no spacing.
     """
     sizes = np.asarray(baseline_pixel_mm), np.asarray(followup_pixel_mm)
     if alignment.reverse is not None:
         return _overlaps(followup_regions, baseline_regions, alignment.reverse, sizes[::-1]).swapped()
     return _overlaps(baseline_regions, followup_regions, alignment, sizes)
-
-
-def nominal_mm(film: Radiograph) -> tuple[float, float]:
-    """Return (row, column) size of a pixel in mm: the film's own, or a rough guess that only sets reaches."""
-    if film.spacing.mm is not None:
-        return film.spacing.mm
-    rows, cols = film.shape
-    col_mm = NOMINAL_FILM_MM / max(rows * film.spacing.pixel_aspect, cols)
-    return (col_mm * film.spacing.pixel_aspect, col_mm)
 
 
 def _overlaps(

@@ -19,7 +19,7 @@ from calcimeasure.io.label_images import read_labels
 DRAWN_PAIRS = Path(__file__).parents[1] / "fixtures" / "drawn_pairs.py"
 PAIR_FILES = {
     "comparison.json", "links.csv", "deposits.csv", "report.html", "baseline/labels.tif", "baseline/overlay.png",
-    "followup/labels.tif", "followup/overlay.png",
+    "followup/labels.tif", "followup/overlay.png", "baseline_to_followup.tfm",
 }  # fmt: skip
 FILM_FILES = {"measurement.json", "deposits.csv", "labels.tif", "overlay.png"}
 
