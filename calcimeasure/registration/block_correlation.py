@@ -120,9 +120,7 @@ def correlate_blocks(
     scale
         Moving cells to a fixed cell.
     """
-    values = _standardized(blocks, states, image, scale)
-    result: NDArray[np.float64] = np.einsum("ns,ns,s->n", values, blocks.template[index], blocks.weights, optimize=True)
-    return result
+    return _correlation(blocks, index, _standardized(blocks, states, image, scale))
 
 
 def refine_blocks(

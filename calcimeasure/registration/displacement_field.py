@@ -7,8 +7,6 @@ regularised by a membrane between the grid's nodes where the images say little.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -36,14 +34,8 @@ SOLVER_ITERATIONS = 40
 def interpolate_displacements(matches: BlockMatches, points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return where points of the fixed image lie on the moving one, by the motions of the good blocks near them.
 
-    Weights fall with the sixth power of the distance: smooth, and a finger's points follow that finger.
-
-    Parameters
-    ----------
-    matches
-        The blocks; at least one is good.
-    points
-        float64, (n, 2): cells of the fixed image.
+    Weights fall with the sixth power of the distance: smooth, and a finger's points follow that finger. At least one
+    block is good; points are (n, 2) cells of the fixed image.
     """
     from scipy.spatial import cKDTree
 
@@ -61,30 +53,16 @@ def interpolate_displacements(matches: BlockMatches, points: NDArray[np.float64]
     return np.stack([(weight * row).sum(axis=1), (weight * col).sum(axis=1)], axis=1)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RefinedField:
-    """The mapping at the grid's nodes after refinement.
-
-    Attributes
-    ----------
-    mapped
-        float64, (grid rows, grid cols, 2): where the nodes lie on the moving image.
-    correlation
-        float64, (grid rows, grid cols): of the two images about the nodes; 0 where one of them shows nothing.
-    """
-
-    mapped: NDArray[np.float64]
-    correlation: NDArray[np.float64]
-
-
 def refine_field(
     fixed: RegistrationImage,
     moving: RegistrationImage,
     nodes: NDArray[np.float64],
     mapped: NDArray[np.float64],
     region: NDArray[np.bool_],
-) -> RefinedField:
-    """Return the mapping after a few iterations of regularised flow, and its local correlation.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mapping after a few iterations of regularised flow, and the local correlation at the nodes.
+
+    The correlation is 0 where one of the images shows nothing.
 
     Parameters
     ----------
@@ -108,12 +86,16 @@ def refine_field(
         by_row, by_col = (np.gradient(mapped, axis=axis) / spacing[axis] for axis in (0, 1))
         mapped = mapped - by_row * step[..., :1] - by_col * step[..., 1:]
     warped, seen = _warped(moving, nodes, mapped, fixed.image.shape)
-    correlation = sample_bilinear(local_correlation(fixed.image, warped, mask * seen), nodes)
-    return RefinedField(mapped=mapped, correlation=np.asarray(correlation, np.float64))
+    correlation = sample_bilinear(_local_correlation(fixed.image, warped, mask * seen), nodes)
+    return mapped, np.asarray(correlation, np.float64)
 
 
 def standard_error(
-    matches: BlockMatches, refined: RefinedField, moving: RegistrationImage, nodes: NDArray[np.float64]
+    matches: BlockMatches,
+    moving: RegistrationImage,
+    nodes: NDArray[np.float64],
+    mapped: NDArray[np.float64],
+    correlation: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the standard error of the nodes' places in cells of the fixed image; infinite where none is known.
 
@@ -125,7 +107,7 @@ def standard_error(
 
     flat = nodes.reshape(-1, 2)
     distance, _ = cKDTree(matches.fixed[matches.good]).query(flat)
-    uncorrelated = UNCORRELATED_SD * (1.0 - np.clip(refined.correlation.ravel(), 0.0, 1.0))
+    uncorrelated = UNCORRELATED_SD * (1.0 - np.clip(correlation.ravel(), 0.0, 1.0))
     far = FAR_SD * np.maximum(distance - NEAR, 0.0)
     error = np.sqrt(DEPTH_SD**2 + uncorrelated**2 + far**2)
     _, nearest = cKDTree(matches.fixed).query(flat)
@@ -133,13 +115,13 @@ def standard_error(
         of_limb = matches.limb == limb
         if not (of_limb & matches.good).any():
             error[of_limb[nearest]] = np.inf
-    places = refined.mapped.reshape(-1, 2)
+    places = mapped.reshape(-1, 2)
     off = ((places < -0.5) | (places > np.array(moving.image.shape) - 0.5)).any(axis=1)
     error[off] = np.inf
     return np.asarray(error.reshape(nodes.shape[:2]), np.float64)
 
 
-def local_correlation(fixed: FloatImage, moving: FloatImage, weight: FloatImage) -> FloatImage:
+def _local_correlation(fixed: FloatImage, moving: FloatImage, weight: FloatImage) -> FloatImage:
     """Return the correlation of two images about each cell, -1 to 1; 0 where nothing has weight."""
     total = np.maximum(box_blur(weight, FLOW_SIGMA), np.float32(1e-4))
 

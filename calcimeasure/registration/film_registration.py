@@ -20,7 +20,6 @@ from calcimeasure.registration.block_correlation import sample_bilinear
 from calcimeasure.registration.block_matching import BlockMatches, match_blocks
 from calcimeasure.registration.bone_scale import BoneScale, applies, measure_bone_scale
 from calcimeasure.registration.displacement_field import (
-    RefinedField,
     interpolate_displacements,
     refine_field,
     standard_error,
@@ -173,10 +172,10 @@ def fit_films(
     nodes = image_1.from_film(film_nodes)
     blended = interpolate_displacements(matches, nodes.reshape(-1, 2)).reshape(nodes.shape)
     region = cv2.dilate((image_1.limbs > 0).astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
-    refined = refine_field(image_1, seen_2, nodes, blended, region)
-    error = standard_error(matches, refined, seen_2, nodes)
-    bone = _over_bone(image_1, nodes) & (refined.correlation != 0) & np.isfinite(error)
-    target = refined.mapped.copy()
+    mapped, correlation = refine_field(image_1, seen_2, nodes, blended, region)
+    error = standard_error(matches, seen_2, nodes, mapped, correlation)
+    bone = _over_bone(image_1, nodes) & (correlation != 0) & np.isfinite(error)
+    target = mapped.copy()
     if flip:
         target[..., 1] = image_2.image.shape[1] - 1 - target[..., 1]
     target = image_2.to_film(target)
@@ -192,22 +191,22 @@ def fit_films(
             uncertainty=(error * cell_px).astype(np.float32),
         ),
         share=matches.share,
-        correlation=_typical_correlation(refined.correlation[bone], image_1, nodes[bone]),
-        rms_px=_rms_residual(matches, image_1, nodes, refined) * cell_px,
+        correlation=_typical_correlation(correlation[bone], image_1, nodes[bone]),
+        rms_px=_rms_residual(matches, image_1, nodes, mapped) * cell_px,
         bone_scale=_film_scale(measure_bone_scale(image_1, seen_2, matches), (image_1, image_2), (fixed, moving)),
     )
 
 
 def _rms_residual(
-    matches: BlockMatches, image: RegistrationImage, nodes: NDArray[np.float64], refined: RefinedField
+    matches: BlockMatches, image: RegistrationImage, nodes: NDArray[np.float64], mapped: NDArray[np.float64]
 ) -> float:
     """Return how far the blocks over bone, each matched by itself, lie from the mapping: rms in cells, 5 % trimmed."""
     over = matches.good & (sample_bilinear(image.bone.astype(np.float32), matches.fixed) > 0.5)
     if not over.any():
         return 0.0
     at = (matches.fixed[over] - nodes[0, 0]) / (nodes[-1, -1] - nodes[0, 0]) * (np.array(nodes.shape[:2]) - 1)
-    mapped = np.stack([sample_bilinear(refined.mapped[..., axis].astype(np.float32), at) for axis in (0, 1)], axis=1)
-    squares = np.sort(((mapped - matches.moving[over]) ** 2).sum(axis=1))
+    places = np.stack([sample_bilinear(mapped[..., axis].astype(np.float32), at) for axis in (0, 1)], axis=1)
+    squares = np.sort(((places - matches.moving[over]) ** 2).sum(axis=1))
     return float(np.sqrt(squares[: max(1, int(0.95 * len(squares)))].mean())) / matches.scale
 
 

@@ -60,8 +60,8 @@ def test_swapping_the_films_swaps_the_masks() -> None:
 def test_pixels_are_looked_up_on_each_films_own_grid() -> None:
     field = common_field(film_field(slice(0, 20)), film_field(slice(0, 20)), translated(0.0, 0.0))
     rows, cols = np.array([0, 40, 40]), np.array([3, 70, 90])
-    assert field.on_baseline(rows, cols).tolist() == [True, True, False]
-    assert field.on_followup(rows, cols).tolist() == [True, True, False]
+    assert field.baseline[rows // field.baseline_step, cols // field.baseline_step].tolist() == [True, True, False]
+    assert field.followup[rows // field.followup_step, cols // field.followup_step].tolist() == [True, True, False]
 
 
 def test_shapes_of_the_grids_are_the_anatomies_own() -> None:
