@@ -210,6 +210,14 @@ def disc_offsets(radius: int, stride: int = 1) -> NDArray[np.float32]:
     return np.asarray(np.stack([row[inside], col[inside]], axis=1), np.float32)
 
 
+def rotation_matrices(
+    rotation_rad: NDArray[np.float64], scale: float | NDArray[np.float64] = 1.0
+) -> NDArray[np.float64]:
+    """Return (n, 2, 2) matrices of rotations and scales."""
+    cos, sin = scale * np.cos(rotation_rad), scale * np.sin(rotation_rad)
+    return np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+
+
 def _correlation(blocks: Blocks, index: NDArray[np.intp], values: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray((values * blocks.template[index]) @ blocks.weights, np.float64)
 

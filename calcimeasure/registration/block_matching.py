@@ -10,6 +10,7 @@ neighbours are then dropped. Why no library does this: ``docs/design.md``.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from calcimeasure.registration.block_correlation import (
     cut_blocks,
     map_blocks,
     refine_blocks,
+    rotation_matrices,
     sample_bilinear,
 )
 from calcimeasure.registration.registration_image import FloatImage, RegistrationImage, resize
@@ -115,15 +117,7 @@ class BlockMatches:
 def match_blocks(
     fixed: RegistrationImage, moving: RegistrationImage, similarities: dict[int, Similarity]
 ) -> BlockMatches:
-    """Return the blocks over the fixed image's limbs, matched to the moving image.
-
-    Parameters
-    ----------
-    fixed, moving
-        Registration images.
-    similarities
-        For each limb of `fixed`, by number, the similarity to start from.
-    """
+    """Return the blocks over the fixed image's limbs, matched to the moving one from each limb's similarity."""
     half_fixed, half_moving = _half_resolution(fixed.image), _half_resolution(moving.image)
     centers, limb = _block_centers(fixed)
     blocks = cut_blocks(half_fixed, centers, sigma=BLOCK_SIGMA)
@@ -182,14 +176,7 @@ def _initial_states(
 
 def _search(blocks: Blocks, states: States, image: FloatImage, scale: float) -> tuple[States, NDArray[np.float64]]:
     """Return the best of a small grid of states about each, refined."""
-    moves = np.array(
-        [
-            (row * scale, col * scale, np.deg2rad(rotation))
-            for row in SEARCH_CELLS
-            for col in SEARCH_CELLS
-            for rotation in SEARCH_ROTATIONS_DEG
-        ]
-    )
+    moves = np.array(list(product(SEARCH_CELLS, SEARCH_CELLS, np.deg2rad(SEARCH_ROTATIONS_DEG)))) * (scale, scale, 1.0)
     count = len(blocks)
     index = np.repeat(np.arange(count), len(moves))
     trial = (states[:, None, :] + moves).reshape(-1, 3)
@@ -266,8 +253,7 @@ def _relaxed(
         return states
     noise = 2.0 * (1.0 - np.clip(score, 0.0, 1.0)) + CORRELATION_NOISE
     trust = np.where(score > MATCHED, INDEPENDENT_SAMPLES / noise, 0.0)
-    cos, sin = np.cos(states[:, 2]), np.sin(states[:, 2])
-    rotation = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+    rotation = rotation_matrices(states[:, 2])
     information = rotation @ _without_noise(blocks.information[:, :2, :2]) @ rotation.swapaxes(1, 2)
     own = information * (trust / scale**2)[:, None, None]
     information /= np.maximum(np.linalg.norm(information, 2, axis=(1, 2)), 1e-9)[:, None, None]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.registration.block_correlation import disc_offsets, gradients, sample_bilinear
+from calcimeasure.registration.block_correlation import disc_offsets, gradients, rotation_matrices, sample_bilinear
 from calcimeasure.registration.block_matching import BlockMatches
 from calcimeasure.registration.registration_image import FloatImage, RegistrationImage
 
@@ -45,13 +45,6 @@ class BoneScale:
 
 def measure_bone_scale(fixed: RegistrationImage, moving: RegistrationImage, matches: BlockMatches) -> BoneScale | None:
     """Return the bones' size on the moving image over the fixed one, None where too little bone is matched.
-
-    Parameters
-    ----------
-    fixed, moving
-        Registration images.
-    matches
-        Where the blocks of the fixed image lie on the moving one.
 
     Notes
     -----
@@ -131,8 +124,7 @@ def _fit_log_scales(
     ridge = np.diag([1e-6, 1e-6, 1e-4, 1e-4, 1e-6, 1e-6])
     log_se = np.full(len(keep), np.inf)
     for _ in range(ITERATIONS):
-        scale = matches.scale * np.exp(state[:, 3])
-        rotation = _rotation_matrices(state[:, 2], scale)
+        rotation = rotation_matrices(state[:, 2], matches.scale * np.exp(state[:, 3]))
         at = state[:, None, :2] + offsets @ rotation.swapaxes(1, 2)
         error = sample_bilinear(moving.image, at) - values
         used = np.asarray(sample_bilinear(moving.field, at) > 0.99, np.float32) * falling
@@ -151,9 +143,3 @@ def _fit_log_scales(
         state[:, 2] -= step[:, 2]
         state[:, 3] = np.clip(state[:, 3] - step[:, 3], -0.5, 0.5)
     return state[:, 3], log_se
-
-
-def _rotation_matrices(rotation_rad: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (n, 2, 2) matrices of rotations and scales."""
-    cos, sin = scale * np.cos(rotation_rad), scale * np.sin(rotation_rad)
-    return np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)

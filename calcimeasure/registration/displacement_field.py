@@ -68,10 +68,9 @@ def refine_field(
     ----------
     fixed, moving
         Registration images.
-    nodes
-        float64, (grid rows, grid cols, 2): where the grid's nodes lie on the fixed image, evenly spaced.
-    mapped
-        The same shape: where they lie on the moving image, so far.
+    nodes, mapped
+        float64, (grid rows, grid cols, 2): where the grid's nodes lie on the fixed image, evenly spaced, and where on
+        the moving one, so far.
     region
         True on cells of the fixed image that are used (over the limbs and a little beyond).
     """

@@ -256,11 +256,11 @@ def _best_matches(
         candidates = coarse_similarities(fixed, moving, fixed.limbs == limb, scales, 3)
         if not candidates:
             continue
-        similarities[limb] = candidates[0]
+        best = 0
         if len(candidates) > 1:
             tried = [match_blocks(fixed, moving, {limb: candidate}) for candidate in candidates]
-            best = max(range(len(tried)), key=lambda k: float(tried[k].score[tried[k].good].sum()))
-            similarities[limb] = candidates[best]
+            best = int(np.argmax([matches.score[matches.good].sum() for matches in tried]))
+        similarities[limb] = candidates[best]
     return match_blocks(fixed, moving, similarities) if similarities else None
 
 

@@ -24,8 +24,8 @@ CLEARLY_BEST = 0.12
 MIN_OVERLAP = 0.4
 """Share of the limb that has to fall into the other film's field for a translation to count."""
 MIN_VARIANCE = 0.02
-MEAN_SIGMA_COARSE = 4.0
-DEVIATION_SIGMA_COARSE = 8.0
+COARSE_MEAN_SIGMA = 4.0
+COARSE_DEVIATION_SIGMA = 8.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,13 +138,8 @@ def coarse_images(
         shape = (max(8, round(rows / shrink)), max(8, round(cols / shrink)))
         field = (resize(one.field, shape) > 0.95).astype(np.float32)
         limbs = resize((one.limbs > 0).astype(np.float32), shape) > 0.5
-        values = normalize(
-            resize(one.raw, shape),
-            field,
-            limbs,
-            mean_sigma=MEAN_SIGMA_COARSE,
-            deviation_sigma=DEVIATION_SIGMA_COARSE,
-        )
+        raw = resize(one.raw, shape)
+        values = normalize(raw, field, limbs, mean_sigma=COARSE_MEAN_SIGMA, deviation_sigma=COARSE_DEVIATION_SIGMA)
         mask = field * (resize(region, shape) > 0.3)
         coarse.append(CoarseImage(image=values * field, mask=mask, cell=(rows / shape[0], cols / shape[1])))
     return coarse[0], coarse[1]
@@ -216,11 +211,7 @@ class _TranslationSearch:
         """Return the moving image and its mask, rotated and scaled onto the square."""
         # OpenCV's points are (x, y): the same matrix with both axes exchanged.
         matrix = np.column_stack([linear[::-1, ::-1], translation[::-1]])
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        masked = self.moving.image * self.moving.mask
-        values, mask = (
-            np.asarray(cv2.warpAffine(one, matrix, (self.side, self.side), flags=how), np.float32)
-            for one in (masked, self.moving.mask)
-        )
-        inside = np.asarray(mask > 0.9, np.float32)
-        return values * inside, inside
+        both = np.dstack([self.moving.image * self.moving.mask, self.moving.mask])
+        warped = cv2.warpAffine(both, matrix, (self.side, self.side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        inside = np.asarray(warped[..., 1] > 0.9, np.float32)
+        return np.asarray(warped[..., 0] * inside, np.float32), inside
