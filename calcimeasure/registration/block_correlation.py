@@ -143,7 +143,7 @@ def refine_blocks(
         How many steps.
     prior_sd
         Standard deviation of a state about its start: moving cells, radians. It holds a block back along directions
-        in which its pattern says nothing (along a shaft).
+        without information (along a shaft).
     """
     precision = NOISE * np.array([(scale / prior_sd[0]) ** 2, (scale / prior_sd[0]) ** 2, 1.0 / prior_sd[1] ** 2])
     inverse = np.linalg.inv(blocks.information[index] + np.diag(precision))

@@ -77,7 +77,7 @@ class BlockMatches:
     good
         Whether it matches and its neighbours agree.
     contrast
-        Standard deviation in the block; blocks over nothing but muscle say little for or against a match.
+        Standard deviation in the block; blocks over nothing but muscle are weak evidence.
     """
 
     fixed: NDArray[np.float64]
@@ -279,7 +279,7 @@ def _relaxed(
 
 
 def _without_noise(information: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (n, 2, 2) matrices without the little that grain and noise alone would say along a shaft."""
+    """Return (n, 2, 2) matrices without what grain and noise alone add along a shaft."""
     values, axes = np.linalg.eigh(information)
     left = np.maximum(values - NOISE_SHARE * values[:, 1:], 0.0)
     return np.asarray((axes * left[:, None, :]) @ axes.swapaxes(1, 2), np.float64)

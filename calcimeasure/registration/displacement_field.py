@@ -2,7 +2,7 @@
 
 First the blocks' rigid motions are blended by distance, so that fingers keep their own rotation. Then the field is
 refined on the registration images: optical flow from windowed normal equations (Lucas and Kanade 1981, IJCAI 2:674),
-regularised by a membrane between the grid's nodes where the images say little.
+regularised by a membrane between the grid's nodes where the images have little contrast.
 """
 
 from __future__ import annotations

@@ -40,8 +40,9 @@ forearms, tilt up to 15 degrees); real films of other parts, and most of other p
 HIGH_CORRELATION = 0.955
 UNEQUAL_SE = 0.0040
 """Other people's hands can be bent to fit, but then each bone is of another size: where the correlation stays below
-the first figure, a standard error of the bones' scale above the second tells. (One limb twice: one of the two always
-holds; other people, and the same person's other hand mirrored: a correlation of 0.95 at most, errors mostly above.)"""
+the first figure, a standard error of the bones' scale above the second reveals it. (One limb twice: one of the two
+always holds; other people, and the same person's other hand mirrored: a correlation of 0.95 at most, errors mostly
+above.)"""
 EQUAL_SE, EQUAL_CORRELATION, EQUAL_SHARE = 0.0030, 0.90, 0.55
 """Bones whose sizes agree one by one within the first figure, at this correlation, are one limb also where fingers lie
 so differently that no more blocks match than this share. (One limb twice: 0.0022; of 50 pairs of simulated hands of

@@ -79,8 +79,8 @@ def test_labels_are_warped_by_nearest_neighbour(dtype: type) -> None:
 
 
 def test_what_the_followup_does_not_show_gets_the_outside_value() -> None:
-    picture = np.ones(SHAPE, np.float32)
-    warped = warp_to_baseline(picture, Alignment(matrix=np.array([[1.0, 0, 60], [0, 1.0, 0]])), SHAPE, outside=-7.0)
+    image = np.ones(SHAPE, np.float32)
+    warped = warp_to_baseline(image, Alignment(matrix=np.array([[1.0, 0, 60], [0, 1.0, 0]])), SHAPE, outside=-7.0)
     assert warped[0, 0] == 1.0
     assert warped[-1, 0] == -7.0
 

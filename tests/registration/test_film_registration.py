@@ -207,10 +207,10 @@ def test_two_limbs_move_each_on_its_own(hand: Radiograph, film_of: FilmOf) -> No
     limbs = anatomies[0].on_film(anatomies[0].limbs)
     for number, rotation in ((1, 5.0), (2, 4.0)):
         points = np.argwhere(limbs == number)[::97].astype(float)
-        centre = np.array([rows / 2, cols / 2 + (number - 1) * cols])
+        center = np.array([rows / 2, cols / 2 + (number - 1) * cols])
         angle = np.deg2rad(rotation)
         back = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        expected = (points - centre) @ back.T + centre
+        expected = (points - center) @ back.T + center
         inside = (expected > 20).all(axis=1) & (expected < np.array(second.shape) - 20).all(axis=1)
         error = np.hypot(*(map_points(alignment, points) - expected)[inside].T) * SPACING_MM
         assert np.median(error) < 0.3
@@ -238,9 +238,9 @@ def test_similarity_is_found_despite_outliers() -> None:
 def test_real_films_of_different_people_are_refused(films_folder: Path, one: str, other: str, film_of: FilmOf) -> None:
     films = []
     for name in (one, other):
-        picture = cv2.imread(str(films_folder / "limbs" / name), cv2.IMREAD_GRAYSCALE)
-        assert picture is not None
-        films.append(film_of(picture.astype(np.float32), 0.2))
+        image = cv2.imread(str(films_folder / "limbs" / name), cv2.IMREAD_GRAYSCALE)
+        assert image is not None
+        films.append(film_of(image.astype(np.float32), 0.2))
     registration, alignment = register(*films)
     assert registration.status == "failed"
     assert alignment is None

@@ -68,9 +68,9 @@ def test_no_regions_no_pairs() -> None:
 
 
 def test_small_regions_keep_all_their_pixels_large_ones_a_lattice() -> None:
-    thinned = region_points(boxes((10, 10, 3, 3), (40, 40, 40, 40)), 0.1)
-    assert np.bincount(thinned.label, thinned.inner).tolist() == [0, 9, 100]
-    assert thinned.points[thinned.label == 1].mean(axis=0).tolist() == [11.0, 11.0]
+    points = region_points(boxes((10, 10, 3, 3), (40, 40, 40, 40)), 0.1)
+    assert np.bincount(points.label, points.inner).tolist() == [0, 9, 100]
+    assert points.points[points.label == 1].mean(axis=0).tolist() == [11.0, 11.0]
 
 
 def test_edges_are_kept_so_that_gaps_are_exact() -> None:
