@@ -21,10 +21,11 @@ from calcimeasure.boxes import pad_box
 from calcimeasure.change.change_records import Link, LinkStatus
 from calcimeasure.deposits import Finding
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.models.working_grid import nominal_spacing_mm
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.alignment import inverse, map_points
 from calcimeasure.registration.common_field import CommonField
-from calcimeasure.registration.region_overlap import RegionOverlaps, find_overlaps, labelled_pixels, nominal_mm
+from calcimeasure.registration.region_overlap import RegionOverlaps, find_overlaps, labelled_pixels
 from calcimeasure.registration.registration_records import Alignment
 
 JOINED = 0.35
@@ -102,8 +103,8 @@ def gather_link_evidence(
         baseline.labels.image,
         followup.labels.image,
         alignment,
-        baseline_pixel_mm=nominal_mm(baseline.film),
-        followup_pixel_mm=nominal_mm(followup.film),
+        baseline_pixel_mm=nominal_spacing_mm(baseline.film, baseline.anatomy),
+        followup_pixel_mm=nominal_spacing_mm(followup.film, followup.anatomy),
     )
     reasons = (
         _reasons(baseline, followup, alignment, (field.baseline, field.baseline_step)),
@@ -208,9 +209,9 @@ def _placed_centres(
         for film in (baseline, followup)
     )
     if alignment.reverse is not None:
-        size = np.asarray(nominal_mm(baseline.film))
+        size = np.asarray(nominal_spacing_mm(baseline.film, baseline.anatomy))
         return first * size, map_points(alignment.reverse, second) * size
-    size = np.asarray(nominal_mm(followup.film))
+    size = np.asarray(nominal_spacing_mm(followup.film, followup.anatomy))
     return map_points(alignment, first) * size, second * size
 
 
@@ -277,7 +278,7 @@ def _least_by(label: NDArray[np.intp], cost: NDArray[np.float64]) -> NDArray[np.
 
 
 def _areas_mm2(measured: FilmMeasurement) -> NDArray[np.float64]:
-    row_mm, col_mm = nominal_mm(measured.film)
+    row_mm, col_mm = nominal_spacing_mm(measured.film, measured.anatomy)
     return np.array([deposit.area_px for deposit in measured.deposits]) * row_mm * col_mm
 
 
@@ -337,7 +338,7 @@ def is_overexposed(film: Radiograph, row: NDArray[np.intp], col: NDArray[np.intp
     if not row.size:
         return False
     own = (slice(int(row.min()), int(row.max()) + 1), slice(int(col.min()), int(col.max()) + 1))
-    reach = max(1, round(AROUND_MM / min(nominal_mm(film))))
+    reach = max(1, round(AROUND_MM / min(nominal_spacing_mm(film))))
     window = pad_box(own, (reach, reach), film.shape)
     white = film.pixels[window] >= film.grey.highest
     if not white.any():

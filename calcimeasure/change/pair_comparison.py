@@ -140,7 +140,9 @@ def compare(
         )
 
     begin("Aligning")
-    registration, alignment = register(baseline, followup, first.anatomy, second.anatomy, flip=flip)
+    registration, alignment = register(
+        baseline, followup, flip=flip, baseline_anatomy=first.anatomy, followup_anatomy=second.anatomy
+    )
     if alignment is None or registration.status != "ok":
         return _not_comparable(
             first, second, registration, reasons=_alignment_reasons(registration), warnings=warnings, margin=margin

@@ -15,6 +15,7 @@ from calcimeasure.export.overlay import draw_overlay
 from calcimeasure.export.report.report_page import report_html
 from calcimeasure.io.atomic_output import whole_folder, write_bytes, write_text
 from calcimeasure.io.label_images import labels_tiff
+from calcimeasure.io.transforms import write_transform
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def write_comparison(
     overwrite: bool = False,
     settings: Mapping[str, object] | None = None,
 ) -> Path:
-    """Write a compared pair: record, tables, label images, pictures, report; whole or not at all.
+    """Write a compared pair: record, tables, label images, pictures, transform, report; whole or not at all.
 
     Parameters
     ----------
@@ -75,6 +76,9 @@ def write_comparison(
         for (name, measurement), picture, marks in zip(films, shown, pair_marks(comparison), strict=True):
             write_bytes(stage / name / "labels.tif", labels_tiff(measurement.labels, measurement.film.spacing))
             write_bytes(stage / name / "overlay.png", draw_overlay(picture, marks))
+        if comparison.alignment is not None:
+            spacings = (measurement.film.spacing.mm for _, measurement in films)
+            write_transform(comparison.alignment.transform(*spacings, dimension=3), stage / "baseline_to_followup.tfm")
         if dicom or dicom_pictures:
             from calcimeasure.export.dicom import write_comparison_dicom
 

@@ -25,6 +25,7 @@ _OUR_FILES = frozenset(
         "links.csv",
         "deposits.csv",
         "report.html",
+        "baseline_to_followup.tfm",
         "labels.tif",
         "overlay.png",
         "segmentation.dcm",

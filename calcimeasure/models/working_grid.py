@@ -13,13 +13,26 @@ ASSUMED_LONG_SIDE_MM = 230.0
 _LARGEST_CELLS = 6_000_000
 
 
-def pixels_per_mm(film: Radiograph, anatomy: Anatomy) -> tuple[float, float]:
-    """Return (rows, columns) film pixels a millimetre, assumed from the limbs' size where the film has no spacing."""
+def nominal_spacing_mm(film: Radiograph, anatomy: Anatomy | None = None) -> tuple[float, float]:
+    """Return (row, column) size of a pixel: the film's spacing, or a guess that only sets reaches and tolerances."""
+    rows_a_mm, cols_a_mm = pixels_per_mm(film, anatomy)
+    return film.spacing.mm or (1.0 / rows_a_mm, 1.0 / cols_a_mm)
+
+
+def pixels_per_mm(film: Radiograph, anatomy: Anatomy | None = None) -> tuple[float, float]:
+    """Return (rows, columns) film pixels a millimetre.
+
+    Where the film has no spacing, the limbs' frame is taken to be `ASSUMED_LONG_SIDE_MM` long; the film's frame where
+    its anatomy is not given.
+    """
     if film.spacing.mm is not None:
         return (1.0 / film.spacing.mm[0], 1.0 / film.spacing.mm[1])
-    places = np.argwhere(anatomy.limbs > 0)
-    extent = np.ptp(places, axis=0) + 1 if len(places) else np.array(anatomy.limbs.shape)
-    pixels = float(max(extent[0] * film.spacing.pixel_aspect, extent[1])) * anatomy.step
+    extent, step = np.array(film.shape), 1
+    if anatomy is not None:
+        places = np.argwhere(anatomy.limbs > 0)
+        extent = np.ptp(places, axis=0) + 1 if len(places) else np.array(anatomy.limbs.shape)
+        step = anatomy.step
+    pixels = float(max(extent[0] * film.spacing.pixel_aspect, extent[1])) * step
     a_mm = pixels / ASSUMED_LONG_SIDE_MM
     return (a_mm / film.spacing.pixel_aspect, a_mm)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.registration.alignment import inverse, map_points, uncertainty_at
 from calcimeasure.registration.registration_records import Alignment
 
-SURELY = 2.0
+INSIDE_SE = 2.0
 """Standard errors of the alignment by which a place has to lie inside the other film's field."""
 
 
@@ -43,47 +43,28 @@ class CommonField:
             followup_step=self.baseline_step,
         )
 
-    def on_baseline(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Return whether pixels of the baseline lie in the common field."""
-        return self.baseline[rows // self.baseline_step, cols // self.baseline_step]
-
-    def on_followup(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Return whether pixels of the follow-up lie in the common field."""
-        return self.followup[rows // self.followup_step, cols // self.followup_step]
-
 
 def common_field(baseline: Anatomy, followup: Anatomy, alignment: Alignment) -> CommonField:
-    """Return what both films show.
-
-    Parameters
-    ----------
-    baseline, followup
-        The films' masks.
-    alignment
-        Baseline to follow-up.
-    """
-    back = inverse(alignment, followup.shape)
+    """Return what both films show, from their masks and the alignment of the baseline to the follow-up."""
     return CommonField(
         baseline=_shared(baseline, followup, alignment),
-        followup=_shared(followup, baseline, back),
+        followup=_shared(followup, baseline, inverse(alignment, followup.shape)),
         baseline_step=baseline.step,
         followup_step=followup.step,
     )
 
 
 def _shared(own: Anatomy, other: Anatomy, alignment: Alignment) -> NDArray[np.bool_]:
-    """Return, on the own film's coarse grid, what lies in its field and surely in the other's."""
+    """Return, on the own film's coarse grid, what lies in its field and well inside the other's."""
     rows, cols = own.field.shape
     index = np.stack(np.meshgrid(np.arange(rows), np.arange(cols), indexing="ij"), axis=-1)
-    centres = (index + 0.5) * own.step - 0.5
-    places = map_points(alignment, centres)
+    centers = (index + 0.5) * own.step - 0.5
+    places = map_points(alignment, centers)
     # Pixels between a place and the border of the other film's field; the film's own edge is a border too.
-    framed = np.pad(other.field.astype(np.uint8), 1)
-    depth = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1] - 0.5
+    depth = distance_transform_edt(np.pad(other.field, 1))[1:-1, 1:-1] - 0.5
     at = np.floor((places + 0.5) / other.step).astype(np.intp)
     inside = (at >= 0).all(axis=-1) & (at[..., 0] < other.field.shape[0]) & (at[..., 1] < other.field.shape[1])
     at = np.where(inside[..., None], at, 0)
-    size = float(np.sqrt(abs(np.linalg.det(alignment.matrix[:, :2]))))
-    needed = SURELY * uncertainty_at(alignment, centres) * size / other.step
+    needed = INSIDE_SE * uncertainty_at(alignment, centers) * alignment.scale / other.step
     deep = np.asarray(depth[at[..., 0], at[..., 1]] > np.minimum(needed, 1e6), np.bool_)
     return np.asarray(own.field & inside & deep, np.bool_)

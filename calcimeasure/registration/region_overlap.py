@@ -1,7 +1,7 @@
-"""Which regions of one film lie on which of the other, after alignment and give or take its uncertainty.
+"""Which regions of one film overlap which of the other, after alignment and within its uncertainty.
 
-Regions are label images on each film's own grid. They are thinned to points about half a millimetre apart, the
-first film's points are mapped onto the second, and the distances between near points of the two say everything.
+Regions are label images on each film's own grid. They are sampled at points about half a millimetre apart, the first
+film's points are mapped onto the second, and overlaps and gaps follow from the distances between near points.
 """
 
 from __future__ import annotations
@@ -11,17 +11,14 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.alignment import map_points, uncertainty_at
 from calcimeasure.registration.registration_records import Alignment
 
 POINT_SPACING_MM = 0.4
 FEWEST_POINTS = 24
 TOLERANCE_MM = (0.6, 2.0)
-"""Least and largest distance that is put down to alignment."""
+"""Smallest and largest distance that is attributed to the alignment's error."""
 TOLERANCE_SE = 2.0
-NOMINAL_FILM_MM = 280.0
-"""What the long side of a film without spacing is taken for, where only a rough reach is needed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,12 +31,10 @@ class RegionOverlaps:
         Labels.
     cover_first, cover_second
         Share of the first (second) region within the alignment's tolerance of the other, 0 to 1.
-    gap_mm
-        Least distance between the two after alignment; 0 where they overlap.
-    apart_mm
-        Distance between their centres after alignment.
+    gap_mm, apart_mm
+        Smallest distance between the two after alignment (0 where they overlap), and that between their centers.
     tolerance_mm
-        What is put down to alignment there.
+        The alignment's there.
     """
 
     first: NDArray[np.intp]
@@ -59,14 +54,9 @@ class RegionOverlaps:
 
     def swapped(self) -> RegionOverlaps:
         """Return the same pairs with the films exchanged."""
-        turned = replace(
-            self,
-            first=self.second,
-            second=self.first,
-            cover_first=self.cover_second,
-            cover_second=self.cover_first,
-        )
-        return turned.chosen(np.lexsort((turned.second, turned.first)))
+        covers = {"cover_first": self.cover_second, "cover_second": self.cover_first}
+        exchanged = replace(self, first=self.second, second=self.first, **covers)
+        return exchanged.chosen(np.lexsort((exchanged.second, exchanged.first)))
 
 
 def find_overlaps(
@@ -84,89 +74,69 @@ def find_overlaps(
     baseline_regions, followup_regions
         Label images on the films' own grids, 0 for none.
     alignment
-        Baseline to follow-up. Where it was made by turning another round, that one is used, so that exchanging the
-        films exchanges the answer and nothing else.
+        Baseline to follow-up. Where it is the inverse of another, that one is used, so that exchanging the films
+        exchanges the result and nothing else.
     baseline_pixel_mm, followup_pixel_mm
-        (row, column) size of a pixel; `nominal_mm` where the film has no spacing.
+        (row, column) size of a pixel; `nominal_spacing_mm` where the film has no spacing.
     """
-    sizes = np.asarray(baseline_pixel_mm), np.asarray(followup_pixel_mm)
+    sides = [
+        (region_points(regions, float(np.mean(pixel_mm))), np.asarray(pixel_mm))
+        for regions, pixel_mm in ((baseline_regions, baseline_pixel_mm), (followup_regions, followup_pixel_mm))
+    ]
     if alignment.reverse is not None:
-        return _overlaps(followup_regions, baseline_regions, alignment.reverse, sizes[::-1]).swapped()
-    return _overlaps(baseline_regions, followup_regions, alignment, sizes)
-
-
-def nominal_mm(film: Radiograph) -> tuple[float, float]:
-    """Return (row, column) size of a pixel in mm: the film's own, or a rough guess that only sets reaches."""
-    if film.spacing.mm is not None:
-        return film.spacing.mm
-    rows, cols = film.shape
-    col_mm = NOMINAL_FILM_MM / max(rows * film.spacing.pixel_aspect, cols)
-    return (col_mm * film.spacing.pixel_aspect, col_mm)
-
-
-def _overlaps(
-    first_regions: NDArray[np.integer],
-    second_regions: NDArray[np.integer],
-    alignment: Alignment,
-    sizes: tuple[NDArray[np.float64], ...],
-) -> RegionOverlaps:
-    thinned = tuple(
-        region_points(regions, float(size.mean()))
-        for regions, size in zip((first_regions, second_regions), sizes, strict=True)
-    )
-    return overlaps_of_points(thinned[0], thinned[1], alignment, sizes[1])
+        return overlaps_of_points(sides[1][0], sides[0][0], alignment.reverse, sides[0][1]).swapped()
+    return overlaps_of_points(sides[0][0], sides[1][0], alignment, sides[1][1])
 
 
 def overlaps_of_points(
-    thinned_1: RegionPoints,
-    thinned_2: RegionPoints,
+    points_1: RegionPoints,
+    points_2: RegionPoints,
     alignment: Alignment,
     size_2: NDArray[np.float64],
     *,
     reach: float | None = None,
 ) -> RegionOverlaps:
-    """Return which regions lie on or beside one another, from the points that stand for them.
+    """Return which regions lie on or beside one another, from their points.
 
     Parameters
     ----------
-    thinned_1, thinned_2
+    points_1, points_2
         Of whole regions: all of either film, or some.
     alignment
         From the first film to the second.
     size_2
         (row, column) size of the second film's pixels in mm.
     reach
-        How far points are looked for, in mm; the most that `tolerances` allows where all regions are given.
+        Largest distance searched, in mm; that of `tolerances` where all regions are given.
     """
     from scipy.spatial import cKDTree
 
-    points_1, points_2 = thinned_1.points, thinned_2.points
-    if len(points_1) == 0 or len(points_2) == 0:
+    if len(points_1.points) == 0 or len(points_2.points) == 0:
         return no_overlaps()
     # Both films' sizes differ by the alignment's scale where spacings are unknown or wrong: measure on the second.
-    placed_1 = map_points(alignment, points_1) * size_2
-    placed_2 = points_2 * size_2
-    allowed = tolerances(alignment, points_1, size_2)
+    placed_1 = map_points(alignment, points_1.points) * size_2
+    placed_2 = points_2.points * size_2
+    allowed = tolerances(alignment, points_1.points, size_2)
     within = float(allowed.max()) if reach is None else reach
     near = cKDTree(placed_1).sparse_distance_matrix(cKDTree(placed_2), within, output_type="ndarray")
-    return _gathered(near, (thinned_1, thinned_2), (placed_1, placed_2), allowed)
+    return _pairs_of_regions(near, (points_1, points_2), (placed_1, placed_2), allowed)
 
 
 def tolerances(alignment: Alignment, points: NDArray[np.float64], size_2: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what distance, in mm on the second film, is put down to alignment at (row, col) points of the first."""
-    standard_error = uncertainty_at(alignment, points) * float(np.sqrt(abs(np.linalg.det(alignment.matrix[:, :2]))))
+    """Return the alignment's tolerance, in mm on the second film, at (row, col) points of the first."""
+    standard_error = uncertainty_at(alignment, points) * alignment.scale
     return np.clip(TOLERANCE_SE * standard_error * float(size_2.mean()), *TOLERANCE_MM)
 
 
-def _gathered(
+def _pairs_of_regions(
     near: NDArray[np.void],
-    thinned: tuple[RegionPoints, RegionPoints],
+    points: tuple[RegionPoints, RegionPoints],
     placed: tuple[NDArray[np.float64], NDArray[np.float64]],
     allowed: NDArray[np.float64],
 ) -> RegionOverlaps:
     """Return the pairs of regions from the pairs of near points."""
-    label_1, label_2 = (points.label for points in thinned)
-    inner_1, inner_2 = (points.inner for points in thinned)
+    label_1, label_2 = (one.label for one in points)
+    inner_1, inner_2 = (one.inner for one in points)
     count = int(label_2.max()) + 1
     pair = label_1[near["i"]] * count + label_2[near["j"]]
     pairs, number = np.unique(pair, return_inverse=True)
@@ -179,21 +149,21 @@ def _gathered(
     covered_1 = _distinct(number[counted_1], near["i"][counted_1], len(pairs), len(label_1))
     covered_2 = _distinct(number[counted_2], near["j"][counted_2], len(pairs), len(label_2))
     tolerance = np.bincount(label_1, allowed) / np.maximum(np.bincount(label_1), 1)
-    centre_1, centre_2 = _centres(label_1[inner_1], placed[0][inner_1]), _centres(label_2[inner_2], placed[1][inner_2])
+    center_1, center_2 = _centers(label_1[inner_1], placed[0][inner_1]), _centers(label_2[inner_2], placed[1][inner_2])
     return RegionOverlaps(
         first=first,
         second=second,
         cover_first=covered_1 / points_of_1[first],
         cover_second=covered_2 / points_of_2[second],
         gap_mm=np.where(gap < 0.5 * POINT_SPACING_MM, 0.0, gap),
-        apart_mm=np.hypot(*(centre_1[first] - centre_2[second]).T),
+        apart_mm=np.hypot(*(center_1[first] - center_2[second]).T),
         tolerance_mm=tolerance[first],
     )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RegionPoints:
-    """Pixels that stand for regions.
+    """Pixels that sample regions.
 
     Attributes
     ----------
@@ -202,7 +172,7 @@ class RegionPoints:
     label
         The region of each.
     inner
-        True for those that count in shares of a region's area; the others lie on its edge and only tell gaps.
+        True for those that count in shares of a region's area; the others lie on its edge and only measure gaps.
     """
 
     points: NDArray[np.float64]
@@ -211,27 +181,27 @@ class RegionPoints:
 
 
 def region_points(regions: NDArray[np.integer], pixel_mm: float, *, corner: tuple[int, int] = (0, 0)) -> RegionPoints:
-    """Return pixels that stand for the regions of a label image.
+    """Return pixels that sample the regions of a label image.
 
-    A region's area is stood for by its pixels on a lattice of about `POINT_SPACING_MM`, or by all of them where that
+    A region's area is sampled by its pixels on a lattice of about `POINT_SPACING_MM`, or by all of them where that
     leaves too few; its edge pixels are added.
 
     Parameters
     ----------
     regions
-        Label image of a film, or of a window of it that holds its regions whole.
+        Label image of a film, or of a part of it that contains its regions whole.
     pixel_mm
         Size of a pixel.
     corner
-        Where on the film the window's first pixel lies: a region's points do not depend on the window.
+        Where on the film the part's first pixel lies: a region's points do not depend on the part.
     """
     row, col = labelled_pixels(regions)
     label = regions[row, col].astype(np.intp)
     framed = np.pad(regions, 1)
-    centre = framed[row + 1, col + 1]
+    center = framed[row + 1, col + 1]
     edge = np.zeros(len(row), bool)
     for down, right in ((0, 1), (2, 1), (1, 0), (1, 2)):
-        edge |= framed[row + down, col + right] != centre
+        edge |= framed[row + down, col + right] != center
     stride = max(1, round(POINT_SPACING_MM / pixel_mm))
     on_lattice = ((row + corner[0]) % stride == 0) & ((col + corner[1]) % stride == 0)
     few = np.bincount(label[on_lattice], minlength=int(label.max(initial=0)) + 1) < FEWEST_POINTS
@@ -252,7 +222,7 @@ def _distinct(pair: NDArray[np.intp], point: NDArray[np.intp], pairs: int, point
     return np.bincount(unique // points, minlength=pairs)
 
 
-def _centres(label: NDArray[np.intp], placed: NDArray[np.float64]) -> NDArray[np.float64]:
+def _centers(label: NDArray[np.intp], placed: NDArray[np.float64]) -> NDArray[np.float64]:
     number = np.maximum(np.bincount(label), 1)
     return np.stack([np.bincount(label, placed[:, axis]) / number for axis in (0, 1)], axis=1)
 
@@ -260,12 +230,5 @@ def _centres(label: NDArray[np.intp], placed: NDArray[np.float64]) -> NDArray[np
 def no_overlaps() -> RegionOverlaps:
     """Return no pair at all."""
     index, value = np.zeros(0, np.intp), np.zeros(0)
-    return RegionOverlaps(
-        first=index,
-        second=index,
-        cover_first=value,
-        cover_second=value,
-        gap_mm=value,
-        apart_mm=value,
-        tolerance_mm=value,
-    )
+    values = dict.fromkeys(("cover_first", "cover_second", "gap_mm", "apart_mm", "tolerance_mm"), value)
+    return RegionOverlaps(first=index, second=index, **values)

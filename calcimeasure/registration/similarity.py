@@ -1,7 +1,7 @@
-"""The coarse search: which turn, shift and size lays one picture on the other.
+"""The coarse search for the similarity (rotation, translation, scale) between two films.
 
-Masked normalised cross-correlation over all shifts at once (Padfield 2012, IEEE Trans. Image Process. 21:2706) for
-each turn and size tried, on pictures of a few millimetres a cell. The best few are handed on to be refined.
+Masked normalised cross-correlation over all translations at once (Padfield 2012, IEEE Trans. Image Process. 21:2706)
+for each rotation and scale tried, on images of a few millimetres a cell. The best few are refined by block matching.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from calcimeasure.registration.registration_image import FloatImage, RegistrationImage, normalise, resize
+from calcimeasure.registration.registration_image import FloatImage, RegistrationImage, normalize, resize
 
 QUARTER_ROTATIONS_DEG = (0.0, 90.0, 180.0, 270.0)
 ROTATIONS_ABOUT_DEG = (-24.0, -16.0, -8.0, 0.0, 8.0, 16.0, 24.0)
 COARSE_SIDE = 84
-"""Cells along the long side of the coarse pictures: 3 to 4 mm for a hand."""
+"""Cells along the long side of the coarse images: 3 to 4 mm for a hand."""
 CLEARLY_BEST = 0.12
-"""A pose that leads by this much in correlation has no rivals worth refining."""
-SMALLEST_OVERLAP = 0.4
-"""Share of the limb that has to fall into the other film's field for a shift to count."""
-LEAST_VARIANCE = 0.02
-MEAN_SIGMA_COARSE = 4.0
-SPREAD_SIGMA_COARSE = 8.0
+"""A similarity that leads by this much in correlation has no rivals worth refining."""
+MIN_OVERLAP = 0.4
+"""Share of the limb that has to fall into the other film's field for a translation to count."""
+MIN_VARIANCE = 0.02
+COARSE_MEAN_SIGMA = 4.0
+COARSE_DEVIATION_SIGMA = 8.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Similarity:
-    """A similarity from the first picture's cells to the second's: ``x2 = shift + scale R(turn) x1``.
+    """A similarity from the fixed image's cells to the moving image's: ``x2 = translation + scale R(rotation) x1``.
 
     Attributes
     ----------
     rotation_rad
-        Turn, with ``R = [[cos, -sin], [sin, cos]]`` acting on (row, col).
+        With ``R = [[cos, -sin], [sin, cos]]`` acting on (row, col).
     scale
-        Cells of the second a cell of the first.
+        Moving cells to a fixed cell.
     translation
-        (row, col) of where the first picture's cell (0, 0) lies on the second.
+        (row, col) of where the fixed image's cell (0, 0) lies on the moving image.
     score
-        Correlation that it reached, 0 to 1.
+        The correlation, 0 to 1.
     """
 
     rotation_rad: float
@@ -51,115 +51,136 @@ class Similarity:
 
     @property
     def linear(self) -> NDArray[np.float64]:
-        """(2, 2): turn and scale."""
+        """(2, 2): rotation and scale."""
         cos, sin = self.scale * np.cos(self.rotation_rad), self.scale * np.sin(self.rotation_rad)
         return np.array([[cos, -sin], [sin, cos]])
 
     def apply(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return where (row, col) points of the first picture lie on the second."""
+        """Return where (row, col) points of the fixed image lie on the moving image."""
         mapped: NDArray[np.float64] = points @ self.linear.T + np.asarray(self.translation)
         return mapped
 
+    def on_finer_grid(self, cell_1: tuple[float, float], cell_2: tuple[float, float]) -> Similarity:
+        """Return the same between finer images, of whose (rows, columns) a cell of this one's holds so many."""
+        scale = self.scale * float(np.sqrt(cell_2[0] * cell_2[1] / (cell_1[0] * cell_1[1])))
+        # The center of the finer image's first cell, on the coarse grid, and back on the other side.
+        corner = (0.5 / np.asarray(cell_1)) - 0.5
+        start = (self.apply(corner[None])[0] + 0.5) * np.asarray(cell_2) - 0.5
+        translation = (float(start[0]), float(start[1]))
+        return Similarity(rotation_rad=self.rotation_rad, scale=scale, translation=translation, score=self.score)
+
+    def differs(self, other: Similarity) -> bool:
+        """Return whether two are further apart than refinement would bridge."""
+        rotation = abs((self.rotation_rad - other.rotation_rad + np.pi) % (2 * np.pi) - np.pi)
+        return bool(rotation > np.deg2rad(20.0) or abs(np.log(self.scale / other.scale)) > 0.15)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CoarseImage:
+    """A registration image a few millimetres a cell, normalised over a reach that suits that size.
+
+    Attributes
+    ----------
+    image, mask
+        Values (0 outside the field), and 1 where they count.
+    cell
+        (rows, columns) of the registration image in one cell.
+    """
+
+    image: FloatImage
+    mask: FloatImage
+    cell: tuple[float, float]
+
 
 def coarse_similarities(
-    first: RegistrationImage, second: RegistrationImage, limb: NDArray[np.bool_], scales: tuple[float, ...], count: int
+    fixed: RegistrationImage, moving: RegistrationImage, limb: NDArray[np.bool_], scales: tuple[float, ...], count: int
 ) -> list[Similarity]:
-    """Return the poses that lay a limb of the first picture best on the second, best first; one if it leads clearly.
+    """Return the similarities that lay a limb of the fixed image best on the moving one; one if it leads clearly.
 
     Parameters
     ----------
-    first, second
-        Reduced pictures of the same cell size.
+    fixed, moving
+        Images of the same cell size.
     limb
-        True on the limb of `first` that is looked for; its surroundings help a little way.
+        True on the limb of `fixed` that is searched for; its surroundings help a little way.
     scales
-        Sizes tried, second over first.
+        Tried, moving over fixed.
     count
-        How many poses at most; no two are the same turn.
+        How many at most; no two have the same rotation.
     """
-    shrink = max(1.0, max(*first.image.shape, *second.image.shape) / COARSE_SIDE)
-    picture_1, field_1 = _coarse(first, shrink)
-    picture_2, field_2 = _coarse(second, shrink)
-    near = cv2.dilate(limb.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25)))
-    mask_1 = field_1 * (resize(near.astype(np.float32), (field_1.shape[0], field_1.shape[1])) > 0.3)
-    if mask_1.sum() < 16:
+    coarse_1, coarse_2 = coarse_images(fixed, moving, limb)
+    if coarse_1.mask.sum() < 16:
         return []
-    searches = {scale: _Search(picture_1, mask_1, picture_2, field_2, scale) for scale in scales}
     found: list[Similarity] = []
-    for search in searches.values():
+    for scale in scales:
+        search = _TranslationSearch(coarse_1, coarse_2, scale)
         for quarter in QUARTER_ROTATIONS_DEG:
             found.extend(filter(None, (search.best(np.deg2rad(quarter + about)) for about in ROTATIONS_ABOUT_DEG)))
-    found.sort(key=lambda pose: -pose.score)
+    found.sort(key=lambda one: -one.score)
     chosen: list[Similarity] = []
-    for pose in found:
-        if all(_differ(pose, other) for other in chosen):
-            chosen.append(pose)
-        if len(chosen) == count:
-            break
-    rivals = [pose for pose in chosen if pose.score > chosen[0].score - CLEARLY_BEST]
-    chosen = [_climbed(pose, picture_1, mask_1, picture_2, field_2) for pose in rivals]
-    chosen.sort(key=lambda pose: -pose.score)
-    cell_1 = (first.image.shape[0] / picture_1.shape[0], first.image.shape[1] / picture_1.shape[1])
-    cell_2 = (second.image.shape[0] / picture_2.shape[0], second.image.shape[1] / picture_2.shape[1])
-    return [_on_finer(pose, cell_1, cell_2) for pose in chosen]
+    for candidate in found:
+        if len(chosen) < count and all(candidate.differs(other) for other in chosen):
+            chosen.append(candidate)
+    rivals = [candidate for candidate in chosen if candidate.score > chosen[0].score - CLEARLY_BEST]
+    refined = sorted((_refine(one, coarse_1, coarse_2) for one in rivals), key=lambda one: -one.score)
+    return [one.on_finer_grid(coarse_1.cell, coarse_2.cell) for one in refined]
 
 
-def _climbed(
-    pose: Similarity, picture_1: FloatImage, mask_1: FloatImage, picture_2: FloatImage, mask_2: FloatImage
-) -> Similarity:
-    """Return the pose after trying smaller changes of turn and size about it."""
-    for rotation_step, size_step in ((np.deg2rad(4.0), 0.05), (np.deg2rad(2.0), 0.025)):
-        start = pose
-        for size in (-size_step, 0.0, size_step):
-            search = _Search(picture_1, mask_1, picture_2, mask_2, float(start.scale * np.exp(size)))
+def coarse_images(
+    fixed: RegistrationImage, moving: RegistrationImage, limb: NDArray[np.bool_]
+) -> tuple[CoarseImage, CoarseImage]:
+    """Return both images a few millimetres a cell; the fixed one's mask is limited to the limb and a little around."""
+    shrink = max(1.0, max(*fixed.image.shape, *moving.image.shape) / COARSE_SIDE)
+    around = cv2.dilate(limb.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25)))
+    coarse = []
+    for one, region in ((fixed, around.astype(np.float32)), (moving, np.ones(moving.image.shape, np.float32))):
+        rows, cols = one.image.shape
+        shape = (max(8, round(rows / shrink)), max(8, round(cols / shrink)))
+        field = (resize(one.field, shape) > 0.95).astype(np.float32)
+        limbs = resize((one.limbs > 0).astype(np.float32), shape) > 0.5
+        raw = resize(one.raw, shape)
+        values = normalize(raw, field, limbs, mean_sigma=COARSE_MEAN_SIGMA, deviation_sigma=COARSE_DEVIATION_SIGMA)
+        mask = field * (resize(region, shape) > 0.3)
+        coarse.append(CoarseImage(image=values * field, mask=mask, cell=(rows / shape[0], cols / shape[1])))
+    return coarse[0], coarse[1]
+
+
+def _refine(start: Similarity, fixed: CoarseImage, moving: CoarseImage) -> Similarity:
+    """Return the best after smaller steps of rotation and scale about the similarity found."""
+    best = start
+    for rotation_step, log_scale_step in ((np.deg2rad(4.0), 0.05), (np.deg2rad(2.0), 0.025)):
+        start = best
+        for log_scale in (-log_scale_step, 0.0, log_scale_step):
+            search = _TranslationSearch(fixed, moving, float(start.scale * np.exp(log_scale)))
             for rotation in (-rotation_step, 0.0, rotation_step):
                 trial = search.best(start.rotation_rad + rotation)
-                if trial is not None and trial.score > pose.score:
-                    pose = trial
-    return pose
+                if trial is not None and trial.score > best.score:
+                    best = trial
+    return best
 
 
-class _Search:
-    """Correlation of one masked picture with another over all shifts, for one size and any turn."""
+class _TranslationSearch:
+    """Correlation of one masked image with another over all translations, for one scale and any rotation."""
 
-    def __init__(
-        self, picture_1: FloatImage, mask_1: FloatImage, picture_2: FloatImage, mask_2: FloatImage, scale: float
-    ) -> None:
-        self.picture_2, self.mask_2, self.scale = picture_2, mask_2, scale
-        self.shape_1 = picture_1.shape
-        # The second picture is resampled onto a square canvas of the first's cells, large enough for every turn.
-        self.side = int(np.ceil(np.hypot(*picture_2.shape) / scale)) + 2
-        extent = (picture_1.shape[0] + self.side, picture_1.shape[1] + self.side)
+    def __init__(self, fixed: CoarseImage, moving: CoarseImage, scale: float) -> None:
+        self.moving, self.scale = moving, scale
+        # The moving image is resampled onto a square of fixed cells that holds it at every rotation.
+        self.side = int(np.ceil(np.hypot(*moving.image.shape) / scale)) + 2
+        extent = (fixed.image.shape[0] + self.side, fixed.image.shape[1] + self.side)
         self.padded = (scipy.fft.next_fast_len(extent[0], real=True), scipy.fft.next_fast_len(extent[1], real=True))
-        values = picture_1 * mask_1
-        self.total = float(mask_1.sum())
-        stack = np.stack([mask_1, values, values * picture_1])
-        self.first = np.conj(scipy.fft.rfft2(stack, self.padded))
+        self.total = float(fixed.mask.sum())
+        values = fixed.image * fixed.mask
+        self.fixed = np.conj(scipy.fft.rfft2(np.stack([fixed.mask, values, values * fixed.image]), self.padded))
 
-    def best(self, rotation: float) -> Similarity | None:
-        """Return the best pose for one turn, None where nothing overlaps enough or nothing fits."""
-        linear = Similarity(rotation_rad=rotation, scale=self.scale, translation=(0.0, 0.0)).linear
-        centre_2 = (np.array(self.picture_2.shape) - 1) / 2
-        centre = (self.side - 1) / 2
-        translation = centre_2 - linear @ np.array([centre, centre])
-        # cv2 speaks (x, y): the same matrix with both axes exchanged.
-        matrix = np.array([[linear[1, 1], linear[1, 0], translation[1]], [linear[0, 1], linear[0, 0], translation[0]]])
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        size = (self.side, self.side)
-        values = cv2.warpAffine(self.picture_2 * self.mask_2, matrix, size, flags=how)
-        mask = cv2.warpAffine(self.mask_2, matrix, size, flags=how)
-        mask = np.asarray(mask > 0.9, np.float32)
-        values = np.asarray(values, np.float32) * mask
-        second = scipy.fft.rfft2(np.stack([mask, values, values * values]), self.padded)
+    def best(self, rotation_rad: float) -> Similarity | None:
+        """Return the best similarity of one rotation, None where nothing overlaps enough or correlates."""
+        linear = Similarity(rotation_rad=rotation_rad, scale=self.scale, translation=(0.0, 0.0)).linear
+        center = (np.array(self.moving.image.shape) - 1) / 2
+        translation = center - linear @ np.full(2, (self.side - 1) / 2)
+        values, mask = self._resampled_moving(linear, translation)
+        transformed = scipy.fft.rfft2(np.stack([mask, values, values * values]), self.padded)
         products = np.stack(
-            [
-                self.first[0] * second[0],
-                self.first[1] * second[0],
-                self.first[0] * second[1],
-                self.first[2] * second[0],
-                self.first[0] * second[2],
-                self.first[1] * second[1],
-            ]
+            [self.fixed[i] * transformed[j] for i, j in ((0, 0), (1, 0), (0, 1), (2, 0), (0, 2), (1, 1))]
         )
         number, sum_1, sum_2, square_1, square_2, cross = scipy.fft.irfft2(products, self.padded)
         number = np.maximum(number, 1.0)
@@ -168,9 +189,9 @@ class _Search:
         covariance = cross - sum_1 * sum_2 / number
         share = number / self.total
         # Even ground correlates with nothing; its tiny variance is rounding.
-        usable = (share > SMALLEST_OVERLAP) & (np.minimum(variance_1, variance_2) > LEAST_VARIANCE * number)
-        spread = np.sqrt(np.where(usable, variance_1 * variance_2, 1.0))
-        score = np.where(usable, covariance / spread * np.minimum(share, 1.0) ** 0.25, -1.0)
+        usable = (share > MIN_OVERLAP) & (np.minimum(variance_1, variance_2) > MIN_VARIANCE * number)
+        deviations = np.sqrt(np.where(usable, variance_1 * variance_2, 1.0))
+        score = np.where(usable, covariance / deviations * np.minimum(share, 1.0) ** 0.25, -1.0)
         row, col = np.unravel_index(int(np.argmax(score)), score.shape)
         if score[row, col] <= 0:
             return None
@@ -178,36 +199,19 @@ class _Search:
         lag_col = col if col < self.side else col - self.padded[1]
         start = translation + linear @ np.array([lag_row, lag_col], dtype=np.float64)
         return Similarity(
-            rotation_rad=rotation,
+            rotation_rad=rotation_rad,
             scale=self.scale,
             translation=(float(start[0]), float(start[1])),
             score=float(score[row, col]),
         )
 
-
-def _coarse(reduced: RegistrationImage, shrink: float) -> tuple[FloatImage, FloatImage]:
-    """Return the picture and field a few millimetres a cell, normalised over a reach that suits that size."""
-    shape = (max(8, round(reduced.image.shape[0] / shrink)), max(8, round(reduced.image.shape[1] / shrink)))
-    field = (resize(reduced.field, shape) > 0.95).astype(np.float32)
-    limbs = resize((reduced.limbs > 0).astype(np.float32), shape) > 0.5
-    raw = resize(reduced.raw, shape)
-    picture = normalise(raw, field, limbs, mean_sigma=MEAN_SIGMA_COARSE, spread_sigma=SPREAD_SIGMA_COARSE)
-    return picture * field, field
-
-
-def _differ(pose: Similarity, other: Similarity) -> bool:
-    """Whether two poses are further apart than refining would mend."""
-    rotation = abs((pose.rotation_rad - other.rotation_rad + np.pi) % (2 * np.pi) - np.pi)
-    size = abs(np.log(pose.scale / other.scale))
-    return bool(rotation > np.deg2rad(20.0) or size > 0.15)
-
-
-def _on_finer(pose: Similarity, cell_1: tuple[float, float], cell_2: tuple[float, float]) -> Similarity:
-    """Return the pose between the finer pictures whose cells the coarse ones gather."""
-    scale = pose.scale * float(np.sqrt(cell_2[0] * cell_2[1] / (cell_1[0] * cell_1[1])))
-    # The centre of the finer picture's first cell, on the coarse grid, and back on the other side.
-    corner = (0.5 / np.asarray(cell_1)) - 0.5
-    start = (pose.apply(corner[None])[0] + 0.5) * np.asarray(cell_2) - 0.5
-    return Similarity(
-        rotation_rad=pose.rotation_rad, scale=scale, translation=(float(start[0]), float(start[1])), score=pose.score
-    )
+    def _resampled_moving(
+        self, linear: NDArray[np.float64], translation: NDArray[np.float64]
+    ) -> tuple[FloatImage, FloatImage]:
+        """Return the moving image and its mask, rotated and scaled onto the square."""
+        # OpenCV's points are (x, y): the same matrix with both axes exchanged.
+        matrix = np.column_stack([linear[::-1, ::-1], translation[::-1]])
+        both = np.dstack([self.moving.image * self.moving.mask, self.moving.mask])
+        warped = cv2.warpAffine(both, matrix, (self.side, self.side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        inside = np.asarray(warped[..., 1] > 0.9, np.float32)
+        return np.asarray(warped[..., 0] * inside, np.float32), inside

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.change.change_records import Comparison, Link
 from calcimeasure.change.links import LinkEvidence, reasons_of_pixels
 from calcimeasure.change.pair_comparison import RatioEstimator
@@ -20,6 +21,7 @@ from calcimeasure.deposits import AreaMethod, Origin
 from calcimeasure.measurement.area_ratio import AreaRatio
 from calcimeasure.measurement.edge_description import Edge
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.models.working_grid import nominal_spacing_mm
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.alignment import inverse, map_points
 from calcimeasure.registration.common_field import CommonField
@@ -27,7 +29,6 @@ from calcimeasure.registration.region_overlap import (
     RegionOverlaps,
     RegionPoints,
     no_overlaps,
-    nominal_mm,
     overlaps_of_points,
     region_points,
     tolerances,
@@ -58,15 +59,21 @@ class LiveLinks:
 
     Parameters
     ----------
-    films
-        The films.
+    films, anatomies
+        The films and their masks.
     alignment
         Baseline to follow-up.
     field
         What both films show.
     """
 
-    def __init__(self, films: Mapping[TimePoint, Radiograph], alignment: Alignment, field: CommonField) -> None:
+    def __init__(
+        self,
+        films: Mapping[TimePoint, Radiograph],
+        anatomies: Mapping[TimePoint, Anatomy],
+        alignment: Alignment,
+        field: CommonField,
+    ) -> None:
         self.films = films
         self.alignment = alignment
         self.field = field
@@ -80,7 +87,7 @@ class LiveLinks:
         turned = alignment.reverse is not None
         self._order = SIDES[::-1] if turned else SIDES
         self._way = alignment if alignment.reverse is None else alignment.reverse
-        self._sizes = {which: np.asarray(nominal_mm(film)) for which, film in films.items()}
+        self._sizes = {which: np.asarray(nominal_spacing_mm(film, anatomies[which])) for which, film in films.items()}
         self._known: dict[TimePoint, dict[int, _Deposit]] = {which: {} for which in SIDES}
         self._pairs: dict[Pair, tuple[float, ...]] = {}
         self._reach = 0.0

@@ -313,7 +313,7 @@ class ReviewSession:
         start, common = self.material.comparison, self.material.common
         if start is None or common is None or start.alignment is None:
             return None
-        return LiveLinks(self.material.films, start.alignment, common)
+        return LiveLinks(self.material.films, self.material.anatomies, start.alignment, common)
 
     def _remembered_ratios(self) -> RatioCache | None:
         start = self.material.comparison

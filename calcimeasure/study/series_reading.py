@@ -139,7 +139,9 @@ def _laid(hub: _Seen, other: _Seen) -> _Laid | None:
     """Return how a film lies on the hub; None for films that cannot be laid over each other."""
     if hub.film.sha256 == other.film.sha256:
         return None
-    registration, alignment = register(hub.film, other.film, hub.anatomy, other.anatomy)
+    registration, alignment = register(
+        hub.film, other.film, baseline_anatomy=hub.anatomy, followup_anatomy=other.anatomy
+    )
     if alignment is None or registration.status != "ok":
         return None
     field = common_field(hub.anatomy, other.anatomy, alignment)

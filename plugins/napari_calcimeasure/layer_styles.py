@@ -19,9 +19,9 @@ from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.export.burned_in_text import text_boxes
 from calcimeasure.export.deposit_outlines import PALETTE, UNLINKED
 from calcimeasure.export.film_picture import Viewport, film_display_window, limb_mask
+from calcimeasure.models.working_grid import nominal_spacing_mm
 from calcimeasure.radiograph import Radiograph, Spacing, SpacingBasis
 from calcimeasure.registration.alignment import map_points
-from calcimeasure.registration.region_overlap import nominal_mm
 from calcimeasure.registration.registration_records import Alignment
 from calcimeasure.review.annotation_state import TimePoint
 
@@ -98,7 +98,7 @@ def nameless(film: Radiograph, anatomy: Anatomy, labels: NDArray[np.uint16]) -> 
     rows, cols = film.shape
     whole = Viewport(row0=0, col0=0, rows=rows, cols=cols, height=rows, width=cols)
     seen = (limb_mask(anatomy, whole) | (labels > 0)).astype(np.uint8)
-    around = round(SEEN_BESIDE_MM / min(nominal_mm(film)))
+    around = round(SEEN_BESIDE_MM / min(nominal_spacing_mm(film, anatomy)))
     seen = np.asarray(cv2.dilate(seen, np.ones((2 * around + 1, 2 * around + 1), np.uint8)))
     for box in text_boxes(film, anatomy):
         seen[box.row0 : box.row1, box.col0 : box.col1] = 0

@@ -71,7 +71,7 @@ def grown() -> Grown:
     pair = simulate_pair(np.random.default_rng(8801), plan=plan, deposits=7, spacing_mm=0.25)
     films = (pair.baseline, pair.followup)
     anatomies = [find_anatomy(side.film) for side in films]
-    _, alignment = register(films[0].film, films[1].film, *anatomies)
+    _, alignment = register(films[0].film, films[1].film, baseline_anatomy=anatomies[0], followup_anatomy=anatomies[1])
     assert alignment is not None
     measured = [
         measure_film(side.film, outlines(side.labels.image, side.film.sha256), anatomy=anatomy)

@@ -23,7 +23,7 @@ def links_by() -> dict[Origin, tuple[Link, ...]]:
     pair = simulate_pair(np.random.default_rng(8811), plan=plan, deposits=7, spacing_mm=0.25)
     sides = (pair.baseline, pair.followup)
     anatomies = [find_anatomy(side.film) for side in sides]
-    _, alignment = register(sides[0].film, sides[1].film, *anatomies)
+    _, alignment = register(sides[0].film, sides[1].film, baseline_anatomy=anatomies[0], followup_anatomy=anatomies[1])
     assert alignment is not None
     field = common_field(*anatomies, alignment)
     matched = [link for link in pair.truth.links if link.status == "matched"]

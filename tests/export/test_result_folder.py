@@ -9,17 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 
 from calcimeasure.change.change_records import Comparison
 from calcimeasure.errors import OutputError, UsageError
 from calcimeasure.export import load_schema, result_folder, write_comparison, write_measurement
 from calcimeasure.io.label_images import read_labels
+from calcimeasure.io.transforms import read_transform
+from calcimeasure.registration.alignment import map_points
 
 DRAWN_PAIRS = Path(__file__).parents[1] / "fixtures" / "drawn_pairs.py"
 PAIR_FILES = {
     "comparison.json", "links.csv", "deposits.csv", "report.html", "baseline/labels.tif", "baseline/overlay.png",
-    "followup/labels.tif", "followup/overlay.png",
+    "followup/labels.tif", "followup/overlay.png", "baseline_to_followup.tfm",
 }  # fmt: skip
 FILM_FILES = {"measurement.json", "deposits.csv", "labels.tif", "overlay.png"}
 
@@ -41,6 +44,16 @@ def test_pair_is_complete(written: Path, pair: Comparison) -> None:
     for key, measurement in (("baseline", pair.baseline), ("followup", pair.followup)):
         labels = read_labels(written / key / "labels.tif", measurement.film)
         assert labels.deposits == measurement.labels.deposits
+
+
+def test_the_transform_maps_points_of_the_baseline_to_the_followup_in_mm(written: Path, pair: Comparison) -> None:
+    transform = read_transform(written / "baseline_to_followup.tfm")
+    assert pair.alignment is not None
+    sizes = [np.array(one.film.spacing.mm or (1.0, 1.0)) for one in (pair.baseline, pair.followup)]
+    for point in np.array([[10.0, 20.0], [55.5, 40.25]]):
+        y, x = point * sizes[0]
+        expected = map_points(pair.alignment, point) * sizes[1]
+        assert transform.TransformPoint((x, y, 0.0))[1::-1] == pytest.approx(expected, abs=1e-6)
 
 
 def test_film_is_complete(pair: Comparison, tmp_path: Path) -> None:
@@ -81,7 +94,7 @@ def test_no_name_leaves(written: Path) -> None:
 
 def test_not_comparable_is_written(not_comparable: Comparison, tmp_path: Path) -> None:
     folder = write_comparison(not_comparable, tmp_path / "out")
-    assert set(files(folder)) == PAIR_FILES
+    assert set(files(folder)) == PAIR_FILES - {"baseline_to_followup.tfm"}, "films that do not align have no transform"
     assert "Not comparable" in (folder / "report.html").read_text("utf-8")
 
 

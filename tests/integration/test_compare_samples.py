@@ -63,6 +63,7 @@ def test_the_folder_holds_what_the_records_page_names(compared) -> None:
     assert there == [
         "baseline/labels.tif",
         "baseline/overlay.png",
+        "baseline_to_followup.tfm",
         "comparison.json",
         "deposits.csv",
         "followup/labels.tif",

@@ -5,13 +5,12 @@ import pytest
 
 from calcimeasure.registration.alignment import (
     dense_map,
-    grid_nodes,
     inverse,
     map_points,
     uncertainty_at,
     warp_to_baseline,
 )
-from calcimeasure.registration.registration_records import Alignment
+from calcimeasure.registration.registration_records import Alignment, grid_nodes
 
 SHAPE = (80, 100)
 
@@ -50,7 +49,7 @@ def test_the_inverse_undoes_the_mapping() -> None:
     assert np.abs(there_and_back - points).max() < 0.1
 
 
-def test_turning_round_twice_returns_the_very_alignment() -> None:
+def test_the_inverse_of_the_inverse_is_the_very_alignment() -> None:
     alignment = bent()
     assert inverse(inverse(alignment, (110, 130)), SHAPE) is alignment
 
@@ -80,13 +79,13 @@ def test_labels_are_warped_by_nearest_neighbour(dtype: type) -> None:
 
 
 def test_what_the_followup_does_not_show_gets_the_outside_value() -> None:
-    picture = np.ones(SHAPE, np.float32)
-    warped = warp_to_baseline(picture, Alignment(matrix=np.array([[1.0, 0, 60], [0, 1.0, 0]])), SHAPE, outside=-7.0)
+    image = np.ones(SHAPE, np.float32)
+    warped = warp_to_baseline(image, Alignment(matrix=np.array([[1.0, 0, 60], [0, 1.0, 0]])), SHAPE, outside=-7.0)
     assert warped[0, 0] == 1.0
     assert warped[-1, 0] == -7.0
 
 
-def test_uncertainty_is_read_from_the_grid_and_scaled_when_turned_round() -> None:
+def test_uncertainty_is_read_from_the_grid_and_scaled_by_the_inverse() -> None:
     alignment = bent()
     points = np.array([[0.0, 0.0], [79.0, 99.0]])
     assert uncertainty_at(alignment, points) == pytest.approx([1.5, 1.5])

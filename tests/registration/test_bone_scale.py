@@ -19,7 +19,9 @@ def test_the_scale_of_an_enlarged_film_is_found_within_its_error(
 ) -> None:
     rng = np.random.default_rng(int(1000 * true_scale))
     moved = lay_down(hand, rng, rotation_deg=-7.0, scale=true_scale, gamma=1.3)
-    registration, _ = register(moved.first, moved.second, moved.first_anatomy, moved.second_anatomy)
+    registration, _ = register(
+        moved.first, moved.second, baseline_anatomy=moved.first_anatomy, followup_anatomy=moved.second_anatomy
+    )
     assert registration.scale is not None
     assert registration.scale_se is not None
     assert 0.002 <= registration.scale_se / registration.scale < 0.006
@@ -37,7 +39,12 @@ def test_the_scale_of_a_hand_in_another_pose_is_its_magnification(
         magnified = distance / (distance - film.truth.pose["height_mm"])
         return float(magnified * np.sqrt(np.cos(np.deg2rad(film.truth.pose["tilt_deg"]))))
 
-    registration, _ = register(simulated_pair.baseline.film, simulated_pair.followup.film, *anatomies)
+    registration, _ = register(
+        simulated_pair.baseline.film,
+        simulated_pair.followup.film,
+        baseline_anatomy=anatomies[0],
+        followup_anatomy=anatomies[1],
+    )
     assert registration.scale is not None
     assert registration.scale_se is not None
     expected = true_size(simulated_pair.followup) / true_size(simulated_pair.baseline)
@@ -62,7 +69,7 @@ def test_the_scale_is_applied_to_adults_when_well_determined(
     assert applies(films[0], films[1], log_se) is expected
 
 
-def test_the_biweight_mean_ignores_slipped_windows() -> None:
+def test_the_biweight_mean_ignores_mismatched_blocks() -> None:
     rng = np.random.default_rng(0)
     values = np.concatenate([rng.normal(0.01, 0.005, 80), rng.normal(0.07, 0.002, 15)])
     assert biweight_mean(values, np.full(95, 0.002)) == pytest.approx(0.01, abs=0.002)

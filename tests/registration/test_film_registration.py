@@ -14,7 +14,7 @@ from calcimeasure.radiograph import Radiograph, Spacing
 from calcimeasure.registration.alignment import map_points
 from calcimeasure.registration.bone_scale import BoneScale
 from calcimeasure.registration.film_registration import FilmFit, fit_similarity, register
-from calcimeasure.registration.registration_records import Alignment
+from calcimeasure.registration.registration_records import Alignment, Registration
 from calcimeasure.simulation import SimulatedPair, simulate_film
 
 SPACING_MM = 0.3
@@ -28,8 +28,18 @@ def errors_mm(alignment: Alignment, moved: Any) -> np.ndarray:
     return np.hypot(*apart.T) * SPACING_MM
 
 
+def register_with(
+    films: tuple[Radiograph, Radiograph], anatomies: tuple[Anatomy, Anatomy], *, flip: bool = False
+) -> tuple[Registration, Alignment | None]:
+    return register(*films, flip=flip, baseline_anatomy=anatomies[0], followup_anatomy=anatomies[1])
+
+
+def register_moved(moved: Any, *, flip: bool = False) -> tuple[Registration, Alignment | None]:
+    return register_with((moved.first, moved.second), (moved.first_anatomy, moved.second_anatomy), flip=flip)
+
+
 def registered(moved: Any, *, flip: bool = False) -> Alignment:
-    registration, alignment = register(moved.first, moved.second, moved.first_anatomy, moved.second_anatomy, flip=flip)
+    registration, alignment = register_moved(moved, flip=flip)
     assert registration.status == "ok", registration.reason
     assert alignment is not None
     return alignment
@@ -39,7 +49,7 @@ def registered(moved: Any, *, flip: bool = False) -> Alignment:
     ("rotation_deg", "quarters", "translation_mm", "gamma", "scale"),
     [
         pytest.param(20.0, 0, (20.0, -22.0), 0.7, 1.0, id="20 degrees and 3 cm, brighter"),
-        pytest.param(-20.0, 1, (0.0, 0.0), 1.4, 1.03, id="quarter turn and -20 degrees, darker, larger"),
+        pytest.param(-20.0, 1, (0.0, 0.0), 1.4, 1.03, id="90 and -20 degrees, darker, larger"),
         pytest.param(11.0, 2, (-10.0, 5.0), 1.0, 0.97, id="upside down"),
         pytest.param(-4.0, 3, (5.0, 10.0), 1.2, 1.0, id="three quarters"),
     ],
@@ -75,7 +85,7 @@ def test_films_without_spacing_and_of_another_size_are_aligned(
         second_anatomy=find_anatomy(smaller),
         to_second=lambda points: (whole.to_second(points) + 0.5) * ratio - 0.5,
     )
-    registration, alignment = register(moved.first, moved.second, moved.first_anatomy, moved.second_anatomy)
+    registration, alignment = register_moved(moved)
     assert alignment is not None
     assert registration.scale == pytest.approx(0.8, rel=0.01)
     assert registration.rms_mm is None
@@ -83,10 +93,10 @@ def test_films_without_spacing_and_of_another_size_are_aligned(
     assert np.percentile(errors_mm(alignment, moved), 95) < 0.8
 
 
-def test_a_hand_in_another_pose_is_aligned_at_its_deposits(
+def test_an_articulated_hand_is_aligned_at_its_deposits(
     simulated_pair: SimulatedPair, anatomies: tuple[Anatomy, Anatomy]
 ) -> None:
-    registration, alignment = register(simulated_pair.baseline.film, simulated_pair.followup.film, *anatomies)
+    registration, alignment = register_with((simulated_pair.baseline.film, simulated_pair.followup.film), anatomies)
     assert registration.status == "ok"
     assert alignment is not None
     assert registration.rms_mm is not None
@@ -107,12 +117,12 @@ def test_swapping_the_films_gives_the_very_inverse(
     simulated_pair: SimulatedPair, anatomies: tuple[Anatomy, Anatomy]
 ) -> None:
     films = simulated_pair.baseline.film, simulated_pair.followup.film
-    there, alignment = register(*films, *anatomies)
-    back, swapped = register(*films[::-1], *anatomies[::-1])
+    there, alignment = register_with(films, anatomies)
+    back, swapped = register_with(films[::-1], anatomies[::-1])
     assert alignment is not None
     assert swapped is not None
     made_from = {id(alignment.reverse), id(swapped.reverse)} - {id(None)}
-    assert len(made_from) == 1, "one of the two is the other turned round"
+    assert len(made_from) == 1, "one of the two is the other's inverse"
     original = alignment if alignment.reverse is None else alignment.reverse
     again = swapped if swapped.reverse is None else swapped.reverse
     assert np.array_equal(original.matrix, again.matrix)
@@ -124,8 +134,7 @@ def test_swapping_the_films_gives_the_very_inverse(
 
 
 def test_a_film_is_identical_to_itself(hand: Radiograph) -> None:
-    anatomy = find_anatomy(hand)
-    registration, alignment = register(hand, hand, anatomy, anatomy)
+    registration, alignment = register(hand, hand)
     assert (registration.status, registration.scale, registration.rms_mm) == ("ok", 1.0, 0.0)
     assert not registration.scale_applied
     assert alignment is not None
@@ -135,7 +144,7 @@ def test_a_film_is_identical_to_itself(hand: Radiograph) -> None:
 
 def test_a_mirrored_film_is_called_so_and_fits_when_flipped(hand: Radiograph, lay_down: LayDown) -> None:
     moved = lay_down(hand, np.random.default_rng(2), rotation_deg=6.0, mirrored=True)
-    registration, alignment = register(moved.first, moved.second, moved.first_anatomy, moved.second_anatomy)
+    registration, alignment = register_moved(moved)
     assert registration.status == "mirrored"
     assert alignment is None
     flipped = registered(moved, flip=True)
@@ -146,7 +155,7 @@ def test_a_mirrored_film_is_called_so_and_fits_when_flipped(hand: Radiograph, la
 
 def test_flipping_a_film_that_fits_as_it_is_fails(hand: Radiograph, lay_down: LayDown) -> None:
     moved = lay_down(hand, np.random.default_rng(3), rotation_deg=6.0)
-    registration, alignment = register(moved.first, moved.second, moved.first_anatomy, moved.second_anatomy, flip=True)
+    registration, alignment = register_moved(moved, flip=True)
     assert registration.status == "failed"
     assert "not mirrored" in registration.reason
     assert alignment is None
@@ -154,7 +163,7 @@ def test_flipping_a_film_that_fits_as_it_is_fails(hand: Radiograph, lay_down: La
 
 def test_another_persons_hand_is_refused_with_the_reason(hand: Radiograph) -> None:
     other = simulate_film(np.random.default_rng(31), spacing_mm=SPACING_MM, side="L", deposits=0).film
-    registration, alignment = register(hand, other, find_anatomy(hand), find_anatomy(other))
+    registration, alignment = register(hand, other)
     assert registration.status == "failed"
     assert "another person" in registration.reason or "same limb" in registration.reason
     assert alignment is None
@@ -164,7 +173,7 @@ def test_a_film_without_a_limb_is_refused(hand: Radiograph, film_of: FilmOf) -> 
     blank = film_of(np.zeros(hand.shape) + np.random.default_rng(0).normal(0, 1, hand.shape), SPACING_MM)
     anatomy = find_anatomy(hand)
     nothing = replace(anatomy, limbs=np.zeros_like(anatomy.limbs), bone=np.zeros_like(anatomy.bone))
-    registration, alignment = register(hand, blank, anatomy, nothing)
+    registration, alignment = register(hand, blank, baseline_anatomy=anatomy, followup_anatomy=nothing)
     assert (registration.status, registration.reason) == ("failed", "no limb was found on the follow-up film")
     assert alignment is None
 
@@ -172,7 +181,7 @@ def test_a_film_without_a_limb_is_refused(hand: Radiograph, film_of: FilmOf) -> 
 def two_hands(
     hand: Radiograph, rotations: tuple[float, float], rng: np.random.Generator, film_of: FilmOf
 ) -> Radiograph:
-    """A hand and its mirror image side by side, each turned about its own centre."""
+    """A hand and its mirror image side by side, each rotated about its own center."""
     rows, cols = hand.shape
     anatomy = find_anatomy(hand)
     limb = cv2.dilate(anatomy.on_film(anatomy.limbs), np.ones((9, 9), np.uint8)) > 0
@@ -191,17 +200,17 @@ def test_two_limbs_move_each_on_its_own(hand: Radiograph, film_of: FilmOf) -> No
     first, second = two_hands(hand, (0.0, 0.0), rng, film_of), two_hands(hand, (5.0, 4.0), rng, film_of)
     anatomies = find_anatomy(first), find_anatomy(second)
     assert [anatomy.limb_count for anatomy in anatomies] == [2, 2]
-    registration, alignment = register(first, second, *anatomies)
+    registration, alignment = register_with((first, second), anatomies)
     assert registration.status == "ok"
     assert alignment is not None
     rows, cols = hand.shape
     limbs = anatomies[0].on_film(anatomies[0].limbs)
     for number, rotation in ((1, 5.0), (2, 4.0)):
         points = np.argwhere(limbs == number)[::97].astype(float)
-        centre = np.array([rows / 2, cols / 2 + (number - 1) * cols])
+        center = np.array([rows / 2, cols / 2 + (number - 1) * cols])
         angle = np.deg2rad(rotation)
         back = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        expected = (points - centre) @ back.T + centre
+        expected = (points - center) @ back.T + center
         inside = (expected > 20).all(axis=1) & (expected < np.array(second.shape) - 20).all(axis=1)
         error = np.hypot(*(map_points(alignment, points) - expected)[inside].T) * SPACING_MM
         assert np.median(error) < 0.3
@@ -229,10 +238,10 @@ def test_similarity_is_found_despite_outliers() -> None:
 def test_real_films_of_different_people_are_refused(films_folder: Path, one: str, other: str, film_of: FilmOf) -> None:
     films = []
     for name in (one, other):
-        picture = cv2.imread(str(films_folder / "limbs" / name), cv2.IMREAD_GRAYSCALE)
-        assert picture is not None
-        films.append(film_of(picture.astype(np.float32), 0.2))
-    registration, alignment = register(*films, *(find_anatomy(film) for film in films))
+        image = cv2.imread(str(films_folder / "limbs" / name), cv2.IMREAD_GRAYSCALE)
+        assert image is not None
+        films.append(film_of(image.astype(np.float32), 0.2))
+    registration, alignment = register(*films)
     assert registration.status == "failed"
     assert alignment is None
 
@@ -265,7 +274,7 @@ def test_spacing_is_not_guessed(hand: Radiograph, lay_down: LayDown) -> None:
     """One film without a spacing: the scale is stated in pixels, and nothing in mm."""
     moved = lay_down(hand, np.random.default_rng(9), rotation_deg=3.0)
     bare = moved.second.with_spacing(Spacing())
-    registration, _ = register(moved.first, bare, moved.first_anatomy, find_anatomy(bare))
+    registration, _ = register(moved.first, bare, baseline_anatomy=moved.first_anatomy)
     assert registration.status == "ok"
     assert registration.scale == pytest.approx(1.0, abs=0.01)
 
@@ -283,7 +292,7 @@ def test_spacing_is_not_guessed(hand: Radiograph, lay_down: LayDown) -> None:
     ],
 )
 def test_which_fits_show_the_same_limb(share: float, correlation: float, log_se: float, good: bool) -> None:
-    scale = BoneScale(log_scale=0.0, log_se=log_se, windows=50)
+    scale = BoneScale(log_scale=0.0, log_se=log_se, blocks=50)
     same = Alignment(matrix=np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
     fit = FilmFit(alignment=same, share=share, correlation=correlation, rms_px=0.5, bone_scale=scale)
     assert fit.good is good

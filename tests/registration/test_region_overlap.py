@@ -5,9 +5,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
 from calcimeasure.registration.alignment import inverse
-from calcimeasure.registration.region_overlap import find_overlaps, nominal_mm, region_points
+from calcimeasure.registration.region_overlap import find_overlaps, region_points
 from calcimeasure.registration.registration_records import Alignment
 
 SHAPE = (120, 120)
@@ -69,23 +68,12 @@ def test_no_regions_no_pairs() -> None:
 
 
 def test_small_regions_keep_all_their_pixels_large_ones_a_lattice() -> None:
-    thinned = region_points(boxes((10, 10, 3, 3), (40, 40, 40, 40)), 0.1)
-    assert np.bincount(thinned.label, thinned.inner).tolist() == [0, 9, 100]
-    assert thinned.points[thinned.label == 1].mean(axis=0).tolist() == [11.0, 11.0]
+    points = region_points(boxes((10, 10, 3, 3), (40, 40, 40, 40)), 0.1)
+    assert np.bincount(points.label, points.inner).tolist() == [0, 9, 100]
+    assert points.points[points.label == 1].mean(axis=0).tolist() == [11.0, 11.0]
 
 
 def test_edges_are_kept_so_that_gaps_are_exact() -> None:
     first, second = boxes((20, 21, 30, 30)), boxes((20, 52, 30, 30))
     found = find_overlaps(first, second, STILL, baseline_pixel_mm=PIXEL, followup_pixel_mm=PIXEL)
     assert found.gap_mm.tolist() == pytest.approx([0.4])
-
-
-def test_a_film_without_spacing_gets_a_rough_size_for_reaches_only() -> None:
-    bare = Radiograph(
-        pixels=np.zeros((2800, 1400), np.float32),
-        spacing=Spacing(pixel_aspect=2.0),
-        grey=GreyScale(lowest=0, highest=1),
-    )
-    assert nominal_mm(bare) == pytest.approx((0.1, 0.05))
-    known = bare.with_spacing(Spacing(row_mm=0.15, col_mm=0.1, basis=SpacingBasis.USER))
-    assert nominal_mm(known) == (0.15, 0.1)

@@ -46,7 +46,7 @@ def test_links_followed_are_those_of_a_fresh_look(
     material = material_of((6.0, 5.0, 7.0, 3.0), (6.0, 6.0, 7.0, 4.0))
     field = common_field(material.anatomies[B], material.anatomies[F], alignment)
     session = ReviewSession(material)
-    live = LiveLinks(material.films, alignment, field)
+    live = LiveLinks(material.films, material.anatomies, alignment, field)
     live.update(session.live, session.board.deposits)
     seen = []
 

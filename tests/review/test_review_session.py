@@ -403,6 +403,7 @@ def test_a_signed_reading_holds_the_documented_files_and_stays(material: ReviewI
     assert names == {
         "comparison.json", "links.csv", "deposits.csv", "report.html", "history.jsonl", "signature.json",
         "baseline/labels.tif", "baseline/overlay.png", "followup/labels.tif", "followup/overlay.png",
+        "baseline_to_followup.tfm",
     }  # fmt: skip
     record = json.loads((version / "comparison.json").read_text())
     first = record["baseline"]["deposits"][0]

@@ -30,7 +30,12 @@ class Visits:
         self.pair = simulate_pair(np.random.default_rng(seed), plan=plan, deposits=9, spacing_mm=0.25)
         self.films = (self.pair.baseline, self.pair.followup)
         self.anatomies = tuple(find_anatomy(side.film) for side in self.films)
-        _, self.alignment = register(self.films[0].film, self.films[1].film, *self.anatomies)
+        _, self.alignment = register(
+            self.films[0].film,
+            self.films[1].film,
+            baseline_anatomy=self.anatomies[0],
+            followup_anatomy=self.anatomies[1],
+        )
         assert self.alignment is not None
         self.field = common_field(*self.anatomies, self.alignment)
         self.sights = tuple(
