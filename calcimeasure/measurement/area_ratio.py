@@ -78,7 +78,7 @@ def area_ratio(
     if first is None or second is None:
         return None
     by_edge = edge_ratio(first, second)
-    if not all(label in film.covered for film, label in sides):
+    if not all(label in film.measured_by_network for film, label in sides):
         return by_edge
     areas, errors = zip(*(_covered(film, label) for film, label in sides), strict=True)
     by_cover = AreaRatio(log_ratio=math.log(areas[1]) - math.log(areas[0]), se=math.hypot(*errors))

@@ -14,9 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.anatomy.image_filters import blur, dilated, disc, eroded, square
+from calcimeasure.anatomy.image_filters import blur, dilated, disc, eroded, exact_distance, square
 from calcimeasure.measurement.background_model import Background
-from calcimeasure.measurement.exact_distance import exact_distance
 
 FINE_SIGMA_PX = 1.0
 COARSE_SIGMA_PX = 2.0

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from calcimeasure.measurement.painted_area import outline_area, outline_pixels
+from calcimeasure.measurement.deposit_shape import outline_area, outline_pixels
 
 
 def square(side: int, margin: int = 3) -> np.ndarray:
