@@ -52,7 +52,7 @@ def deposit_shape(mask: NDArray[np.bool_]) -> DepositShape:
     """Return the shape of a mask on square pixels; the mask is not empty."""
     from skimage.measure import regionprops
 
-    (region,) = regionprops(mask.astype(np.uint8))  # type: ignore[no-untyped-call]
+    (region,) = regionprops(mask.astype(np.uint8))
     return DepositShape(**{field: float(region[name]) for name, field in _PROPERTIES.items()})
 
 
