@@ -22,8 +22,7 @@ _EXPECTED_LIMBS = {"L": 1, "R": 1, "B": 2}
 def find_anatomy(film: Radiograph) -> Anatomy:
     """Return where the picture, the limbs and the bones are.
 
-    Works on any limb and at any size: nothing rests on a spacing. A film without a limb gives empty masks and a
-    warning.
+    Works on any limb at any size, without a spacing. A film without a limb gives empty masks and a warning.
 
     Parameters
     ----------

@@ -1,7 +1,4 @@
-"""Small typed image operations that the masks and the candidates are made with; OpenCV underneath.
-
-OpenCV's morphology is tens of times faster than the alternatives at the kernel sizes used here.
-"""
+"""Typed image operations on OpenCV: 3 to 200 times faster here than scikit-image and SciPy (docs/design.md)."""
 
 from __future__ import annotations
 
