@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calcimeasure.boxes import Box, bounding_box
 from calcimeasure.errors import FilmError
+
+Cell = TypeVar("Cell", bound=np.generic)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,7 +55,19 @@ class Anatomy:
         """Number of limbs on the film."""
         return int(self.limbs.max(initial=0))
 
-    def on_film(self, mask: NDArray[np.generic]) -> NDArray[np.generic]:
+    def on_film(self, mask: NDArray[Cell]) -> NDArray[Cell]:
         """Return one of the masks on the film's own grid (nearest neighbour)."""
         rows, cols = self.shape
         return np.repeat(np.repeat(mask, self.step, axis=0), self.step, axis=1)[:rows, :cols]
+
+
+def film_box(anatomy: Anatomy, mask: NDArray[np.bool_]) -> Box | None:
+    """Return the bounding box of one of the masks in film pixels; None for an empty mask."""
+    cells = bounding_box(mask)
+    if cells is None:
+        return None
+    rows, cols = (
+        slice(side.start * anatomy.step, min(side.stop * anatomy.step, size))
+        for side, size in zip(cells, anatomy.shape, strict=True)
+    )
+    return (rows, cols)
