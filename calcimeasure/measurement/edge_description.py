@@ -1,9 +1,9 @@
-"""How the edge of one deposit looks: a reference contour and the numbers that tell where the footprint ends beyond it.
+"""The edge of one deposit: a reference contour, and descriptors from which the calibration predicts the footprint.
 
-The contour is where the signal falls to half of the *local* plateau (the largest signal nearby), so that thin and thick
-parts of one deposit are treated alike and a deposit of any size shows the same edge at the same scale: that of the
-pixels and of the film's blur. Around it the signal is averaged along the contour, which is what makes it steady in
-noise. `calibration` turns these numbers into the distance from the contour to the edge of the shadow.
+The contour is where the signal falls to half of the *local* plateau (the largest signal nearby), so thin and thick
+parts of a deposit, and deposits of any size, have the same edge at the scale of pixels and blur. The signal is averaged
+along the contour, which suppresses noise. `edge_calibration` turns the descriptors into the distance from the contour to
+the edge of the shadow.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy.image_filters import blur, dilated, disc, eroded, exact_distance, square
+from calcimeasure.boxes import bounding_boxes
 from calcimeasure.measurement.background_model import Background
 
 FINE_SIGMA_PX = 1.0
@@ -69,9 +70,9 @@ class Edge:
     inside
         True inside the contour.
     descriptors
-        What the calibration takes, in the order of `DESCRIPTOR_NAMES`: signal over the local plateau in bands of
-        distance from the contour; how far out other levels lie; how far a coarser picture moves the contour; the
-        summed signal; size and shape; noise and background over the plateau.
+        In the order of `DESCRIPTOR_NAMES`: signal over the local plateau in bands of distance from the contour;
+        distances of other levels from it; its shift in a coarser picture; the summed signal; size and shape; noise
+        and background over the plateau.
     """
 
     contour_area_px: float
@@ -117,9 +118,9 @@ def describe_edge(
     background
         As predicted for this crop.
     mask
-        True on the pixels that say which structure is meant.
+        True on pixels of the deposit.
     territory
-        True where a pixel may belong to this deposit: near its mask, and nearer to it than to any other deposit.
+        True where a pixel may belong to the deposit: near its mask, and nearer to it than to any other deposit.
     ring
         True where only background is expected.
     """
@@ -179,7 +180,7 @@ def _spread(image: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
 
 
 def _plateau(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
-    """Return the mean of the bright part of the mask: steady against a mask that is too tight or too loose."""
+    """Return the mean of the bright part of the mask: robust against a mask that is too tight or too loose."""
     values = image[mask]
     if values.size == 0:
         return 0.0
@@ -199,35 +200,27 @@ def _local_plateau(
 def _pieces(
     ratio: NDArray[np.float32], mask: NDArray[np.bool_], territory: NDArray[np.bool_]
 ) -> tuple[int, NDArray[np.bool_]]:
-    """Return the pieces above half the local plateau that the mask touches: how many, and where."""
-    above = (ratio > 0.5) & territory
-    count, labels = cv2.connectedComponents(above.astype(np.uint8), connectivity=8)
-    touched = np.zeros(count, bool)
-    touched[labels[mask & above]] = True
-    touched[0] = False
-    inside = touched[labels]
-    if not inside.any():
-        return 1, mask & territory
-    return int(touched.sum()), np.asarray(inside)
+    """Return the connected components above half the local plateau that the mask touches: how many, and where."""
+    from skimage.measure import label
+
+    labels = label((ratio > 0.5) & territory, connectivity=2)
+    touched = np.setdiff1d(labels[mask], 0)
+    return (touched.size, np.isin(labels, touched)) if touched.size else (1, mask & territory)
 
 
 def _filled(inside: NDArray[np.bool_], fine: NDArray[np.float32], plateau: float, noise: float) -> NDArray[np.bool_]:
-    """Return the pieces with their hollows, but not their holes.
+    """Return the mask with its hollows filled, but not its holes.
 
-    The rays through a hollow shell's middle still meet its wall, so it belongs to the shadow; a hole that lets rays
-    pass does not.
+    Rays through a hollow shell still cross its wall, so a hollow belongs to the shadow; a hole does not.
     """
-    count, holes, stats, _ = cv2.connectedComponentsWithStats((~inside).astype(np.uint8), connectivity=4)
-    if count <= 2:
-        return inside
+    from skimage.measure import label
+    from skimage.segmentation import clear_border
+
     solid = inside.copy()
-    for hole in range(1, count):
-        left, top, width, height, size = (int(value) for value in stats[hole])
-        if left == 0 or top == 0 or left + width == inside.shape[1] or top + height == inside.shape[0]:
-            continue
-        window = (slice(top, top + height), slice(left, left + width))
-        here = holes[window] == hole
-        blurred_in = float(np.exp(-size / (2 * np.pi * HOLLOW_BLUR_PX**2)))
+    holes = clear_border(label(~inside, connectivity=1))
+    for number, window in bounding_boxes(holes).items():
+        here = holes[window] == number
+        blurred_in = float(np.exp(-here.sum() / (2 * np.pi * HOLLOW_BLUR_PX**2)))
         lowest = float(fine[window][here].min())
         if lowest > (HOLLOW_SHARE + blurred_in) * plateau and lowest > HOLLOW_NOISE_SD * noise:
             solid[window] |= here

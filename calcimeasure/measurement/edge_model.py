@@ -1,7 +1,7 @@
-"""The footprint area of one deposit, from a crop of the film: background, edge, calibration.
+"""The edge of one deposit and its contrast, from a crop of the film: background, then contour and descriptors.
 
-The mask only says which structure is meant. A first pass finds the deposit's own contour near the mask; a second pass
-starts from that contour, so that a mask one or two pixels tighter or looser leads to the same place.
+The mask only points at a structure. A first pass finds the deposit's own contour near the mask; a second pass starts
+from that contour, so that a mask one or two pixels tighter or looser gives the same result.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def ring_px(half_width: float) -> float:
 
 
 def margin_px(half_width: float) -> int:
-    """Return how much film around a mask a crop has to show."""
+    """Return the margin of film that a crop needs around a mask."""
     wider = half_width + EXTRA_MARGIN_PX
     return int(np.ceil(SECOND_PASS_SHARE * territory_radius_px(wider) + ring_px(wider) + EXTRA_MARGIN_PX))
 
