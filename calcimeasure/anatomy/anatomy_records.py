@@ -16,10 +16,7 @@ Cell = TypeVar("Cell", bound=np.generic)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Anatomy:
-    """Where the picture, the limbs and the bones are, on a reduced grid.
-
-    The masks are kept on a grid coarser than the film by `step` (an integer number of film pixels a cell), which is
-    all that numbering limbs and telling bone from soft tissue need; `on_film` enlarges one.
+    """The masks of exposed field, limbs and bone, on a grid coarser than the film by `step`; `on_film` enlarges one.
 
     Attributes
     ----------
@@ -34,7 +31,7 @@ class Anatomy:
     shape
         Shape of the film.
     warnings
-        Why the film may be outside what the product was built for (not a limb, over-exposed, a cast, an implant).
+        Why the film may be unsuitable (not a limb, over-exposed, a cast, an implant).
     """
 
     step: int

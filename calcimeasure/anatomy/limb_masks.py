@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import labeled_comprehension
 
 from calcimeasure.anatomy.image_filters import (
     blur,
@@ -55,14 +56,12 @@ class Limbs:
     ----------
     labels
         uint8; 0 is no limb, 1 the leftmost.
-    air_level, limb_level
-        Grey values of air and of the limb's outline, on the reduced film's scale; ``air_level`` is None where the
-        limb fills the field.
+    air_level
+        Grey value of air on the reduced film's scale; None where the limb fills the field.
     """
 
     labels: NDArray[np.uint8]
     air_level: float | None
-    limb_level: float
 
 
 def find_limbs(film: ReducedFilm, field: NDArray[np.bool_], *, expected: int | None = None) -> Limbs:
@@ -75,31 +74,27 @@ def find_limbs(film: ReducedFilm, field: NDArray[np.bool_], *, expected: int | N
     expected
         Number of limbs by the header; two that touch are then split at their narrowest place.
     """
-    nothing = Limbs(labels=np.zeros(field.shape, np.uint8), air_level=None, limb_level=0.0)
+    labels = np.zeros(field.shape, np.uint8)
     if field.sum() < 100:
-        return nothing
+        return Limbs(labels=labels, air_level=None)
     smooth = blur(film.grey, 1.2)
     air = _air_level(smooth, field)
-    tissue, level = field.copy(), float(smooth[field].min())
+    tissue = field
     if air is not None:
         above_air = smooth - _air_surface(smooth, field, air)
         above_air -= _side_bands(above_air, field)
         height, sharpness = _outline_height(above_air, field)
         if sharpness >= _WEAKEST_OUTLINE:
-            tissue, level = field & (above_air > height), air + height
+            tissue = field & (above_air > height)
         else:
             air = None
-    parts = _large_parts(_clean(tissue, field), field)
-    if not parts:
-        return nothing
-    parts = _split_at_neck(parts, expected)
+    parts = _split_at_neck(_large_parts(_clean(tissue, field), field), expected)
     if len(parts) == 1 and expected == 2:
         parts = _split_along_valley(smooth, parts[0])
     parts.sort(key=lambda part: float(np.nonzero(part)[1].mean()))
-    labels = np.zeros(field.shape, np.uint8)
     for number, part in enumerate(parts, start=1):
         labels[part] = number
-    return Limbs(labels=labels, air_level=air, limb_level=level)
+    return Limbs(labels=labels, air_level=air if parts else None)
 
 
 def _air_level(smooth: NDArray[np.float32], field: NDArray[np.bool_]) -> float | None:
@@ -169,8 +164,8 @@ def _least_squares(terms: NDArray[np.float64], values: NDArray[np.float64]) -> N
 def _side_bands(above_air: NDArray[np.float32], field: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return how much brighter than air the film is along each side of the field where no limb lies.
 
-    Half-shadows of the blades and scatter from the table make a bright band along a side. It is as deep all along, so
-    a low percentile at each depth gives it; a limb that covers the side does not fall off with depth.
+    Penumbra and scatter from the table make a bright band of constant depth along a side, given by a low percentile at
+    each depth. A limb that covers the side does not fall off with depth.
     """
     depth = depth_inside(field)
     shallow = field & (depth <= _BAND_CELLS)
@@ -181,12 +176,8 @@ def _side_bands(above_air: NDArray[np.float32], field: NDArray[np.bool_]) -> NDA
         if cells.sum() < 4 * _BAND_CELLS:
             continue
         bins = depth[cells].astype(int)
-        profile = np.array(
-            [
-                np.percentile(above_air[cells][bins == d], 35) if (bins == d).any() else 0.0
-                for d in range(_BAND_CELLS + 1)
-            ]
-        )
+        depths = np.arange(_BAND_CELLS + 1)
+        profile = labeled_comprehension(above_air[cells], bins, depths, lambda v: np.percentile(v, 35), float, 0.0)
         if profile[-6:].mean() < 0.03 and profile[:4].max() > 0.02:
             band[cells] = np.maximum(profile, 0)[bins]
     return band
@@ -194,17 +185,8 @@ def _side_bands(above_air: NDArray[np.float32], field: NDArray[np.bool_]) -> NDA
 
 def _nearest_side(field: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Return 0 to 3 for cells that the top, bottom, left or right of the field is nearest to, along row or column."""
-    steps_down = np.cumsum(field, axis=0)
-    steps_right = np.cumsum(field, axis=1)
-    distances = np.stack(
-        [
-            steps_down,
-            steps_down[-1:, :] - steps_down,
-            steps_right,
-            steps_right[:, -1:] - steps_right,
-        ]
-    )
-    return np.asarray(np.argmin(distances, axis=0))
+    down, right = np.cumsum(field, axis=0), np.cumsum(field, axis=1)
+    return np.asarray(np.argmin(np.stack([down, down[-1:] - down, right, right[:, -1:] - right]), axis=0))
 
 
 def _outline_height(above_air: NDArray[np.float32], field: NDArray[np.bool_]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Where the numbers stand beside the outlines: near their deposit, not on another number, inside the picture."""
+"""Placement of the numbers beside the outlines: near their deposit, not on another number, inside the picture."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ _LEADER_FROM = 9.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tag:
-    """The place of one number, in picture pixels.
+    """The box of one number, in picture pixels.
 
     Attributes
     ----------
-    x, y, width, height
-        Its box, from the top left corner.
     leader
-        A line (x0, y0, x1, y1) from the deposit to the number where that stands apart; else None.
+        A line (x0, y0, x1, y1) from the deposit to a number that stands apart; else None.
     """
 
     x: float

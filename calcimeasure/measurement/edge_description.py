@@ -2,8 +2,8 @@
 
 The contour is where the signal falls to half of the *local* plateau (the largest signal nearby), so thin and thick
 parts of a deposit, and deposits of any size, have the same edge at the scale of pixels and blur. The signal is averaged
-along the contour, which suppresses noise. `edge_calibration` turns the descriptors into the distance from the contour to
-the edge of the shadow.
+along the contour, which suppresses noise. `edge_calibration` turns the descriptors into the distance from the contour
+to the edge of the shadow.
 """
 
 from __future__ import annotations
