@@ -13,7 +13,7 @@ Box = tuple[slice, slice]
 
 
 def box_at(corner: tuple[int, int], shape: tuple[int, ...]) -> Box:
-    """Return the box of a shape whose first row and column are known."""
+    """Return the box of a shape at a first row and column."""
     rows, cols = (slice(first, first + size) for first, size in zip(corner, shape, strict=True))
     return (rows, cols)
 

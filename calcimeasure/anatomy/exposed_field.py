@@ -150,7 +150,7 @@ def _solidity(mask: NDArray[np.bool_]) -> float:
 
 
 def _outer_border(field: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the film's outermost cells and those beside what is not field."""
+    """Return the outermost cells of the film and those next to cells outside the field."""
     border = np.zeros_like(field)
     border[[0, -1], :] = True
     border[:, [0, -1]] = True

@@ -19,7 +19,7 @@ from calcimeasure.radiograph import Radiograph
 
 Mask = NDArray[np.bool_]
 
-# Of the film's range: what still counts as its end, and how far a stroke stands out from what is beside it.
+# Of the film's range: the width of its ends, and the least step at the edge of a stroke.
 _END, _STEP = 0.01, 0.2
 _SMALLEST_PX, _LARGEST_PX = 5, 150
 _SMALLEST_AREA_PX = 5

@@ -27,9 +27,9 @@ _MARGIN_FRACTION = 0.03
 _SAMPLES = 200_000
 _DARKEST_QUANTILE = 0.01
 _BRIGHTEST_QUANTILE = 0.999
-# A window of the file that clips more of the limb than this was meant for something else.
+# A window of the file that clips more of the limb than this suits another part of the picture.
 _LARGEST_CLIPPED_FRACTION = 0.3
-# The limb starts a little above black, so that its outline is seen against what is blanked.
+# The limb starts a little above black, so that its outline shows against the blanked surroundings.
 _LIMB_BLACK = 12
 
 

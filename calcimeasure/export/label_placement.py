@@ -12,7 +12,7 @@ Box = tuple[float, float, float, float]
 
 _GAPS = (4.0, 10.0, 20.0, 34.0, 52.0)
 _DIRECTIONS = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.deg2rad([-45, 45, -135, 135, 0, -90, 180, 90]))
-# What a square pixel of overlap costs, and what a pixel of distance does.
+# Cost of a square pixel of overlap, and of a pixel of distance.
 _OVER_TAG, _OVER_DEPOSIT, _OUTSIDE, _DISTANCE = 10.0, 1.0, 50.0, 1.5
 _LEADER_FROM = 9.0
 

@@ -45,7 +45,7 @@ class AreaRatio:
     log_ratio
         Natural logarithm of the follow-up's footprint area over the baseline's, each in pixels of its own film.
     se
-        Its standard error: noise, place within the pixel, background, and what is left of the edge's shape.
+        Its standard error: noise, place within the pixel, background, and the residual of the edge's shape.
     """
 
     log_ratio: float

@@ -19,7 +19,7 @@ SQUARE_WITHIN = 0.01
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DepositCrop:
-    """One deposit cut out.
+    """One deposit with the film around it.
 
     Attributes
     ----------
@@ -48,8 +48,7 @@ def deposit_crops(
 ) -> Iterator[DepositCrop]:
     """Yield the crops of deposits in order of their numbers.
 
-    Pixels that are not square are resampled to square ones of the same area, so that areas in pixels stay what they
-    were.
+    Pixels that are not square are resampled to square ones of the same area: areas in pixels do not change.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a deposit's mask says by itself: its area as outlined by a person, and its shape."""
+"""Area and shape of a deposit's mask: pixels counted as a person outlined them, not the modelled edge."""
 
 from __future__ import annotations
 

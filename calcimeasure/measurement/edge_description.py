@@ -29,7 +29,7 @@ NOISE_FLOOR_SD = 6.0
 SLOPE_FLOOR = 0.02
 DISTANCE_EDGES = np.array([-9.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.5])
 LEVELS = (0.3, 0.4, 0.6, 0.75)
-# A hollow inside the contour is the deposit's own where it is fuller than blur alone would leave it.
+# A hollow inside the contour belongs to the deposit where it is brighter than blur alone would make it.
 HOLLOW_SHARE = 0.12
 HOLLOW_NOISE_SD = 3.0
 HOLLOW_BLUR_PX = 1.6
@@ -133,34 +133,28 @@ def describe_edge(
     solid = _filled(inside, fine, plateau, noise.fine)
     share = _coverage(view, solid, territory)
     area = float(share.sum(dtype=np.float64))
-    round_length = 2.0 * np.sqrt(np.pi * max(area, SMALLEST_AREA_PX))
-    length = max(_length(share, territory), SHORTEST_LENGTH_SHARE * round_length)
+    disc_length = 2.0 * np.sqrt(np.pi * max(area, SMALLEST_AREA_PX))
+    length = max(_length(share, territory), SHORTEST_LENGTH_SHARE * disc_length)
     distance = _signed_distance(solid)
     near = territory & (distance < DISTANCE_EDGES[-1])
     shape = [
         *_profile(signal / local, distance, territory),
-        *_translations(view, LEVELS, distance, territory, (area, length)),
-        *_translations(coarse_view, (0.5,), distance, territory, (area, length)),
+        *_level_distances(view, LEVELS, distance, territory, (area, length)),
+        *_level_distances(coarse_view, (0.5,), distance, territory, (area, length)),
         np.clip(float(signal[near].sum(dtype=np.float64)) / (plateau * max(area, 0.5)), 0.0, 4.0),
     ]
     size = [
         np.log(max(area, SMALLEST_AREA_PX) / length),
         np.log(max(area, SMALLEST_AREA_PX)),
-        2 * np.log(length / round_length),
+        2 * np.log(length / disc_length),
         float((solid & ~inside).sum()) / max(area, 1.0),
         np.log(max(pieces, 1)),
         float(local[solid].mean()) / plateau if solid.any() else 1.0,
         np.clip(_plateau(coarse, mask) / plateau, 0.0, 1.5),
     ]
-    certainty = [noise.raw, noise.fine, noise.coarse, background.prediction_se]
-    descriptors = np.array(
-        [
-            *shape,
-            *size,
-            *(np.log(max(sd / plateau, 1e-6)) for sd in certainty),
-            np.log(max(background.structure_sd, 1e-3)),
-        ]
-    )
+    errors = [noise.raw, noise.fine, noise.coarse, background.prediction_se]
+    certainty = [*(np.log(max(sd / plateau, 1e-6)) for sd in errors), np.log(max(background.structure_sd, 1e-3))]
+    descriptors = np.array([*shape, *size, *certainty])
     return Edge(contour_area_px=area, contour_length_px=float(length), inside=solid, descriptors=descriptors)
 
 
@@ -269,14 +263,14 @@ def _profile(
     return np.clip(means, -2.0, 3.0)
 
 
-def _translations(
+def _level_distances(
     view: _View,
     levels: tuple[float, ...],
     distance: NDArray[np.float32],
     territory: NDArray[np.bool_],
     contour: tuple[float, float],
 ) -> list[float]:
-    """Return how far out, on average, other levels lie from the contour of the given area and length."""
+    """Return the mean distances of other levels from the contour of the given area and length, outward positive."""
     near = territory & (distance < 3.5)
     band = near & (distance >= -4.0)
     core = float(near.sum() - band.sum())

@@ -143,7 +143,7 @@ def integrated_contrast(pixels: NDArray[np.float32], described: CropEdge, grey: 
     described
         Its edge and background.
     grey
-        What the file declares.
+        The film's grey scale.
     """
     where = described.footprint
     if grey.relationship is GreyRelationship.LOGARITHMIC:

@@ -236,7 +236,7 @@ def measure_raw(
 def _coverage(
     film: Radiograph, image: NDArray[np.uint16], cut: DepositCrop, inputs: NetworkInput, *, parallel: bool
 ) -> Coverage | None:
-    """Return what the outline network makes of a deposit, given the other deposits near it."""
+    """Return the outline network's coverage of a deposit, given the other deposits near it."""
     box = bounding_box(cut.mask, (slice(cut.first_row, None), slice(cut.first_col, None)))
     if box is None:
         return None
