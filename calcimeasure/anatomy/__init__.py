@@ -1,4 +1,4 @@
-"""Where the picture, the limbs and the bones are on a film."""
+"""Masks of the exposed field, the limbs and the bone of a film."""
 
 from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.anatomy.find_anatomy import find_anatomy

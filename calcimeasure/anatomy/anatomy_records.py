@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calcimeasure.boxes import Box, bounding_box
 from calcimeasure.errors import FilmError
+
+Cell = TypeVar("Cell", bound=np.generic)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Anatomy:
-    """Where the picture, the limbs and the bones are, on a reduced grid.
-
-    The masks are kept on a grid coarser than the film by `step` (an integer number of film pixels a cell), which is
-    all that numbering limbs and telling bone from soft tissue need; `on_film` enlarges one.
+    """The masks of exposed field, limbs and bone, on a grid coarser than the film by `step`; `on_film` enlarges one.
 
     Attributes
     ----------
@@ -30,7 +31,7 @@ class Anatomy:
     shape
         Shape of the film.
     warnings
-        Why the film may be outside what the product was built for (not a limb, over-exposed, a cast, an implant).
+        Why the film may be unsuitable (not a limb, over-exposed, a cast, an implant).
     """
 
     step: int
@@ -51,7 +52,19 @@ class Anatomy:
         """Number of limbs on the film."""
         return int(self.limbs.max(initial=0))
 
-    def on_film(self, mask: NDArray[np.generic]) -> NDArray[np.generic]:
+    def on_film(self, mask: NDArray[Cell]) -> NDArray[Cell]:
         """Return one of the masks on the film's own grid (nearest neighbour)."""
         rows, cols = self.shape
         return np.repeat(np.repeat(mask, self.step, axis=0), self.step, axis=1)[:rows, :cols]
+
+
+def film_box(anatomy: Anatomy, mask: NDArray[np.bool_]) -> Box | None:
+    """Return the bounding box of one of the masks in film pixels; None for an empty mask."""
+    cells = bounding_box(mask)
+    if cells is None:
+        return None
+    rows, cols = (
+        slice(side.start * anatomy.step, min(side.stop * anatomy.step, size))
+        for side, size in zip(cells, anatomy.shape, strict=True)
+    )
+    return (rows, cols)

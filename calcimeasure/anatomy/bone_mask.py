@@ -1,21 +1,23 @@
-"""Bone inside the limbs: what stands out from the soft tissue around it, whatever the thickness of the limb.
+"""Bone inside the limbs: brighter than the soft tissue around it, whatever the thickness of the limb.
 
-The tissue's own level is taken locally, so that a thumb and a wrist on one film are told apart equally well, and joined
-with one level for each limb, so that the inside of a broad bone, which has no soft tissue near it, is bone as well.
+A local threshold separates bone in a thumb and in a wrist on one film equally well. A global one for each limb adds the
+inside of broad bones, which have no soft tissue nearby.
 """
 
 from __future__ import annotations
+
+from math import ceil
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.anatomy.image_filters import blur, closed, components, disc, eroded, square
+from calcimeasure.anatomy.image_filters import blur, closed, disc, eroded, square
 
 _WINDOW_SHARES = (0.05, 0.12)  # of the limb's own size (square root of its area): half-widths of the local windows
-_RIM_SHARE = 0.012
-_LEAST_RISE = 0.15
-_SPECK_SHARE = 0.001
+_EDGE_SHARE = 0.012
+_LEAST_CONTRAST = 0.15
+_SMALLEST_BONE_SHARE = 0.001
 _GAP_SHARE = 0.006
 _HOLE_SHARE = 0.0025
 
@@ -42,10 +44,12 @@ def find_bone(
 
 
 def _bone_of_limb(grey: NDArray[np.float32], limb: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    from skimage.filters import threshold_otsu
+
     size = float(np.sqrt(limb.sum()))
     smooth = blur(grey, max(0.7, 0.003 * size))
     compressed = np.log(smooth + 0.08)
-    level = _otsu(compressed[limb])
+    level = threshold_otsu(compressed[limb], nbins=128)
     bright = limb & (compressed > level)
     if not bright.any() or bright.sum() == limb.sum():
         return np.zeros_like(limb)
@@ -53,21 +57,23 @@ def _bone_of_limb(grey: NDArray[np.float32], limb: NDArray[np.bool_]) -> NDArray
     rise = np.full(grey.shape, -np.inf, dtype=np.float32)
     for share in _WINDOW_SHARES:
         half_width = max(3, round(share * size))
-        rim = 2 * max(1, round(_RIM_SHARE * size)) + 1
-        core = eroded(limb, square(rim), outside=True)
+        edge = 2 * max(1, round(_EDGE_SHARE * size)) + 1
+        core = eroded(limb, square(edge), outside=True)
         rise = np.maximum(rise, compressed - _masked_mean(compressed, core, half_width))
-    broad = _otsu(compressed[bright])
-    bone = limb & ((rise > _LEAST_RISE * contrast) & (compressed > level - 0.25 * contrast) | (compressed > broad))
+    broad = threshold_otsu(compressed[bright], nbins=128)
+    bone = limb & ((rise > _LEAST_CONTRAST * contrast) & (compressed > level - 0.25 * contrast) | (compressed > broad))
     bone = limb & closed(bone, disc(max(1, round(_GAP_SHARE * size))))
     # Marrow and thin bone inside a cortex are bone; what lies between bones is larger or open.
     holes = limb & ~bone
-    bone |= holes & ~_without_specks(holes, _HOLE_SHARE * float(limb.sum()))
-    return _without_specks(bone, _SPECK_SHARE * float(limb.sum()))
+    bone |= holes & ~_without_small(holes, _HOLE_SHARE * float(limb.sum()))
+    return _without_small(bone, _SMALLEST_BONE_SHARE * float(limb.sum()))
 
 
-def _without_specks(mask: NDArray[np.bool_], smallest: float) -> NDArray[np.bool_]:
-    labels, stats = components(mask, connectivity=4)
-    return np.asarray(np.concatenate(([False], stats[:, 4] >= smallest))[labels], dtype=np.bool_)
+def _without_small(mask: NDArray[np.bool_], smallest: float) -> NDArray[np.bool_]:
+    """Return the mask without the connected components that have fewer cells than `smallest`."""
+    from skimage.morphology import remove_small_objects
+
+    return np.asarray(remove_small_objects(mask, max_size=ceil(smallest) - 1, connectivity=1), dtype=np.bool_)
 
 
 def _masked_mean(values: NDArray[np.float32], mask: NDArray[np.bool_], half_width: int) -> NDArray[np.float32]:
@@ -77,13 +83,3 @@ def _masked_mean(values: NDArray[np.float32], mask: NDArray[np.bool_], half_widt
     share = np.maximum(cv2.boxFilter(inside, cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT), 1e-6)
     total = cv2.boxFilter(values * inside, cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT)
     return np.asarray(total / share, dtype=np.float32)
-
-
-def _otsu(values: NDArray[np.float32]) -> float:
-    """Return the level that parts the values into two classes with the greatest variance between them."""
-    counts, edges = np.histogram(values, bins=128)
-    centres = (edges[:-1] + edges[1:]) / 2
-    weight = np.cumsum(counts) / counts.sum()
-    moment = np.cumsum(counts * centres) / counts.sum()
-    between = (moment[-1] * weight - moment) ** 2 / np.maximum(weight * (1 - weight), 1e-9)
-    return float(centres[int(np.argmax(between))])

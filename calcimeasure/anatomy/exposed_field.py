@@ -1,12 +1,12 @@
-"""Where the beam reached the film: borders, collimation blades, shutters and unexposed margins are cut away.
+"""The exposed field: where the beam reached the film, without borders, collimation blades and unexposed margins.
 
-The blades of a collimator are straight, so outside their shadows the picture is one convex polygon. Blank margins along
-the film's sides are taken off first; then every long straight edge with nothing to see beyond it is taken for a blade,
-whatever its angle.
+Collimator blades are straight, so the field is a convex polygon. Blank margins along the film's sides are removed
+first; then every long straight edge without anatomy beyond it is a blade, whatever its angle.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.anatomy.image_filters import blur, components, dilated, distance_to, eroded, gradient, square
+from calcimeasure.anatomy.image_filters import blur, dilated, distance_to, eroded, gradient, square
+from calcimeasure.boxes import bounding_boxes
 
 if TYPE_CHECKING:
     from calcimeasure.anatomy.reduced_film import ReducedFilm
@@ -35,7 +36,7 @@ _AIR_LIKE = 0.015
 _SHUTTER_RANGE = 0.03  # of the grey range about the darkest: a blade's shadow
 _SMALLEST_MARGIN_SHARE = 0.01
 _STRAIGHT = 0.9
-_CONVEX = 0.98
+_SOLID = 0.98
 _BEHIND_CELLS = ((5, 9), (18, 24))  # from a shadow's edge: where air is level and a limb goes on getting thicker
 _LEVEL_SHARE = 0.3  # simulated blades 0.1 at most; skin of real and simulated limbs 0.8 and more
 _MOST_DETAIL = 0.004  # share of cells beyond a blade that may look like anatomy
@@ -64,24 +65,18 @@ def _blank(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _inside_blank_margins(grey: NDArray[np.float32], blank: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Take off rows and columns at the sides that are blank and dark but for a line of text, or blank and bright."""
+    """Remove rows and columns at the sides that are blank and dark but for a line of text, or blank and bright."""
     plain = blank & ((grey < _DARK) | (grey > _BRIGHT))
     keep = np.ones(grey.shape, dtype=np.bool_)
     for axis in (0, 1):
-        nothing = plain.mean(axis=1 - axis) >= _BLANK_LINE_FRACTION
-        first, last = _outermost_runs(nothing)
-        if first >= last:
-            return np.zeros_like(keep)
-        index: list[slice] = [slice(None), slice(None)]
-        index[axis] = slice(0, first)
-        keep[tuple(index)] = False
-        index[axis] = slice(last, None)
-        keep[tuple(index)] = False
+        first, last = _outermost_runs(plain.mean(axis=1 - axis) >= _BLANK_LINE_FRACTION)
+        lines = np.arange(grey.shape[axis])
+        keep &= np.expand_dims((lines >= first) & (lines < last), 1 - axis)
     return keep
 
 
 def _outermost_runs(nothing: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the half-open range left when the margins go; text may interrupt a margin for a few lines."""
+    """Return the half-open range between the margins; text may interrupt a margin for a few lines."""
     size = nothing.size
     longest_text = max(3, size // 25)
 
@@ -102,40 +97,28 @@ def _bright_margins(
     smooth: NDArray[np.float32], blank: NDArray[np.bool_], field: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Return unexposed margins: blank, bright regions at the film's side with a straight inner edge."""
-    labels, stats = components(blank & field & (smooth > _BRIGHT))
     margins = np.zeros(smooth.shape, dtype=np.bool_)
     border = _outer_border(field)
-    for number, (*_, area) in enumerate(stats, start=1):
-        region = labels == number
-        touching = int((region & border).sum())
-        if area < 0.004 * smooth.size or touching < 0.15 * min(smooth.shape):
-            continue
-        if _straightness(region, border) > 0.6:
+    for region in _regions(blank & field & (smooth > _BRIGHT), 0.004 * smooth.size):
+        if (region & border).sum() >= 0.15 * min(smooth.shape) and _straightness(region, border) > 0.6:
             margins |= region
-    if margins.any():
-        # The penumbra of the blade belongs to it.
-        margins = dilated(margins, square(7))
-    return margins
+    return dilated(margins, square(7))  # the penumbra of the blade belongs to it
 
 
 def _dark_margins(smooth: NDArray[np.float32], field: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return what blades left unexposed where no line of theirs was found: dark, straight, air behind it.
+    """Return shadows of blades whose edge no line was found for: dark and straight, with air beside them.
 
-    The air beside a straight limb is dark and straight too, but behind the limb's edge the film goes on getting
-    brighter; behind a blade's shadow it is level, and what the blades leave is convex.
+    Air beside a straight limb is dark and straight too. But inside the limb's edge brightness goes on rising; beside a
+    blade's shadow it is level, and the field that remains is convex.
     """
     margins = np.zeros_like(field)
     if not field.any():
         return margins
     dark = float(np.percentile(smooth[field], 1))
-    labels, stats = components(field & (np.abs(smooth - dark) < _SHUTTER_RANGE))
     border = _outer_border(field)
-    for number, (*_, area) in enumerate(stats, start=1):
-        if area < _SMALLEST_MARGIN_SHARE * field.sum():
-            continue
-        region = labels == number
+    for region in _regions(field & (np.abs(smooth - dark) < _SHUTTER_RANGE), _SMALLEST_MARGIN_SHARE * field.sum()):
         at_side = (region & border).sum() >= 0.1 * min(field.shape)
-        if at_side and _straightness(region, border) > _STRAIGHT and _convexity(field & ~region) > _CONVEX:
+        if at_side and _straightness(region, border) > _STRAIGHT and _solidity(field & ~region) > _SOLID:
             margins |= region
     if not margins.any():
         return margins
@@ -150,17 +133,24 @@ def _dark_margins(smooth: NDArray[np.float32], field: NDArray[np.bool_]) -> NDAr
     return dilated(margins, square(9))
 
 
-def _convexity(mask: NDArray[np.bool_]) -> float:
-    """Return the share of the mask's convex hull that it fills, small holes and gaps closed."""
-    if not mask.any():
-        return 0.0
-    hull = np.zeros(mask.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(cv2.findNonZero(mask.astype(np.uint8))), 1)
-    return float(mask.sum()) / float(hull.sum())
+def _regions(mask: NDArray[np.bool_], smallest: float) -> Iterator[NDArray[np.bool_]]:
+    """Yield the connected components of a mask that have at least `smallest` cells."""
+    from skimage.measure import label
+
+    labels = label(mask, connectivity=2)
+    for number in np.flatnonzero(np.bincount(labels[mask]) >= smallest):
+        yield labels == number
+
+
+def _solidity(mask: NDArray[np.bool_]) -> float:
+    """Return the share of its convex hull that a mask fills; 0 for an empty one."""
+    from skimage.measure import regionprops
+
+    return max((float(region.solidity) for region in regionprops(mask.astype(np.uint8))), default=0.0)
 
 
 def _outer_border(field: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the film's outermost cells and those beside what is not field."""
+    """Return the outermost cells of the film and those next to cells outside the field."""
     border = np.zeros_like(field)
     border[[0, -1], :] = True
     border[:, [0, -1]] = True
@@ -202,7 +192,7 @@ def _distances_to_best_line(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _inside_blades(smooth: NDArray[np.float32], field: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Cut the field along every long straight edge beyond which there is nothing to see."""
+    """Cut the field along every long straight edge beyond which there is no anatomy."""
     down, right = gradient(smooth)
     strength = np.hypot(down, right)
     inner = eroded(field, square(5))
@@ -259,7 +249,7 @@ def _supported_lines(
 
 
 def _own_frame(line: _Line, lines: list[_Line]) -> tuple[NDArray[np.bool_], int]:
-    """Return the cells on the line, its double and the sides that stand square to it, and how many stand square."""
+    """Return the cells on the line, its double and the lines perpendicular to it, and how many are perpendicular."""
     sides = 0
     cells = np.abs(line.distance) < _FRAME_WIDTH_CELLS
     for other in lines:
@@ -287,15 +277,18 @@ def _thin_edges(
 
 
 def _long_edges(edge: NDArray[np.bool_], short_side: int) -> NDArray[np.bool_]:
-    labels, stats = components(edge)
-    long = stats[:, 2:4].max(axis=1, initial=0) > _SHORTEST_EDGE_FRACTION * short_side
-    return np.asarray(np.concatenate(([False], long))[labels], dtype=np.bool_)
+    from skimage.measure import label
+
+    labels = label(edge, connectivity=2)
+    shortest = _SHORTEST_EDGE_FRACTION * short_side
+    long = [n for n, box in bounding_boxes(labels).items() if max(side.stop - side.start for side in box) > shortest]
+    return np.isin(labels, long)
 
 
 def _outside_of_blade(
     line: _Line, detail: NDArray[np.bool_], field: NDArray[np.bool_], most_detail: float
 ) -> NDArray[np.bool_] | None:
-    """Return what lies beyond the line when there is nothing to see there, else None."""
+    """Return the cells beyond the line where there is no anatomy beyond it, else None."""
     for side in (1.0, -1.0):
         beyond = (line.distance * side > _LINE_MARGIN_CELLS) & field
         inside = (line.distance * side < -_LINE_MARGIN_CELLS) & field

@@ -20,10 +20,9 @@ _EXPECTED_LIMBS = {"L": 1, "R": 1, "B": 2}
 
 
 def find_anatomy(film: Radiograph) -> Anatomy:
-    """Return where the picture, the limbs and the bones are.
+    """Return the masks of the exposed field, the limbs and the bone of a film.
 
-    Works on any limb and at any size: nothing rests on a spacing. A film without a limb gives empty masks and a
-    warning.
+    Works on any limb at any size, without a spacing. A film without a limb gives empty masks and a warning.
 
     Parameters
     ----------
@@ -33,7 +32,7 @@ def find_anatomy(film: Radiograph) -> Anatomy:
     Returns
     -------
     Anatomy
-        Masks on a grid of about 450 cells along the longer side, and what a person should know of the film.
+        Masks on a grid of about 450 cells along the longer side, and warnings about the film.
     """
     reduced = reduce_film(film)
     field = find_field(reduced) if reduced.contrast > 0 else np.zeros(reduced.grey.shape, dtype=np.bool_)

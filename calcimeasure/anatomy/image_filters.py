@@ -1,18 +1,13 @@
-"""Small typed image operations that the masks and the candidates are made with; OpenCV underneath.
-
-OpenCV's morphology is tens of times faster than the alternatives at the kernel sizes used here.
-"""
+"""Typed image operations on OpenCV: 3 to 200 times faster here than scikit-image and SciPy (docs/design.md)."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 
-def blur(image: NDArray[Any], sigma: float) -> NDArray[np.float32]:
+def blur(image: NDArray[np.generic], sigma: float) -> NDArray[np.float32]:
     """Return the image after a Gaussian of `sigma` pixels."""
     return np.asarray(cv2.GaussianBlur(image.astype(np.float32, copy=False), (0, 0), sigma), dtype=np.float32)
 
@@ -46,18 +41,18 @@ def dilated(mask: NDArray[np.bool_], footprint: NDArray[np.uint8]) -> NDArray[np
 
 
 def eroded(mask: NDArray[np.bool_], footprint: NDArray[np.uint8], *, outside: bool = False) -> NDArray[np.bool_]:
-    """Return the mask eroded; `outside` is what is taken to lie beyond the image."""
+    """Return the mask eroded; `outside` is the value assumed beyond the image."""
     eroded = cv2.erode(mask.astype(np.uint8), footprint, borderType=cv2.BORDER_CONSTANT, borderValue=int(outside))
     return np.asarray(eroded, dtype=np.bool_)
 
 
 def opened(mask: NDArray[np.bool_], footprint: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return the mask without what the footprint does not fit into."""
+    """Return the mask opened: without parts that the footprint does not fit into."""
     return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, footprint), dtype=np.bool_)
 
 
 def closed(mask: NDArray[np.bool_], footprint: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return the mask with the gaps that the footprint does not fit into filled."""
+    """Return the mask closed: with gaps filled that the footprint does not fit into."""
     return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, footprint), dtype=np.bool_)
 
 
@@ -72,7 +67,17 @@ def distance_to(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     return _steady(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5))
 
 
-def _steady(distance: NDArray[Any]) -> NDArray[np.float32]:
+def exact_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return each True pixel's Euclidean distance to the nearest False one, 0 outside the mask; very large without any.
+
+    As `scipy.ndimage.distance_transform_edt`, to the last digit, in a third to a tenth of the time.
+    """
+    rough = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # Its square is a whole number; the root that OpenCV takes depends in its last digit on the array's address.
+    return np.asarray(np.sqrt(np.rint(rough * rough)), dtype=np.float32)
+
+
+def _steady(distance: NDArray[np.generic]) -> NDArray[np.float32]:
     """Return distances without their last digits, which OpenCV rounds differently from one call to the next."""
     return np.asarray(np.round(distance, 3), dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""The limbs on a film: what is brighter than air inside the field, numbered from left to right."""
+"""The limbs on a film: regions brighter than air inside the field, numbered from left to right."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import labeled_comprehension
 
 from calcimeasure.anatomy.image_filters import (
     blur,
     closed,
-    components,
     depth_inside,
     dilated,
     disc,
@@ -21,14 +21,15 @@ from calcimeasure.anatomy.image_filters import (
     slope,
     square,
 )
+from calcimeasure.boxes import bounding_boxes
 
 if TYPE_CHECKING:
     from calcimeasure.anatomy.reduced_film import ReducedFilm
 
 _BINS = 200
 _AIR_SHARE = 0.03  # of the field: a darkest mode smaller than this is not air
-_RIM_SHARE = 0.05  # of the short side: the rim of the field, where air is looked for
-_AIR_ALONG_RIM = 0.1
+_BORDER_SHARE = 0.05  # of the short side: the border of the field, where air is searched
+_AIR_ALONG_BORDER = 0.1
 _DARK_SHARE = 0.6
 _MUCH_MORE = 2.5
 _LEVELS_TRIED = 14
@@ -49,20 +50,18 @@ _VALLEY_SHARE = 0.12
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Limbs:
-    """The limbs and what air was taken to be.
+    """The limbs of a film and the grey level of air.
 
     Attributes
     ----------
     labels
         uint8; 0 is no limb, 1 the leftmost.
-    air_level, limb_level
-        Grey values of air and of the limb's outline, on the reduced film's scale; ``air_level`` is None where the
-        limb fills the field.
+    air_level
+        Grey value of air on the reduced film's scale; None where the limb fills the field.
     """
 
     labels: NDArray[np.uint8]
     air_level: float | None
-    limb_level: float
 
 
 def find_limbs(film: ReducedFilm, field: NDArray[np.bool_], *, expected: int | None = None) -> Limbs:
@@ -73,43 +72,39 @@ def find_limbs(film: ReducedFilm, field: NDArray[np.bool_], *, expected: int | N
     film, field
         The reduced film and where the beam reached it.
     expected
-        How many limbs the header says there are; two that touch are then parted at their narrowest place.
+        Number of limbs by the header; two that touch are then split at their narrowest place.
     """
-    nothing = Limbs(labels=np.zeros(field.shape, np.uint8), air_level=None, limb_level=0.0)
+    labels = np.zeros(field.shape, np.uint8)
     if field.sum() < 100:
-        return nothing
+        return Limbs(labels=labels, air_level=None)
     smooth = blur(film.grey, 1.2)
     air = _air_level(smooth, field)
-    tissue, level = field.copy(), float(smooth[field].min())
+    tissue = field
     if air is not None:
         above_air = smooth - _air_surface(smooth, field, air)
         above_air -= _side_bands(above_air, field)
         height, sharpness = _outline_height(above_air, field)
         if sharpness >= _WEAKEST_OUTLINE:
-            tissue, level = field & (above_air > height), air + height
+            tissue = field & (above_air > height)
         else:
             air = None
-    parts = _large_parts(_solid(tissue, field), field)
-    if not parts:
-        return nothing
-    parts = _part_touching(parts, expected)
+    parts = _split_at_neck(_large_parts(_clean(tissue, field), field), expected)
     if len(parts) == 1 and expected == 2:
-        parts = _part_along_valley(smooth, parts[0])
+        parts = _split_along_valley(smooth, parts[0])
     parts.sort(key=lambda part: float(np.nonzero(part)[1].mean()))
-    labels = np.zeros(field.shape, np.uint8)
     for number, part in enumerate(parts, start=1):
         labels[part] = number
-    return Limbs(labels=labels, air_level=air, limb_level=level)
+    return Limbs(labels=labels, air_level=air if parts else None)
 
 
 def _air_level(smooth: NDArray[np.float32], field: NDArray[np.bool_]) -> float | None:
     """Return the dark mode of the field that lies along the field's edge, else None.
 
-    The darkest such mode is air, unless a brighter one fills much more of the edge: then the darkest is what little of
-    a shutter was left in the field.
+    The darkest such mode is air, unless a brighter one fills much more of the edge: then the darkest is a rest of a
+    shutter in the field.
     """
-    width = 2 * max(3, round(_RIM_SHARE * min(field.shape))) + 1
-    rim = smooth[field & ~eroded(field, square(width))]
+    width = 2 * max(3, round(_BORDER_SHARE * min(field.shape))) + 1
+    border = smooth[field & ~eroded(field, square(width))]
     counts, edges = np.histogram(smooth[field], bins=_BINS, range=(-0.1, 1.1))
     density = np.convolve(counts / counts.sum(), np.array([1, 2, 3, 2, 1]) / 9, mode="same")
     cumulative = np.cumsum(density)
@@ -121,8 +116,8 @@ def _air_level(smooth: NDArray[np.float32], field: NDArray[np.bool_]) -> float |
         if not is_peak or density[max(0, position - 5) : position + 6].sum() < _AIR_SHARE:
             continue
         level = float(edges[position] + edges[position + 1]) / 2
-        along = float((np.abs(rim - level) < 2 * _AIR_TOLERANCE).mean())
-        if along > _AIR_ALONG_RIM and (air is None or along > _MUCH_MORE * share):
+        along = float((np.abs(border - level) < 2 * _AIR_TOLERANCE).mean())
+        if along > _AIR_ALONG_BORDER and (air is None or along > _MUCH_MORE * share):
             air, share = level, along
     return air
 
@@ -130,8 +125,8 @@ def _air_level(smooth: NDArray[np.float32], field: NDArray[np.bool_]) -> float |
 def _air_surface(smooth: NDArray[np.float32], field: NDArray[np.bool_], air: float) -> NDArray[np.float32]:
     """Return the level of air over the whole film: a second-order surface grown outwards from the darkest mode.
 
-    The beam is uneven (heel effect, scatter), often by more than thin soft tissue absorbs. Cells join while they
-    lie near the surface, hang together with those before and are no edge.
+    The beam is uneven (heel effect, scatter), often by more than thin soft tissue absorbs. The region grows by cells
+    that lie near the surface, are connected to it and are not on an edge.
     """
     rows, cols = np.indices(field.shape, dtype=np.float32)
     rows, cols = rows / max(field.shape) - 0.5, cols / max(field.shape) - 0.5
@@ -169,8 +164,8 @@ def _least_squares(terms: NDArray[np.float64], values: NDArray[np.float64]) -> N
 def _side_bands(above_air: NDArray[np.float32], field: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return how much brighter than air the film is along each side of the field where no limb lies.
 
-    Half-shadows of the blades and scatter from the table make a bright band along a side. It is as deep all along, so
-    a low percentile at each depth gives it; a limb that covers the side does not fall off with depth.
+    Penumbra and scatter from the table make a bright band of constant depth along a side, given by a low percentile at
+    each depth. A limb that covers the side does not fall off with depth.
     """
     depth = depth_inside(field)
     shallow = field & (depth <= _BAND_CELLS)
@@ -181,12 +176,8 @@ def _side_bands(above_air: NDArray[np.float32], field: NDArray[np.bool_]) -> NDA
         if cells.sum() < 4 * _BAND_CELLS:
             continue
         bins = depth[cells].astype(int)
-        profile = np.array(
-            [
-                np.percentile(above_air[cells][bins == d], 35) if (bins == d).any() else 0.0
-                for d in range(_BAND_CELLS + 1)
-            ]
-        )
+        depths = np.arange(_BAND_CELLS + 1)
+        profile = labeled_comprehension(above_air[cells], bins, depths, lambda v: np.percentile(v, 35), float, 0.0)
         if profile[-6:].mean() < 0.03 and profile[:4].max() > 0.02:
             band[cells] = np.maximum(profile, 0)[bins]
     return band
@@ -194,17 +185,8 @@ def _side_bands(above_air: NDArray[np.float32], field: NDArray[np.bool_]) -> NDA
 
 def _nearest_side(field: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Return 0 to 3 for cells that the top, bottom, left or right of the field is nearest to, along row or column."""
-    steps_down = np.cumsum(field, axis=0)
-    steps_right = np.cumsum(field, axis=1)
-    distances = np.stack(
-        [
-            steps_down,
-            steps_down[-1:, :] - steps_down,
-            steps_right,
-            steps_right[:, -1:] - steps_right,
-        ]
-    )
-    return np.asarray(np.argmin(distances, axis=0))
+    down, right = np.cumsum(field, axis=0), np.cumsum(field, axis=1)
+    return np.asarray(np.argmin(np.stack([down, down[-1:] - down, right, right[:, -1:] - right]), axis=0))
 
 
 def _outline_height(above_air: NDArray[np.float32], field: NDArray[np.bool_]) -> tuple[float, float]:
@@ -233,63 +215,72 @@ def _outline_height(above_air: NDArray[np.float32], field: NDArray[np.bool_]) ->
     return best, strongest
 
 
-def _solid(tissue: NDArray[np.bool_], field: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the mask without specks and threads, with its holes filled."""
+def _clean(tissue: NDArray[np.bool_], field: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the mask without small and thin components, with its holes filled."""
+    from skimage.measure import label
+    from skimage.segmentation import clear_border
+
     mask = closed(tissue, disc(2))
-    # Limbs are thick: what is thin is a wire, a frame or the edge of a marker. Corners are given back.
+    # Limbs are thick: thin components are wires, frames or edges of markers. Corners are restored.
     mask &= dilated(opened(mask, disc(_THREAD_CELLS)), disc(2))
     mask &= field
-    labels, stats = components(~mask, connectivity=4)
-    for number, (left, top, width, height, area) in enumerate(stats, start=1):
-        at_side = left == 0 or top == 0 or left + width == mask.shape[1] or top + height == mask.shape[0]
-        if not at_side and area < _LARGEST_HOLE_SHARE * mask.size and field[labels == number].all():
-            mask[labels == number] = True
+    holes = clear_border(label(~mask, connectivity=1))
+    for number, box in bounding_boxes(holes).items():
+        hole = holes[box] == number
+        if hole.sum() < _LARGEST_HOLE_SHARE * mask.size and field[box][hole].all():
+            mask[box] |= hole
     return mask
 
 
+def _components(mask: NDArray[np.bool_], smallest: float = 1.0) -> list[NDArray[np.bool_]]:
+    """Return the 4-connected components of a mask that have at least `smallest` cells."""
+    from skimage.measure import label
+
+    labels = label(mask, connectivity=1)
+    areas = np.bincount(labels.ravel())[1:]
+    return [labels == number for number in np.flatnonzero(areas >= smallest) + 1]
+
+
 def _large_parts(mask: NDArray[np.bool_], field: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """Return the connected parts that are large enough for a limb; markers and text are not."""
-    labels, stats = components(mask, connectivity=4)
-    areas = stats[:, 4]
-    if areas.size == 0:
-        return []
-    smallest = max(_SMALLEST_LIMB_SHARE * float(areas.max()), _SMALLEST_FIELD_SHARE * float(field.sum()))
-    return [np.asarray(labels == number + 1) for number in np.flatnonzero(areas >= smallest)]
+    """Return the components that are large enough for a limb; markers and text are not."""
+    parts = _components(mask, _SMALLEST_FIELD_SHARE * float(field.sum()))
+    largest = max((part.sum() for part in parts), default=0)
+    return [part for part in parts if part.sum() >= _SMALLEST_LIMB_SHARE * largest]
 
 
-def _part_touching(parts: list[NDArray[np.bool_]], expected: int | None) -> list[NDArray[np.bool_]]:
-    """Part two limbs that touch: a neck much narrower than the two even halves it joins."""
+def _split_at_neck(parts: list[NDArray[np.bool_]], expected: int | None) -> list[NDArray[np.bool_]]:
+    """Split two limbs that touch: a neck much narrower than the two halves of like size that it joins."""
     if len(parts) != 1 or expected == 1:
         return parts
     whole = parts[0]
     depth = depth_inside(whole)
-    deepest = float(depth.max())
-    for erosion in np.linspace(0.06, 0.9 if expected == 2 else _NECK_RATIO, 8) * deepest:
-        labels, stats = components(depth > erosion, connectivity=4)
-        if len(stats) < 2:
+    for erosion in np.linspace(0.06, 0.9 if expected == 2 else _NECK_RATIO, 8) * float(depth.max()):
+        cores = sorted(_components(depth > erosion), key=np.count_nonzero, reverse=True)
+        if len(cores) < 2:
             continue
-        first, second = (int(number) + 1 for number in np.argsort(-stats[:, 4], kind="stable")[:2])
-        halves = _nearer_of([labels == first, labels == second], whole)
-        share = min(float(half.sum()) for half in halves) / float(whole.sum())
+        halves = _nearest_core(cores[:2], whole)
         girth = min(float(depth[half].max()) for half in halves)
-        if share >= _EVEN_SHARE and (expected == 2 or erosion < _NECK_RATIO * girth):
+        if _of_like_size(halves, whole) and (expected == 2 or erosion < _NECK_RATIO * girth):
             return halves
     return parts
 
 
-def _part_along_valley(smooth: NDArray[np.float32], whole: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """Part two limbs that lie side by side where it is darkest between them."""
+def _split_along_valley(smooth: NDArray[np.float32], whole: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """Split two limbs that lie side by side where it is darkest between them."""
     for level in np.percentile(smooth[whole], np.arange(4, 64, 4)):
-        labels, stats = components(whole & (smooth > level), connectivity=4)
-        large = np.flatnonzero(stats[:, 4] >= _VALLEY_SHARE * whole.sum()) + 1
-        if len(large) == 2:
-            halves = _nearer_of([labels == large[0], labels == large[1]], whole)
-            if min(float(half.sum()) for half in halves) >= _EVEN_SHARE * float(whole.sum()):
+        cores = _components(whole & (smooth > level), _VALLEY_SHARE * whole.sum())
+        if len(cores) == 2:
+            halves = _nearest_core(cores, whole)
+            if _of_like_size(halves, whole):
                 return halves
     return [whole]
 
 
-def _nearer_of(cores: list[NDArray[np.bool_]], whole: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """Give every cell of the whole to the core it is nearest to."""
+def _of_like_size(halves: list[NDArray[np.bool_]], whole: NDArray[np.bool_]) -> bool:
+    return min(float(half.sum()) for half in halves) >= _EVEN_SHARE * float(whole.sum())
+
+
+def _nearest_core(cores: list[NDArray[np.bool_]], whole: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """Return the cells of the whole that are nearest to each core."""
     nearest = np.argmin(np.stack([distance_to(core) for core in cores]), axis=0)
     return [whole & (nearest == number) for number in range(len(cores))]

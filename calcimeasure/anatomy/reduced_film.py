@@ -1,8 +1,4 @@
-"""The reduced grid that the masks of a film are found on, and the grey values on it.
-
-Nothing here needs millimetres: the grid follows the size of the picture, and the grey values are brought to a range
-in which 0 is the darkest and 1 the brightest part of the picture.
-"""
+"""The film on the coarse grid that its masks are found on: independent of spacing, grey values scaled to 0 to 1."""
 
 from __future__ import annotations
 

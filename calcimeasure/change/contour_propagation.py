@@ -107,7 +107,7 @@ class AreaRatioEstimator:
         carried = self.carried(baseline, baseline_label, followup, followup_label)
         if carried is not None:
             return combine_log_ratios(own, carried)
-        both_covered = baseline_label in baseline.covered and followup_label in followup.covered
+        both_covered = baseline_label in baseline.measured_by_network and followup_label in followup.measured_by_network
         return replace(own, se=round(math.hypot(own.se, APART_SD), 6)) if both_covered else own
 
     def carried(
@@ -134,7 +134,7 @@ class AreaRatioEstimator:
 
     def _side(self, which: str, film: FilmMeasurement, label: int) -> _Side | None:
         """Return one film's side of a deposit; the film is laid out once for all of its deposits."""
-        if label not in film.covered or film.anatomy is None:
+        if label not in film.measured_by_network or film.anatomy is None:
             return None
         known = self._laid_out.get(which)
         if known is None or known.image is not film.labels.image:

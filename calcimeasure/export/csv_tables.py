@@ -1,7 +1,7 @@
 """The tables `deposits.csv` and `links.csv`: tidy, snake_case, units in the names.
 
-Written by hand with the csv module, not through pandas: the numbers are the shortest text that reads back to the
-same float, an absent number is an empty field, lines end with a line feed on every machine.
+A number is the shortest text that reads back to the same float, an absent one an empty field; lines end with a line
+feed on every platform.
 """
 
 from __future__ import annotations

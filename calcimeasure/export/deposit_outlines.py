@@ -1,24 +1,20 @@
-"""What is drawn over a film: each deposit's outline with its number, colour and line.
+"""Outlines over a film: each deposit with its number, colour and kind of line.
 
-Colours are chosen to be told apart by colour-blind people and in greyscale print they are doubled: the same number
-stands on both films of a pair, and the kind of line says what was found.
+The colours suit colour-blind readers. They are not needed to read a picture: a link has the same number on both films,
+and the kind of line shows the finding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcimeasure.change.change_records import Comparison, LinkStatus
-from calcimeasure.deposits import DepositLabels, Finding
+from calcimeasure.deposits import Finding
+from calcimeasure.io.polygons import Ring, deposit_polygons
 from calcimeasure.measurement.measurement_records import FilmMeasurement
-
-Points = NDArray[np.float64]
 
 # After Okabe and Ito's palette for colour-blind readers, made light enough for a dark film.
 PALETTE = ("#56b4e9", "#e69f00", "#2ec4a0", "#f0e442", "#e58fc0", "#ff7f50")
@@ -34,9 +30,8 @@ DASHES: dict[Finding, tuple[float, ...]] = {
     Finding.UNCERTAIN: (8.0, 2.0, 1.0, 2.0, 1.0, 2.0),
 }
 
-# Fine pixels a film pixel, along a side, that outlines are traced on: fewer where a deposit is large.
-_FINE, _FINE_OF_LARGE = 4, 2
-_LARGE_PX = 400
+# Takes the stairs off an outline and keeps the place of the edge.
+OUTLINE_SMOOTHING_PX = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,21 +43,21 @@ class OutlineMark:
     label
         Its number on its film.
     text
-        What stands beside it: the link's number (with a letter where the link has several deposits on the film), or
-        the deposit's own number on a film of its own; empty for a deposit that is in no link.
+        Number beside it: the link's, with a letter where the link has several deposits on the film; the deposit's own
+        on a single film; empty for a deposit without a link.
     link
-        Number of its link, from 1; None on a film of its own or without a link.
+        Number of its link, from 1; None on a single film or without a link.
     outlines
         Closed lines of (row, col) pixel indices of the film, outer and inner ones.
     """
 
     label: int
-    text: str
-    link: int | None
-    colour: str
     finding: Finding
-    status: LinkStatus | None
-    outlines: tuple[Points, ...]
+    outlines: tuple[Ring, ...]
+    text: str = ""
+    link: int | None = None
+    colour: str = UNLINKED
+    status: LinkStatus | None = None
 
     @property
     def dashes(self) -> tuple[float, ...]:
@@ -71,7 +66,7 @@ class OutlineMark:
 
 
 def spread_colours(places: Sequence[tuple[float, float]]) -> list[str]:
-    """Return a colour for each place, in order: the palette first, then each colour again as far off as it can be."""
+    """Return a colour for each place, in order: the palette first, then the colour whose nearest use is farthest."""
     chosen: list[int] = []
     for row, col in places:
         nearest = [np.inf] * len(PALETTE)
@@ -100,19 +95,10 @@ def link_colours(comparison: Comparison) -> list[str]:
 
 def film_marks(measurement: FilmMeasurement) -> tuple[OutlineMark, ...]:
     """Return the marks of a film on its own: every deposit with its own number."""
-    outlines = outlines_of(measurement.labels)
     colours = spread_colours([(deposit.centroid_row, deposit.centroid_col) for deposit in measurement.deposits])
     return tuple(
-        OutlineMark(
-            label=deposit.label,
-            text=str(deposit.label),
-            link=None,
-            colour=colours[deposit.label - 1] if deposit.finding is Finding.CALCINOSIS else UNLINKED,
-            finding=deposit.finding,
-            status=None,
-            outlines=outlines[deposit.label],
-        )
-        for deposit in measurement.deposits
+        replace(mark, text=str(mark.label), colour=colour if mark.finding is Finding.CALCINOSIS else UNLINKED)
+        for mark, colour in zip(_plain_marks(measurement), colours, strict=True)
     )
 
 
@@ -128,60 +114,30 @@ def pair_marks(comparison: Comparison) -> tuple[tuple[OutlineMark, ...], tuple[O
     return baseline, followup
 
 
-def outlines_of(labels: DepositLabels) -> dict[int, tuple[Points, ...]]:
-    """Return the outline of each deposit, as closed lines of (row, col) pixel indices, smoothed below a pixel."""
-    boxes = ndimage.find_objects(labels.image)
-    return {
-        label: _outline(labels.image[box] == label, box[0].start, box[1].start)
-        for label, box in enumerate(boxes, start=1)
-    }
+def _plain_marks(measurement: FilmMeasurement) -> list[OutlineMark]:
+    outlines = deposit_polygons(measurement.labels, smoothing_px=OUTLINE_SMOOTHING_PX)
+    return [
+        OutlineMark(label=deposit.label, finding=deposit.finding, outlines=outlines[deposit.label])
+        for deposit in measurement.deposits
+    ]
 
 
 def _linked_marks(
     comparison: Comparison, measurement: FilmMeasurement, labels_of_link: list[tuple[int, ...]]
 ) -> tuple[OutlineMark, ...]:
     link_of = {label: number for number, labels in enumerate(labels_of_link, start=1) for label in labels}
-    outlines, colours = outlines_of(measurement.labels), link_colours(comparison)
-    marks = []
-    for deposit in measurement.deposits:
-        number = link_of.get(deposit.label)
-        text, colour, status = "", UNLINKED, None
-        if number is not None:
-            members = labels_of_link[number - 1]
-            text = f"{number}{_letter(members.index(deposit.label)) if len(members) > 1 else ''}"
-            status = comparison.links[number - 1].status
-            colour = colours[number - 1]
-        marks.append(
-            OutlineMark(
-                label=deposit.label,
-                text=text,
-                link=number,
-                colour=colour,
-                finding=deposit.finding,
-                status=status,
-                outlines=outlines[deposit.label],
-            )
-        )
+    colours = link_colours(comparison)
+    marks = _plain_marks(measurement)
+    for index, mark in enumerate(marks):
+        number = link_of.get(mark.label)
+        if number is None:
+            continue
+        members = labels_of_link[number - 1]
+        letter = _letter(members.index(mark.label)) if len(members) > 1 else ""
+        status = comparison.links[number - 1].status
+        marks[index] = replace(mark, text=f"{number}{letter}", link=number, colour=colours[number - 1], status=status)
     return tuple(marks)
 
 
 def _letter(index: int) -> str:
     return chr(ord("a") + index) if index < 26 else f".{index + 1}"
-
-
-def _outline(mask: NDArray[np.bool_], row0: int, col0: int) -> tuple[Points, ...]:
-    fine = _FINE if max(mask.shape) <= _LARGE_PX else _FINE_OF_LARGE
-    padded = np.pad(mask, 2).astype(np.uint8)
-    large = np.repeat(np.repeat(padded, fine, axis=0), fine, axis=1) * np.float32(1.0)
-    # Half a film pixel of smoothing takes the stairs off and keeps the place of the edge; a single pixel has a
-    # peak below one half after it, hence the lower level.
-    smooth = cv2.GaussianBlur(large, (0, 0), 0.5 * fine)
-    level = 0.5 * min(float(smooth.max()), 1.0)
-    lines, _ = cv2.findContours((smooth > level).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    outlines = []
-    for line in lines:
-        short = cv2.approxPolyDP(line, 0.15 * fine, closed=True)[:, 0, :].astype(np.float64)
-        rows = (short[:, 1] + 0.5) / fine - 2.5 + row0
-        cols = (short[:, 0] + 0.5) / fine - 2.5 + col0
-        outlines.append(np.column_stack([rows, cols]))
-    return tuple(outlines)

@@ -1,19 +1,20 @@
-"""A film as a picture: cropped to its limbs, in a display window, everything outside the limbs blanked.
+"""A film as a picture: cropped to its limbs, windowed, everything outside the limbs and burned-in text blanked.
 
-Text burned into a film (a name, a date) lies outside the limbs, so nothing of it reaches a picture. Pictures are for
-looking at, never for measuring.
+Pictures are for viewing, never for measuring.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.anatomy.anatomy_records import Anatomy
+from calcimeasure.anatomy.anatomy_records import Anatomy, film_box
+from calcimeasure.boxes import bounding_box, box_at, pad_box, union_box
 from calcimeasure.export.burned_in_text import text_boxes
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
@@ -26,9 +27,9 @@ _MARGIN_FRACTION = 0.03
 _SAMPLES = 200_000
 _DARKEST_QUANTILE = 0.01
 _BRIGHTEST_QUANTILE = 0.999
-# A window of the file that clips more of the limb than this was meant for something else.
+# A window of the file that clips more of the limb than this suits another part of the picture.
 _LARGEST_CLIPPED_FRACTION = 0.3
-# The limb starts a little above black, so that its outline is seen against what is blanked.
+# The limb starts a little above black, so that its outline shows against the blanked surroundings.
 _LIMB_BLACK = 12
 
 
@@ -71,20 +72,14 @@ class Viewport:
 
     def slices(self, row0: int, row1: int, col0: int, col1: int) -> tuple[slice, slice]:
         """Return the part of the picture that any of these rows and columns of the film fall into."""
-        first = [
-            max(math.floor((row0 - self.row0) * self.scale_row), 0),
-            max(math.floor((col0 - self.col0) * self.scale_col), 0),
-        ]
-        last = [
-            max(math.ceil((row1 - self.row0) * self.scale_row), 0),
-            max(math.ceil((col1 - self.col0) * self.scale_col), 0),
-        ]
-        return slice(first[0], last[0]), slice(first[1], last[1])
+        rows = [max(edge - self.row0, 0) * self.scale_row for edge in (row0, row1)]
+        cols = [max(edge - self.col0, 0) * self.scale_col for edge in (col0, col1)]
+        return slice(math.floor(rows[0]), math.ceil(rows[1])), slice(math.floor(cols[0]), math.ceil(cols[1]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DisplayedFilm:
-    """A film as it is shown: what every picture of it is drawn on.
+    """A film as it is displayed: the base of every picture of it.
 
     Attributes
     ----------
@@ -105,7 +100,7 @@ class DisplayedFilm:
 def display_film(
     film: Radiograph, anatomy: Anatomy, labels: NDArray[np.uint16], *, longest_side: int = LONGEST_SIDE
 ) -> DisplayedFilm:
-    """Return a film as it is shown: limbs and deposits inside, everything that could name a person blanked."""
+    """Return a film as displayed: limbs and deposits inside, everything that could name a person blanked."""
     view = viewport(film, anatomy, longest_side=longest_side, labels=labels)
     return DisplayedFilm(film=film, anatomy=anatomy, view=view, grey=picture(film, anatomy, view))
 
@@ -129,17 +124,17 @@ def viewport(
     labels
         Deposits that have to be inside, if any.
     """
-    row0, row1, col0, col1 = _limb_box(film, anatomy, labels)
-    margin = round(_MARGIN_FRACTION * max(row1 - row0, col1 - col0))
-    row0, col0 = max(row0 - margin, 0), max(col0 - margin, 0)
-    row1, col1 = min(row1 + margin, film.shape[0]), min(col1 + margin, film.shape[1])
-    rows, cols = row1 - row0, col1 - col0
+    boxes = [film_box(anatomy, anatomy.limbs > 0), None if labels is None else bounding_box(labels > 0)]
+    box = reduce(union_box, [box for box in boxes if box is not None] or [box_at((0, 0), film.shape)])
+    margin = round(_MARGIN_FRACTION * max(side.stop - side.start for side in box))
+    shown = pad_box(box, (margin, margin), film.shape)
+    rows, cols = (side.stop - side.start for side in shown)
     # The finer axis keeps its sampling at most; the other follows from the pixel's aspect.
     tall = rows * film.spacing.pixel_aspect
     scale = min(longest_side / max(tall, cols), 1.0)
     return Viewport(
-        row0=row0,
-        col0=col0,
+        row0=shown[0].start,
+        col0=shown[1].start,
         rows=rows,
         cols=cols,
         height=max(round(tall * scale), 1),
@@ -204,22 +199,3 @@ def anatomy_of(measurement: FilmMeasurement) -> Anatomy:
     from calcimeasure.anatomy import find_anatomy
 
     return find_anatomy(measurement.film)
-
-
-def _limb_box(film: Radiograph, anatomy: Anatomy, labels: NDArray[np.uint16] | None) -> tuple[int, int, int, int]:
-    boxes = []
-    for mask, step in ((anatomy.limbs, anatomy.step), (labels, 1)):
-        if mask is None:
-            continue
-        rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if rows.size:
-            boxes.append((rows[0] * step, (rows[-1] + 1) * step, cols[0] * step, (cols[-1] + 1) * step))
-    if not boxes:
-        return (0, film.shape[0], 0, film.shape[1])
-    first_rows, last_rows, first_cols, last_cols = zip(*boxes, strict=True)
-    return (
-        int(min(first_rows)),
-        min(int(max(last_rows)), film.shape[0]),
-        int(min(first_cols)),
-        min(int(max(last_cols)), film.shape[1]),
-    )

@@ -1,4 +1,4 @@
-"""Where the numbers stand beside the outlines: near their deposit, not on another number, inside the picture."""
+"""Placement of the numbers beside the outlines: near their deposit, not on another number, inside the picture."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ Box = tuple[float, float, float, float]
 
 _GAPS = (4.0, 10.0, 20.0, 34.0, 52.0)
 _DIRECTIONS = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.deg2rad([-45, 45, -135, 135, 0, -90, 180, 90]))
-# What a square pixel of overlap costs, and what a pixel of distance does.
+# Cost of a square pixel of overlap, and of a pixel of distance.
 _OVER_TAG, _OVER_DEPOSIT, _OUTSIDE, _DISTANCE = 10.0, 1.0, 50.0, 1.5
 _LEADER_FROM = 9.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tag:
-    """The place of one number, in picture pixels.
+    """The box of one number, in picture pixels.
 
     Attributes
     ----------
-    x, y, width, height
-        Its box, from the top left corner.
     leader
-        A line (x0, y0, x1, y1) from the deposit to the number where that stands apart; else None.
+        A line (x0, y0, x1, y1) from the deposit to a number that stands apart; else None.
     """
 
     x: float

@@ -1,4 +1,4 @@
-"""`overlay.png`: one film with its deposits outlined and numbered, a scale bar, nothing from outside the limbs."""
+"""`overlay.png`: one film with its deposits outlined and numbered, and a scale bar; blank outside the limbs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.deposits import Finding
@@ -20,8 +20,8 @@ from calcimeasure.radiograph import Radiograph, SpacingBasis
 Colour = NDArray[np.uint8]
 Points = NDArray[np.float64]
 
-_TRANSLATION = 4
-# What is left free around a deposit too small for an outline, in units of a thousandth of the picture.
+_SUBPIXEL_BITS = 4
+# Distance of the circle around a deposit too small for an outline, in thousandths of the picture.
 _CLEAR = 3.0
 # On noisy greys a higher level takes twice as long and comes out larger.
 _PNG_LEVEL = 3
@@ -39,22 +39,12 @@ BASIS_WORDS = {
 
 
 def overlay_png(film: Radiograph, anatomy: Anatomy, marks: Sequence[OutlineMark], labels: NDArray[np.uint16]) -> bytes:
-    """Return `overlay.png`.
-
-    Parameters
-    ----------
-    film, anatomy
-        The film and its masks: everything outside the limbs is blanked.
-    marks
-        What is drawn.
-    labels
-        The label image, so that no deposit lies outside the picture.
-    """
+    """Return `overlay.png`: everything outside the limbs is blanked; `labels` keeps all deposits inside the picture."""
     return draw_overlay(display_film(film, anatomy, labels), marks)
 
 
 def draw_overlay(shown: DisplayedFilm, marks: Sequence[OutlineMark]) -> bytes:
-    """Return `overlay.png` of a film as it is shown."""
+    """Return `overlay.png` of a displayed film."""
     view, grey = shown.view, shown.grey
     drawn = np.ascontiguousarray(np.repeat(grey[:, :, np.newaxis], 3, axis=2))
     unit = max(max(view.height, view.width) / 1000.0, 0.5)
@@ -80,34 +70,34 @@ def draw_outline(image: Colour, mark: OutlineMark, view: Viewport, unit: float) 
     halo = width + max(round(2.0 * unit), 2)
     lines = [view.to_picture(np.vstack([outline, outline[:1]])) for outline in mark.outlines]
     lines = ring_around(lines, _CLEAR * unit) or lines
-    for colour, thickness in (((255, 255, 255), halo), (_rgb(mark.colour), width)):
+    for colour, thickness in (((255, 255, 255), halo), (ImageColor.getrgb(mark.colour), width)):
         for line in lines:
             for stroke in dashed(line, tuple(length * 2.0 * unit for length in mark.dashes)):
-                points = np.round((stroke - 0.5) * (1 << _TRANSLATION)).astype(np.int32)
-                cv2.polylines(image, [points], False, colour, thickness, cv2.LINE_AA, _TRANSLATION)
+                points = np.round((stroke - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+                cv2.polylines(image, [points], False, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def ring_around(lines: Sequence[Points], clear: float) -> list[Points] | None:
-    """Return a line around a deposit so small that its own outline would hide it; None for one that is large enough.
+    """Return a circle around a deposit so small that its own outline would hide it; None for one large enough.
 
     Parameters
     ----------
     lines
-        The outline, as (x, y) places in the picture.
+        The outline, as (x, y) in the picture.
     clear
-        Picture pixels that are left free around the deposit.
+        Distance of the circle from the deposit, in picture pixels.
     """
     points = np.vstack(lines)
     low, high = points.min(axis=0), points.max(axis=0)
-    reach = float((high - low).max()) / 2.0
-    if reach > 2.5 * clear:
+    radius = float((high - low).max()) / 2.0
+    if radius > 2.5 * clear:
         return None
-    rotation = np.linspace(0.0, 2.0 * np.pi, 25)
-    return [(low + high) / 2.0 + (reach + clear) * np.column_stack([np.cos(rotation), np.sin(rotation)])]
+    angle = np.linspace(0.0, 2.0 * np.pi, 25)
+    return [(low + high) / 2.0 + (radius + clear) * np.column_stack([np.cos(angle), np.sin(angle)])]
 
 
 def dashed(line: Points, dashes: tuple[float, ...]) -> list[Points]:
-    """Return the strokes of a line; without `dashes` the line itself."""
+    """Return the dashes of a line; without `dashes` the line itself."""
     if not dashes:
         return [line]
     lengths = np.hypot(*np.diff(line, axis=0).T)
@@ -125,16 +115,14 @@ def dashed(line: Points, dashes: tuple[float, ...]) -> list[Points]:
 
 
 def tag_places(marks: Sequence[OutlineMark], view: Viewport, *, unit: float, letter: float, clear: float) -> list[Tag]:
-    """Return where each mark's number stands.
+    """Return the place of each mark's number in the picture of `view`.
 
     Parameters
     ----------
-    marks, view
-        What is numbered, and in which picture.
     unit, letter
         Picture pixels of a unit of distance and of a figure's width.
     clear
-        As for `ring_around`: numbers keep off the rings.
+        As for `ring_around`: numbers do not overlap the circles.
     """
     boxes: list[Box] = []
     for mark in marks:
@@ -147,7 +135,7 @@ def tag_places(marks: Sequence[OutlineMark], view: Viewport, *, unit: float, let
 
 
 def scale_bar(film: Radiograph, view: Viewport) -> tuple[float, str]:
-    """Return the length of a scale bar in picture pixels and what it stands for: a round number near a fifth."""
+    """Return the length of a scale bar in picture pixels and its text: a round number near a fifth of the width."""
     per_unit = view.scale_col if film.spacing.mm is None else view.scale_col / film.spacing.mm[1]
     wanted = view.width / 5.0 / per_unit
     power = 10.0 ** np.floor(np.log10(wanted))
@@ -199,7 +187,3 @@ def _with_caption(
             draw.line([tuple(point) for point in stroke], fill=UNLINKED, width=bar)
         draw.text((left + 4.6 * size, y), f"{finding}: not counted", font=small, fill="#c8ccd2", anchor="lm")
     return page
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))

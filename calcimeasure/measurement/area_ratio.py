@@ -1,15 +1,14 @@
-"""Two films of one deposit: the ratio of its areas, steadier than the ratio of two areas measured apart.
+"""The ratio of one deposit's areas on two films, more precise than the ratio of two areas measured separately.
 
-One film alone has to find out from its noisy edge whether a deposit is sharp or thins out, and what it gets wrong there
-it gets wrong by another amount on the next film. Looking at both edges together, what the two films share is taken as
-the deposit's own, and only what differs between them says how much the area changed: the log ratio is a sum over the
-differences between the two descriptions, each with a weight that depends on their mean,
+Whether an edge is sharp or tapers is uncertain on one film, and the error differs from film to film. Here the edges are
+read together: what they share is the deposit's own, and the log ratio is a weighted sum of the differences between
+their descriptors,
 
     log(A2 / A1) = sum_k w_k((x1 + x2) / 2) (x2_k - x1_k).
 
-So swapping the films negates it exactly, a film against itself gives exactly 0, and the weights, fitted to deposits
-that did change, do not pull towards "no change". Where the outline network measured both films, the ratio of its areas
-is a second witness.
+Swapping the films negates it exactly, a film against itself gives exactly 0, and the weights, fitted to deposits that
+did change, are not biased towards no change. Where the outline network measured both films, the ratio of its areas is
+combined with it.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class AreaRatio:
     log_ratio
         Natural logarithm of the follow-up's footprint area over the baseline's, each in pixels of its own film.
     se
-        Its standard error: noise, place within the pixel, background, and what is left of the edge's shape.
+        Its standard error: noise, place within the pixel, background, and the residual of the edge's shape.
     """
 
     log_ratio: float
@@ -59,8 +58,7 @@ def area_ratio(
     """Return the ratio of a deposit's areas on two films, or None where they must be compared as measured.
 
     None is for areas that a person painted, and for films whose pixels differ in size by more than 2 %. Where the
-    outline network measured both, its two areas and the two edges are two witnesses of the ratio, with errors of their
-    own: `combine_ratios` weighs them.
+    outline network measured both, `combine_ratios` combines the ratio of its areas with that of the edges.
 
     Parameters
     ----------
@@ -78,18 +76,20 @@ def area_ratio(
     if first is None or second is None:
         return None
     by_edge = edge_ratio(first, second)
-    if not all(label in film.covered for film, label in sides):
+    if not all(label in film.measured_by_network for film, label in sides):
         return by_edge
-    areas, errors = zip(*(_covered(film, label) for film, label in sides), strict=True)
-    by_cover = AreaRatio(log_ratio=math.log(areas[1]) - math.log(areas[0]), se=math.hypot(*errors))
-    return combine_ratios(by_cover, by_edge)
+    rows = [film.deposits[label - 1] for film, label in sides]
+    by_network = AreaRatio(
+        log_ratio=math.log(rows[1].area_px) - math.log(rows[0].area_px),
+        se=math.hypot(*(row.change_se_px / row.area_px for row in rows)),
+    )
+    return combine_ratios(by_network, by_edge)
 
 
 def combine_ratios(first: AreaRatio, second: AreaRatio) -> AreaRatio:
-    """Return what two witnesses of one ratio say together, each by its certainty.
+    """Return the inverse-variance weighted mean of two estimates of one ratio.
 
-    Where they differ by more than their errors allow, the error of both together is enlarged to what would allow it
-    (Birge 1932).
+    Where they differ by more than their errors allow, the error of the mean is enlarged by Birge's ratio (1932).
     """
     precisions = [max(one.se, SMALLEST_SE) ** -2 for one in (first, second)]
     total = sum(precisions)
@@ -98,14 +98,8 @@ def combine_ratios(first: AreaRatio, second: AreaRatio) -> AreaRatio:
     return AreaRatio(log_ratio=round(value, 6), se=round(max(1.0, apart) / math.sqrt(total), 6))
 
 
-def _covered(film: FilmMeasurement, label: int) -> tuple[float, float]:
-    """Return the area of a deposit and the relative error that another film does not share."""
-    deposit = film.deposits[label - 1]
-    return deposit.area_px, deposit.change_se_px / deposit.area_px
-
-
 def edge_ratio(first: Edge, second: Edge, calibration: Calibration | None = None) -> AreaRatio:
-    """Return the ratio of the areas that two edges of one deposit speak of, second over first."""
+    """Return the ratio of the areas within two edges of one deposit, second over first."""
     calibration = load_calibration() if calibration is None else calibration
     before, after = (_logs_and_descriptors(edge, calibration) for edge in (first, second))
     difference, common = after - before, 0.5 * (after + before)[LOGS:]

@@ -1,10 +1,9 @@
-"""The background under a deposit, predicted from the ring of film around it.
+"""The background under a deposit, predicted from the ring of film around it by a Gaussian process.
 
-The ring is averaged over small cells, and a Gaussian process carries its values in under the deposit. Its covariance
-may be stretched along the direction in which the ring's structure runs, so that a bone edge that enters the deposit on
-one side and leaves it on the other is continued underneath, where a plane or an isotropic filling would cut through it.
-Which stretch and which length fit is decided by the ring's own marginal likelihood (Rasmussen and Williams, *Gaussian
-Processes for Machine Learning*, 2006, chapters 2 and 5). The process also says how sure it is.
+The ring is averaged over small cells. The covariance may be stretched along the ring's structure, so that a bone edge
+that enters the deposit on one side and leaves it on the other continues underneath. Stretch and length are weighted by
+the ring's marginal likelihood (Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, chapters 2 and
+5). The process also gives the standard error of the prediction.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ class Background:
     noise_sd
         Standard deviation of the film's noise from pixel to pixel, from the ring.
     structure_sd
-        Standard deviation of what the ring's cells hold beyond trend and process: how badly such a background can be
-        predicted here.
+        Standard deviation of the ring's cells about trend and process: how well such a background can be predicted.
     prediction_se
         Mean standard error of the prediction under the deposit.
     """
@@ -62,23 +60,23 @@ def predict_background(
     corner: tuple[int, int] = (0, 0),
     first_look: bool = False,
 ) -> Background:
-    """Return the background of a crop as its ring predicts it.
+    """Return the background of a crop, predicted from its ring.
 
     Parameters
     ----------
     crop
         Canonical pixels, square.
     ring
-        True where the crop shows nothing but background.
+        True where the crop shows background only.
     target
-        True where the background is wanted; elsewhere it is a coarse continuation.
+        True where the background is needed; elsewhere it is extrapolated coarsely.
     length
         Characteristic length in pixels: about the deposit's half width plus the ring's.
     corner
-        Where on the film the crop begins: the cells lie on the film's grid, so that a crop cut a little differently
-        averages the same pixels.
+        First row and column of the crop on the film: cells lie on the film's grid, so that the crop's size does not
+        matter.
     first_look
-        Coarser and faster, with fewer stretches tried: enough for finding the deposit's outline.
+        Coarser and faster, with fewer stretches: enough for finding the deposit's outline.
     """
     noise_sd = _noise_sd(crop, ring)
     cells = _cells(crop, ring, corner, MOST_CELLS_FIRST_LOOK if first_look else MOST_CELLS)
@@ -92,15 +90,10 @@ def predict_background(
 
 def _noise_sd(crop: NDArray[np.float32], ring: NDArray[np.bool_]) -> float:
     """Return the noise from second differences along rows and columns, which ramps and curved bone leave alone."""
-    differences = []
-    for axis in (0, 1):
-        middle = np.take(crop, range(1, crop.shape[axis] - 1), axis)
-        before, after = (
-            np.take(crop, range(crop.shape[axis] - 2), axis),
-            np.take(crop, range(2, crop.shape[axis]), axis),
-        )
-        inside = np.take(ring, range(1, crop.shape[axis] - 1), axis)
-        differences.append(np.abs(middle - 0.5 * (before + after))[inside])
+    differences = [
+        np.abs(lines[1:-1] - 0.5 * (lines[:-2] + lines[2:]))[inside[1:-1]]
+        for lines, inside in ((crop, ring), (crop.T, ring.T))
+    ]
     values = np.concatenate(differences)
     if values.size < 8:
         return float(np.std(crop) * 0.1)
@@ -146,7 +139,7 @@ def _cells_of_size(crop: NDArray[np.float32], ring: NDArray[np.bool_], corner: t
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Process:
-    """A fitted Gaussian process in the ring's own axes, lengths in units of `scale`; `share` is its credit."""
+    """A fitted Gaussian process in the ring's own axes, lengths in units of `scale`; `share` is its weight."""
 
     points: NDArray[np.float64]
     centre: NDArray[np.float64]
@@ -162,14 +155,14 @@ class _Process:
 
 
 def _fit(cells: _Cells, length: float, noise_sd: float, stretches: tuple[tuple[float, float], ...]) -> list[_Process]:
-    """Return the processes that the ring's cells speak for, with the share of each."""
+    """Return the likely processes given the ring's cells, with the weight of each."""
     points = np.column_stack([cells.row, cells.col])
     centre = points.mean(axis=0)
     rotation = _structure_axes(cells)
     scale = float(max(length, 2.0))
     mean = float(np.median(cells.value))
     value = cells.value - mean
-    local = _turned(points - centre, rotation) / scale
+    local = _rotated(points - centre, rotation) / scale
     amplitude = float(max(_detrended_variance(local, value), (0.3 * noise_sd) ** 2, 1e-12))
     # Neighbouring pixels share noise, so a cell's mean is noisier than its count says.
     nugget = np.maximum((1.6 * noise_sd) ** 2 / cells.count, 1e-4 * amplitude)
@@ -208,7 +201,7 @@ def _fit(cells: _Cells, length: float, noise_sd: float, stretches: tuple[tuple[f
 def _without_outliers(
     covariance: NDArray[np.float64], factor: NDArray[np.float64], value: NDArray[np.float64], amplitude: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the inverse covariance with bright outliers silenced, and each cell's leave-one-out residual in SDs."""
+    """Return the inverse covariance with bright outliers left out, and each cell's leave-one-out residual in SDs."""
     inverse = _inverse(factor)
     residual_z = (inverse @ value) / np.sqrt(np.diagonal(inverse))
     outlier = residual_z > _OUTLIER_SD
@@ -248,8 +241,8 @@ def _structure_axes(cells: _Cells) -> NDArray[np.float64]:
     return np.array([[np.cos(across), -np.sin(across)], [np.sin(across), np.cos(across)]])
 
 
-def _turned(points: NDArray[np.float64], rotation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return points in the axes of a turn; written out, because a product of matrices rounds as memory lies."""
+def _rotated(points: NDArray[np.float64], rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rotated points; written out, because a matrix product's rounding depends on the memory layout."""
     return np.asarray(points[:, :1] * rotation[0] + points[:, 1:] * rotation[1])
 
 
@@ -308,7 +301,7 @@ def _predict(processes: list[_Process], grid: _Grid, target: NDArray[np.bool_], 
     """Return the mean of the processes' predictions, enlarged to the crop."""
     first = processes[0]
     places = np.column_stack([grid.rows[grid.chosen // grid.cols.size], grid.cols[grid.chosen % grid.cols.size]])
-    local = _turned(places - first.centre, first.rotation) / first.scale
+    local = _rotated(places - first.centre, first.rotation) / first.scale
     sample = local[grid.under_target[:: max(1, grid.under_target.size // 16)]]
     predicted, variance = np.zeros(len(local)), 0.0
     for process in processes:

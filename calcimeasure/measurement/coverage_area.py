@@ -1,8 +1,8 @@
-"""How much of every cell a deposit covers, and its footprint area as the sum: what the outline network says of a mask.
+"""The footprint area of a deposit from the outline network: the sum of the share of each cell that it covers.
 
-The mask only says which structure is meant; the network (`learned.outlines`) was taught on simulated deposits, sharp
-and thinning, in soft tissue and over bone, to answer with the share of each cell that the shadow of the deposit covers
-before blur and noise. So the edge is modelled, not cut at a threshold, and the sum needs no outline.
+The mask only points at a structure. The network was trained on simulated deposits, sharp and tapering, in soft tissue
+and over bone, to predict the share of each cell that the deposit's shadow covers before blur and noise. The edge is
+modelled, not thresholded, and the sum needs no outline.
 """
 
 from __future__ import annotations
@@ -16,24 +16,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.boxes import Box
+from calcimeasure.boxes import Box, bounding_box, pad_box
 from calcimeasure.measurement.edge_calibration import AREA_DECIMALS, AreaEstimate
 from calcimeasure.models.network_input import DIVISOR, NetworkInput
-from calcimeasure.models.outline_network import REACH_CELLS, predict_coverage, territory
+from calcimeasure.models.outline_network import TERRITORY_RADIUS_CELLS, predict_coverage, territory
 
-# What else is known within this of a mask is shown to the network: twice a territory's reach.
-KNOWN_CELLS = 2 * REACH_CELLS
+CONTEXT_RADIUS_CELLS = 2 * TERRITORY_RADIUS_CELLS
 _MARGIN_CELLS = 40
 AREA_SCALE = 0.98
-"""The sum of the shares comes out right on simulated films and 3 to 6 % too large for deposits put into real ones
-(development seeds), whose tone curves flatten towards white. A clinic's film lies between, and so does this."""
+"""The sum of the shares is unbiased on simulated films and 3 to 6 % too large for deposits inserted into real ones
+(development seeds), whose tone curves flatten towards white. Clinical films lie between, and so does this factor."""
 _SMALLEST_AREA_PX = 0.1
 _LEAST_SHARE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Coverage:
-    """What one deposit covers.
+    """The coverage of one deposit.
 
     Attributes
     ----------
@@ -44,7 +43,7 @@ class Coverage:
     factor
         (rows, columns) film pixels a cell.
     log_error
-        Logarithm of the relative error of the area, as the network foresees it.
+        Logarithm of the relative error of the area, as the network predicts it.
     """
 
     share: NDArray[np.float32]
@@ -60,14 +59,14 @@ class Coverage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ErrorLaw:
-    """From the error that the network foresees to standard errors; fitted by `training/area_errors.py`.
+    """From the error that the network predicts to standard errors; fitted by `training/area_errors.py`.
 
     Attributes
     ----------
     gain, power
         Relative standard error of an area: ``exp(gain + power * log_error)``.
     repeat_gain, repeat_power
-        The same of what another film of the same deposit would not share.
+        The same for the part of the error that another film of the same deposit would not share.
     """
 
     gain: float
@@ -94,13 +93,13 @@ def load_error_law() -> ErrorLaw:
     return ErrorLaw(**json.loads(file.read_text(encoding="utf-8"))["error_law"])
 
 
-def context_radius_px(seen: NetworkInput) -> tuple[int, int]:
-    """Return how many (rows, columns) around a mask what else is known can change what the mask's deposit covers."""
-    return (int(KNOWN_CELLS * seen.factor[0]), int(KNOWN_CELLS * seen.factor[1]))
+def context_radius_px(inputs: NetworkInput) -> tuple[int, int]:
+    """Return the radius in pixels (rows, columns) within which other masks affect a deposit's coverage."""
+    return (int(CONTEXT_RADIUS_CELLS * inputs.factor[0]), int(CONTEXT_RADIUS_CELLS * inputs.factor[1]))
 
 
 def deposit_coverage(
-    seen: NetworkInput,
+    inputs: NetworkInput,
     mask: NDArray[np.bool_],
     others: NDArray[np.bool_],
     corner: tuple[int, int],
@@ -108,12 +107,12 @@ def deposit_coverage(
     mirrored: bool = False,
     parallel: bool = False,
 ) -> Coverage | None:
-    """Return what the deposit that a mask points at covers; None for an empty mask.
+    """Return the coverage of the deposit that a mask points at; None for an empty mask.
 
     Parameters
     ----------
-    seen
-        The film as the networks see it.
+    inputs
+        The film on the network's grid.
     mask, others
         bool, film pixels of one window: the deposit, and other deposits beside it.
     corner
@@ -121,31 +120,35 @@ def deposit_coverage(
     mirrored, parallel
         As for `predict_coverage`.
     """
-    if not mask.any():
+    box = bounding_box(mask)
+    if box is None:
         return None
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    spans, near = [], []
-    for filled, start, step, reach in zip((rows, cols), corner, seen.factor, context_radius_px(seen), strict=True):
-        low = int((filled[0] + start) / step) - _MARGIN_CELLS
-        high = int(np.ceil((filled[-1] + 1 + start) / step)) + _MARGIN_CELLS
-        spans.append((low, -(-(high - low) // DIVISOR) * DIVISOR))
-        near.append(slice(max(int(filled[0]) - reach, 0), int(filled[-1]) + reach + 1))
-    first = (spans[0][0], spans[1][0])
-    maps = [_overlap(first[axis], spans[axis][1], seen.factor[axis], corner[axis], mask.shape[axis]) for axis in (0, 1)]
-    meant = _on_cells(mask, maps)
-    shown = np.zeros_like(others)  # what lies farther away is to change nothing
-    shown[near[0], near[1]] = others[near[0], near[1]]
-    known = _on_cells(shown, maps) & ~meant
-    pointed = np.stack([meant, known]).astype(np.float32)
-    share, log_error = predict_coverage(seen, pointed, first, mirrored=mirrored, parallel=parallel)
-    share = np.where(territory(meant, known) & _on_film(seen, first, share.shape), share, np.float32(0.0))
+    low = [
+        int((side.start + at) / step) - _MARGIN_CELLS for side, at, step in zip(box, corner, inputs.factor, strict=True)
+    ]
+    high = [
+        int(np.ceil((side.stop + at) / step)) + _MARGIN_CELLS
+        for side, at, step in zip(box, corner, inputs.factor, strict=True)
+    ]
+    first = (low[0], low[1])
+    cells = [-(-(end - start) // DIVISOR) * DIVISOR for start, end in zip(low, high, strict=True)]
+    weights = [_overlap(first[k], cells[k], inputs.factor[k], corner[k], mask.shape[k]) for k in (0, 1)]
+    own = _on_cells(mask, weights)
+    near = np.zeros_like(others)  # masks farther away must not change the coverage
+    context = pad_box(box, context_radius_px(inputs), mask.shape)
+    near[context] = others[context]
+    rest = _on_cells(near, weights) & ~own
+    share, log_error = predict_coverage(
+        inputs, np.stack([own, rest]).astype(np.float32), first, mirrored=mirrored, parallel=parallel
+    )
+    share = np.where(territory(own, rest) & _on_film(inputs, first, share.shape), share, np.float32(0.0))
     total = float(share.sum(dtype=np.float64))
-    foreseen = float((share * log_error).sum(dtype=np.float64)) / total if total > 0 else 0.0
-    return Coverage(share=share, first=first, factor=seen.factor, log_error=foreseen)
+    mean_log_error = float((share * log_error).sum(dtype=np.float64)) / total if total > 0 else 0.0
+    return Coverage(share=share, first=first, factor=inputs.factor, log_error=mean_log_error)
 
 
 def coverage_outline(coverage: Coverage, shape: tuple[int, int]) -> tuple[NDArray[np.bool_], Box]:
-    """Return the coverage as an outline on the film's pixels, of as many pixels as its area says, and where it lies.
+    """Return the coverage as a mask on the film's pixels, with as many pixels as its area, and the mask's box.
 
     Parameters
     ----------
@@ -154,15 +157,15 @@ def coverage_outline(coverage: Coverage, shape: tuple[int, int]) -> tuple[NDArra
     shape
         Of the film.
     """
-    filled = [np.flatnonzero((coverage.share > _LEAST_SHARE).any(axis=axis)) for axis in (1, 0)]
-    if not filled[0].size:
+    cells = bounding_box(coverage.share > _LEAST_SHARE)
+    if cells is None:
         return np.zeros((0, 0), dtype=np.bool_), (slice(0, 0), slice(0, 0))
     box = tuple(
         slice(
-            min(max(int((first + cells[0] - 1) * step), 0), size),
-            min(max(int(np.ceil((first + cells[-1] + 2) * step)), 0), size),
+            min(max(int((first + side.start - 1) * step), 0), size),
+            min(max(int(np.ceil((first + side.stop + 1) * step)), 0), size),
         )
-        for cells, first, step, size in zip(filled, coverage.first, coverage.factor, shape, strict=True)
+        for side, first, step, size in zip(cells, coverage.first, coverage.factor, shape, strict=True)
     )
     rows, cols = (
         ((np.arange(side.start, side.stop) + 0.5) / step - 0.5 - first).astype(np.float32)
@@ -177,10 +180,10 @@ def coverage_outline(coverage: Coverage, shape: tuple[int, int]) -> tuple[NDArra
     return np.asarray(share >= level), (box[0], box[1])
 
 
-def _on_film(seen: NetworkInput, first: tuple[int, int], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _on_film(inputs: NetworkInput, first: tuple[int, int], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     rows, cols = (
         (start + np.arange(size) >= 0) & (start + np.arange(size) < cells)
-        for start, size, cells in zip(first, shape, seen.cells, strict=True)
+        for start, size, cells in zip(first, shape, inputs.cells, strict=True)
     )
     return np.asarray(rows[:, None] & cols[None, :])
 
@@ -193,8 +196,8 @@ def _overlap(first: int, cells: int, step: float, start: int, pixels: int) -> ND
     return np.asarray(np.clip(shared, 0.0, None) / step, dtype=np.float32)
 
 
-def _on_cells(mask: NDArray[np.bool_], maps: list[NDArray[np.float32]]) -> NDArray[np.bool_]:
+def _on_cells(mask: NDArray[np.bool_], weights: list[NDArray[np.float32]]) -> NDArray[np.bool_]:
     """Return the cells that a mask covers by half; the fullest ones of a mask smaller than that."""
-    share = maps[0] @ mask.astype(np.float32) @ maps[1].T
+    share = weights[0] @ mask.astype(np.float32) @ weights[1].T
     fullest = float(share.max(initial=0.0))
     return np.asarray(share >= min(0.5, 0.9 * fullest)) if fullest > 0 else np.zeros(share.shape, dtype=np.bool_)

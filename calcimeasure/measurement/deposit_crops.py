@@ -1,17 +1,16 @@
-"""Cutting deposits out of a film, on square pixels."""
+"""Crops of a film around its deposits, on square pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, sqrt
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.boxes import bounding_boxes, pad_box
+from calcimeasure.boxes import Box, bounding_boxes, pad_box
 from calcimeasure.measurement.edge_model import Crop, half_width_px, margin_px
 from calcimeasure.radiograph import Radiograph
 
@@ -20,7 +19,7 @@ SQUARE_WITHIN = 0.01
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DepositCrop:
-    """One deposit cut out.
+    """One deposit with the film around it.
 
     Attributes
     ----------
@@ -45,12 +44,11 @@ def deposit_crops(
     film: Radiograph,
     image: NDArray[np.uint16],
     wanted: frozenset[int],
-    boxes: Mapping[int, tuple[slice, slice]] | None = None,
+    boxes: Mapping[int, Box] | None = None,
 ) -> Iterator[DepositCrop]:
     """Yield the crops of deposits in order of their numbers.
 
-    Pixels that are not square are resampled to square ones of the same area, so that areas in pixels stay what they
-    were.
+    Pixels that are not square are resampled to square ones of the same area: areas in pixels do not change.
 
     Parameters
     ----------
@@ -61,14 +59,14 @@ def deposit_crops(
     wanted
         Which deposits.
     boxes
-        The smallest window that holds each of them, where that is known: finding it looks at the whole film.
+        The bounding box of each of them, where that is known: finding it takes a pass over the whole film.
     """
-    for number, box in _boxes_of(image, wanted) if boxes is None else sorted(boxes.items(), key=_number):
+    for number, box in sorted((bounding_boxes(image) if boxes is None else boxes).items()):
         if number not in wanted:
             continue
         own = image[box] == number
         aspect = film.spacing.pixel_aspect
-        margin = margin_px(half_width_px(_square_mask(own, aspect)))
+        margin = margin_px(half_width_px(_resampled_mask(own, aspect)))
         window = pad_box(box, (ceil(margin / sqrt(aspect)), ceil(margin * sqrt(aspect))), film.shape)
         here = image[window]
         valid = np.ones(here.shape, bool) if film.padding is None else ~film.padding[window]
@@ -84,48 +82,42 @@ def deposit_crops(
         yield DepositCrop(label=number, mask=mask, first_row=first_row, first_col=first_col, crop=_square(crop, aspect))
 
 
-def _boxes_of(image: NDArray[np.uint16], wanted: frozenset[int]) -> list[tuple[int, Any]]:
-    return [(number, box) for number, box in bounding_boxes(image).items() if number in wanted]
-
-
-def _number(entry: tuple[int, Any]) -> int:
-    return entry[0]
-
-
 def _square(crop: Crop, aspect: float) -> Crop:
-    if abs(aspect - 1.0) <= SQUARE_WITHIN:
-        return Crop(
+    if _is_square(aspect):
+        return replace(
+            crop,
             pixels=np.ascontiguousarray(crop.pixels),
             mask=np.ascontiguousarray(crop.mask),
             others=np.ascontiguousarray(crop.others),
             valid=np.ascontiguousarray(crop.valid),
-            corner=crop.corner,
         )
-    mask = _square_mask(crop.mask, aspect)
-    if not mask.any():  # thinner than a resampled pixel
-        mask = _resampled(crop.mask.astype(np.float32), aspect) >= 0.2
     return Crop(
         pixels=_resampled(crop.pixels, aspect),
-        mask=mask,
-        others=_square_mask(crop.others, aspect),
-        valid=_square_mask(crop.valid, aspect),
-        corner=(round(crop.corner[0] * np.sqrt(aspect)), round(crop.corner[1] / np.sqrt(aspect))),
+        mask=square_mask(crop.mask, aspect),
+        others=_resampled_mask(crop.others, aspect),
+        valid=_resampled_mask(crop.valid, aspect),
+        corner=(round(crop.corner[0] * sqrt(aspect)), round(crop.corner[1] / sqrt(aspect))),
     )
 
 
-def _square_mask(mask: NDArray[np.bool_], aspect: float) -> NDArray[np.bool_]:
-    if abs(aspect - 1.0) <= SQUARE_WITHIN:
-        return mask
-    return _resampled(mask.astype(np.float32), aspect) >= 0.5
+def square_mask(mask: NDArray[np.bool_], aspect: float) -> NDArray[np.bool_]:
+    """Return a deposit's mask on square pixels of the same area; one thinner than such a pixel is not lost."""
+    square = _resampled_mask(mask, aspect)
+    return square if square.any() else _resampled_mask(mask, aspect, level=0.2)
+
+
+def _is_square(aspect: float) -> bool:
+    return abs(aspect - 1.0) <= SQUARE_WITHIN
+
+
+def _resampled_mask(mask: NDArray[np.bool_], aspect: float, *, level: float = 0.5) -> NDArray[np.bool_]:
+    return mask if _is_square(aspect) else _resampled(mask.astype(np.float32), aspect) >= level
 
 
 def _resampled(image: NDArray[np.float32], aspect: float) -> NDArray[np.float32]:
     """Return the image on square pixels of the same area: rows `aspect` times as far apart as columns."""
-    stretch_rows, stretch_cols = np.sqrt(aspect), 1 / np.sqrt(aspect)
-    shape = (
-        max(1, round(image.shape[0] * stretch_rows)),
-        max(1, round(image.shape[1] * stretch_cols)),
-    )
+    stretch_rows, stretch_cols = sqrt(aspect), 1 / sqrt(aspect)
+    shape = (max(1, round(image.shape[0] * stretch_rows)), max(1, round(image.shape[1] * stretch_cols)))
     rows = ((np.arange(shape[0]) + 0.5) / stretch_rows - 0.5).astype(np.float32)
     cols = ((np.arange(shape[1]) + 0.5) / stretch_cols - 0.5).astype(np.float32)
     map_col, map_row = np.meshgrid(cols, rows)

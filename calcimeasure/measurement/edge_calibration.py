@@ -1,9 +1,8 @@
-"""From an edge's description to the distance between the reference contour and the edge of the shadow.
+"""From an edge's descriptors to the distance between the reference contour and the edge of the shadow.
 
-Small networks, fitted to simulated deposits by `training/area.py` and kept as readable numbers in
-`area_calibration.json`, give for one edge the mean distance to the footprint's edge, its standard error, and the part
-of that error that another film of the same deposit would not share; and for two films of one deposit (`pair`) how the
-difference of the two descriptions tells the ratio of the areas.
+Small networks, fitted to simulated deposits by `training/area.py` (`area_calibration.json`), predict for one edge the
+mean distance to the footprint's edge, its standard error, and the part of that error that another film of the same
+deposit would not share; for two films (`pair_*`), the weights of the differences of the descriptors in the log ratio.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ CALIBRATION_FILE = "area_calibration.json"
 SMALLEST_SHARE = 0.1
 LARGEST_SHIFT_PX = 14.0
 LOWEST_LOG_SE, HIGHEST_LOG_SE = -6.0, 2.0
-# Sums of many products differ in their last digits from one machine load to the next; areas are cut well above that.
+# Areas are rounded: sums of many products differ in their last digits with the machine's load.
 AREA_DECIMALS = 3
 
 
@@ -35,7 +34,7 @@ class AreaEstimate:
     area_px
         Footprint area.
     se_px
-        Standard error, all sources.
+        Standard error from all sources.
     se_repeat_px
         The part that differs from film to film of the same deposit (noise, place within the pixel, background); the
         rest is the deposit's own shape and cancels in a ratio.
@@ -60,7 +59,7 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Calibration:
-    """The fitted networks with the range of descriptions that they were fitted to.
+    """The fitted networks with the range of descriptors that they were fitted to.
 
     Attributes
     ----------
@@ -80,11 +79,11 @@ class Calibration:
     networks: dict[str, tuple[Layer, ...]]
 
     def standardised(self, descriptors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return descriptors as the networks take them."""
+        """Return standardised descriptors, clipped to the fitted range."""
         return np.clip((descriptors - self.centre) / self.scale, self.lowest, self.highest)
 
     def output(self, name: str, standardised: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return one network's answers for one deposit."""
+        """Return the output of one network for one deposit."""
         *hidden, last = self.networks[name]
         values = standardised
         for layer in hidden:
@@ -120,12 +119,12 @@ def calibration_from(record: dict[str, object]) -> Calibration:
 
 
 def estimate_area(edge: Edge, calibration: Calibration | None = None) -> AreaEstimate:
-    """Return the footprint area that an edge speaks of.
+    """Return the footprint area within an edge.
 
     Parameters
     ----------
     edge
-        Contour and description.
+        Contour and descriptors.
     calibration
         The shipped one when None.
     """
@@ -144,5 +143,5 @@ def estimate_area(edge: Edge, calibration: Calibration | None = None) -> AreaEst
 
 
 def bounded_exp(value: float) -> float:
-    """Return the exponential of a logarithm of a standard error, kept within what was ever seen in training."""
+    """Return the standard error of a log standard error, clipped to the range of the training data."""
     return float(np.exp(np.clip(value, LOWEST_LOG_SE, HIGHEST_LOG_SE)))

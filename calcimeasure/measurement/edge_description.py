@@ -1,9 +1,9 @@
-"""How the edge of one deposit looks: a reference contour and the numbers that tell where the footprint ends beyond it.
+"""The edge of one deposit: a reference contour, and descriptors from which the calibration predicts the footprint.
 
-The contour is where the signal falls to half of the *local* plateau (the largest signal nearby), so that thin and thick
-parts of one deposit are treated alike and a deposit of any size shows the same edge at the same scale: that of the
-pixels and of the film's blur. Around it the signal is averaged along the contour, which is what makes it steady in
-noise. `calibration` turns these numbers into the distance from the contour to the edge of the shadow.
+The contour is where the signal falls to half of the *local* plateau (the largest signal nearby), so thin and thick
+parts of a deposit, and deposits of any size, have the same edge at the scale of pixels and blur. The signal is averaged
+along the contour, which suppresses noise. `edge_calibration` turns the descriptors into the distance from the contour
+to the edge of the shadow.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.anatomy.image_filters import blur, dilated, disc, eroded, square
+from calcimeasure.anatomy.image_filters import blur, dilated, disc, eroded, exact_distance, square
+from calcimeasure.boxes import bounding_boxes
 from calcimeasure.measurement.background_model import Background
-from calcimeasure.measurement.exact_distance import exact_distance
 
 FINE_SIGMA_PX = 1.0
 COARSE_SIGMA_PX = 2.0
@@ -29,7 +29,7 @@ NOISE_FLOOR_SD = 6.0
 SLOPE_FLOOR = 0.02
 DISTANCE_EDGES = np.array([-9.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.5])
 LEVELS = (0.3, 0.4, 0.6, 0.75)
-# A hollow inside the contour is the deposit's own where it is fuller than blur alone would leave it.
+# A hollow inside the contour belongs to the deposit where it is brighter than blur alone would make it.
 HOLLOW_SHARE = 0.12
 HOLLOW_NOISE_SD = 3.0
 HOLLOW_BLUR_PX = 1.6
@@ -70,9 +70,9 @@ class Edge:
     inside
         True inside the contour.
     descriptors
-        What the calibration takes, in the order of `DESCRIPTOR_NAMES`: signal over the local plateau in bands of
-        distance from the contour; how far out other levels lie; how far a coarser picture moves the contour; the
-        summed signal; size and shape; noise and background over the plateau.
+        In the order of `DESCRIPTOR_NAMES`: signal over the local plateau in bands of distance from the contour;
+        distances of other levels from it; its shift in a coarser picture; the summed signal; size and shape; noise
+        and background over the plateau.
     """
 
     contour_area_px: float
@@ -118,9 +118,9 @@ def describe_edge(
     background
         As predicted for this crop.
     mask
-        True on the pixels that say which structure is meant.
+        True on pixels of the deposit.
     territory
-        True where a pixel may belong to this deposit: near its mask, and nearer to it than to any other deposit.
+        True where a pixel may belong to the deposit: near its mask, and nearer to it than to any other deposit.
     ring
         True where only background is expected.
     """
@@ -133,34 +133,28 @@ def describe_edge(
     solid = _filled(inside, fine, plateau, noise.fine)
     share = _coverage(view, solid, territory)
     area = float(share.sum(dtype=np.float64))
-    round_length = 2.0 * np.sqrt(np.pi * max(area, SMALLEST_AREA_PX))
-    length = max(_length(share, territory), SHORTEST_LENGTH_SHARE * round_length)
+    disc_length = 2.0 * np.sqrt(np.pi * max(area, SMALLEST_AREA_PX))
+    length = max(_length(share, territory), SHORTEST_LENGTH_SHARE * disc_length)
     distance = _signed_distance(solid)
     near = territory & (distance < DISTANCE_EDGES[-1])
     shape = [
         *_profile(signal / local, distance, territory),
-        *_translations(view, LEVELS, distance, territory, (area, length)),
-        *_translations(coarse_view, (0.5,), distance, territory, (area, length)),
+        *_level_distances(view, LEVELS, distance, territory, (area, length)),
+        *_level_distances(coarse_view, (0.5,), distance, territory, (area, length)),
         np.clip(float(signal[near].sum(dtype=np.float64)) / (plateau * max(area, 0.5)), 0.0, 4.0),
     ]
     size = [
         np.log(max(area, SMALLEST_AREA_PX) / length),
         np.log(max(area, SMALLEST_AREA_PX)),
-        2 * np.log(length / round_length),
+        2 * np.log(length / disc_length),
         float((solid & ~inside).sum()) / max(area, 1.0),
         np.log(max(pieces, 1)),
         float(local[solid].mean()) / plateau if solid.any() else 1.0,
         np.clip(_plateau(coarse, mask) / plateau, 0.0, 1.5),
     ]
-    certainty = [noise.raw, noise.fine, noise.coarse, background.prediction_se]
-    descriptors = np.array(
-        [
-            *shape,
-            *size,
-            *(np.log(max(sd / plateau, 1e-6)) for sd in certainty),
-            np.log(max(background.structure_sd, 1e-3)),
-        ]
-    )
+    errors = [noise.raw, noise.fine, noise.coarse, background.prediction_se]
+    certainty = [*(np.log(max(sd / plateau, 1e-6)) for sd in errors), np.log(max(background.structure_sd, 1e-3))]
+    descriptors = np.array([*shape, *size, *certainty])
     return Edge(contour_area_px=area, contour_length_px=float(length), inside=solid, descriptors=descriptors)
 
 
@@ -180,7 +174,7 @@ def _spread(image: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
 
 
 def _plateau(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
-    """Return the mean of the bright part of the mask: steady against a mask that is too tight or too loose."""
+    """Return the mean of the bright part of the mask: robust against a mask that is too tight or too loose."""
     values = image[mask]
     if values.size == 0:
         return 0.0
@@ -200,35 +194,27 @@ def _local_plateau(
 def _pieces(
     ratio: NDArray[np.float32], mask: NDArray[np.bool_], territory: NDArray[np.bool_]
 ) -> tuple[int, NDArray[np.bool_]]:
-    """Return the pieces above half the local plateau that the mask touches: how many, and where."""
-    above = (ratio > 0.5) & territory
-    count, labels = cv2.connectedComponents(above.astype(np.uint8), connectivity=8)
-    touched = np.zeros(count, bool)
-    touched[labels[mask & above]] = True
-    touched[0] = False
-    inside = touched[labels]
-    if not inside.any():
-        return 1, mask & territory
-    return int(touched.sum()), np.asarray(inside)
+    """Return the connected components above half the local plateau that the mask touches: how many, and where."""
+    from skimage.measure import label
+
+    labels = label((ratio > 0.5) & territory, connectivity=2)
+    touched = np.setdiff1d(labels[mask], 0)
+    return (touched.size, np.isin(labels, touched)) if touched.size else (1, mask & territory)
 
 
 def _filled(inside: NDArray[np.bool_], fine: NDArray[np.float32], plateau: float, noise: float) -> NDArray[np.bool_]:
-    """Return the pieces with their hollows, but not their holes.
+    """Return the mask with its hollows filled, but not its holes.
 
-    The rays through a hollow shell's middle still meet its wall, so it belongs to the shadow; a hole that lets rays
-    pass does not.
+    Rays through a hollow shell still cross its wall, so a hollow belongs to the shadow; a hole does not.
     """
-    count, holes, stats, _ = cv2.connectedComponentsWithStats((~inside).astype(np.uint8), connectivity=4)
-    if count <= 2:
-        return inside
+    from skimage.measure import label
+    from skimage.segmentation import clear_border
+
     solid = inside.copy()
-    for hole in range(1, count):
-        left, top, width, height, size = (int(value) for value in stats[hole])
-        if left == 0 or top == 0 or left + width == inside.shape[1] or top + height == inside.shape[0]:
-            continue
-        window = (slice(top, top + height), slice(left, left + width))
-        here = holes[window] == hole
-        blurred_in = float(np.exp(-size / (2 * np.pi * HOLLOW_BLUR_PX**2)))
+    holes = clear_border(label(~inside, connectivity=1))
+    for number, window in bounding_boxes(holes).items():
+        here = holes[window] == number
+        blurred_in = float(np.exp(-here.sum() / (2 * np.pi * HOLLOW_BLUR_PX**2)))
         lowest = float(fine[window][here].min())
         if lowest > (HOLLOW_SHARE + blurred_in) * plateau and lowest > HOLLOW_NOISE_SD * noise:
             solid[window] |= here
@@ -277,14 +263,14 @@ def _profile(
     return np.clip(means, -2.0, 3.0)
 
 
-def _translations(
+def _level_distances(
     view: _View,
     levels: tuple[float, ...],
     distance: NDArray[np.float32],
     territory: NDArray[np.bool_],
     contour: tuple[float, float],
 ) -> list[float]:
-    """Return how far out, on average, other levels lie from the contour of the given area and length."""
+    """Return the mean distances of other levels from the contour of the given area and length, outward positive."""
     near = territory & (distance < 3.5)
     band = near & (distance >= -4.0)
     core = float(near.sum() - band.sum())

@@ -1,7 +1,7 @@
-"""The footprint area of one deposit, from a crop of the film: background, edge, calibration.
+"""The edge of one deposit and its contrast, from a crop of the film: background, then contour and descriptors.
 
-The mask only says which structure is meant. A first pass finds the deposit's own contour near the mask; a second pass
-starts from that contour, so that a mask one or two pixels tighter or looser leads to the same place.
+The mask only points at a structure. A first pass finds the deposit's own contour near the mask; a second pass starts
+from that contour, so that a mask one or two pixels tighter or looser gives the same result.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calcimeasure.anatomy.image_filters import exact_distance
 from calcimeasure.measurement.background_model import predict_background
 from calcimeasure.measurement.edge_description import Edge, describe_edge
-from calcimeasure.measurement.exact_distance import exact_distance
+from calcimeasure.radiograph import GreyRelationship, GreyScale
 
-BLUR_REACH_PX = 4.0
-SOFT_REACH_SHARE = 0.16  # half of an ellipsoid's maximum lies 0.155 of its radius inside its rim
-NEIGHBOUR_REACH_PX = 4
+BLUR_RADIUS_PX = 4.0
+SOFT_EDGE_SHARE = 0.16  # half of an ellipsoid's maximum lies 0.155 of its radius inside its outline
+NEIGHBOUR_MARGIN_PX = 4
 RING_PX = 8.0
 RING_SHARE = 0.5
-LARGEST_REACH_PX = 14.0
+LARGEST_TERRITORY_PX = 14.0
 LARGEST_RING_PX = 40.0
-REACH_ALLOWANCE = 1.3  # the second pass starts from a contour that may lie outside the mask
+SECOND_PASS_SHARE = 1.3  # the second pass starts from a contour that may lie outside the mask
 EXTRA_MARGIN_PX = 3.0
-LARGEST_MARGIN_PX = REACH_ALLOWANCE * LARGEST_REACH_PX + LARGEST_RING_PX + EXTRA_MARGIN_PX
+# Intensities below this share of the coding range are too near zero for a logarithm.
+LOWEST_INTENSITY_SHARE = 1e-3
+LARGEST_MARGIN_PX = SECOND_PASS_SHARE * LARGEST_TERRITORY_PX + LARGEST_RING_PX + EXTRA_MARGIN_PX
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +57,7 @@ class Crop:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CropEdge:
-    """What one crop says about its deposit.
+    """The edge measured on one crop.
 
     Attributes
     ----------
@@ -72,9 +75,9 @@ class CropEdge:
     background: NDArray[np.float32]
 
 
-def reach_px(half_width: float) -> float:
-    """Return how far beyond its mask a deposit may show, in pixels."""
-    return min(BLUR_REACH_PX + SOFT_REACH_SHARE * half_width, LARGEST_REACH_PX)
+def territory_radius_px(half_width: float) -> float:
+    """Return how far beyond its mask a deposit may be visible, in pixels."""
+    return min(BLUR_RADIUS_PX + SOFT_EDGE_SHARE * half_width, LARGEST_TERRITORY_PX)
 
 
 def ring_px(half_width: float) -> float:
@@ -83,9 +86,9 @@ def ring_px(half_width: float) -> float:
 
 
 def margin_px(half_width: float) -> int:
-    """Return how much film around a mask a crop has to show."""
+    """Return the margin of film that a crop needs around a mask."""
     wider = half_width + EXTRA_MARGIN_PX
-    return int(np.ceil(REACH_ALLOWANCE * reach_px(wider) + ring_px(wider) + EXTRA_MARGIN_PX))
+    return int(np.ceil(SECOND_PASS_SHARE * territory_radius_px(wider) + ring_px(wider) + EXTRA_MARGIN_PX))
 
 
 def half_width_px(mask: NDArray[np.bool_]) -> float:
@@ -104,13 +107,13 @@ def describe_crop(crop: Crop) -> CropEdge:
 
 def _pass(crop: Crop, mask: NDArray[np.bool_], *, first_look: bool) -> CropEdge:
     half_width = half_width_px(mask)
-    reach = reach_px(half_width)
+    radius = territory_radius_px(half_width)
     own = exact_distance(~mask)
-    other = exact_distance(~crop.others) if crop.others.any() else np.full(mask.shape, np.inf, np.float32)
-    territory = (own <= reach) & (own <= other) & crop.valid
-    ring = (own > reach) & (own <= reach + ring_px(half_width)) & (other > NEIGHBOUR_REACH_PX) & crop.valid
+    other = exact_distance(~crop.others)
+    territory = (own <= radius) & (own <= other) & crop.valid
+    ring = (own > radius) & (own <= radius + ring_px(half_width)) & (other > NEIGHBOUR_MARGIN_PX) & crop.valid
     background = predict_background(
-        crop.pixels, ring, territory, half_width + reach, corner=crop.corner, first_look=first_look
+        crop.pixels, ring, territory, half_width + radius, corner=crop.corner, first_look=first_look
     )
     signal = crop.pixels - background.values
     edge = describe_edge(signal, background, mask, territory, ring)
@@ -120,3 +123,35 @@ def _pass(crop: Crop, mask: NDArray[np.bool_], *, first_look: bool) -> CropEdge:
         footprint=territory,
         background=background.values,
     )
+
+
+def has_contrast(grey: GreyScale) -> bool:
+    """Return whether a film's grey scale allows an integrated contrast."""
+    return grey.relationship in {GreyRelationship.LOGARITHMIC, GreyRelationship.LINEAR}
+
+
+def integrated_contrast(pixels: NDArray[np.float32], described: CropEdge, grey: GreyScale) -> float | None:
+    """Return the excess of a deposit over its background, summed over pixels, or None where the grey scale forbids it.
+
+    A film linear in intensity is turned into attenuation, ``ln(I_background / I)``: the sum is in nepers. A
+    logarithmic film is summed as it is, in its own grey values, which are proportional to attenuation.
+
+    Parameters
+    ----------
+    pixels
+        The crop, canonical.
+    described
+        Its edge and background.
+    grey
+        The film's grey scale.
+    """
+    where = described.footprint
+    if grey.relationship is GreyRelationship.LOGARITHMIC:
+        return described.signal_sum
+    if not has_contrast(grey):
+        return None
+    # Canonical values run against intensity; intensity is 0 where they reach the end of their range.
+    least = LOWEST_INTENSITY_SHARE * (grey.highest - grey.lowest)
+    intensity = np.maximum(grey.highest + grey.lowest - pixels[where].astype(np.float64), least)
+    behind = np.maximum(grey.highest + grey.lowest - described.background[where].astype(np.float64), least)
+    return float(np.log(behind / intensity).sum())

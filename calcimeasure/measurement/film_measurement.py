@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,12 @@ from calcimeasure.boxes import Box, bounding_box, pad_box
 from calcimeasure.deposits import AreaMethod, Deposit, DepositLabels, Finding
 from calcimeasure.errors import LabelsError, UsageError
 from calcimeasure.measurement.coverage_area import Coverage, context_radius_px, deposit_coverage, load_error_law
-from calcimeasure.measurement.deposit_crops import DepositCrop, deposit_crops
+from calcimeasure.measurement.deposit_crops import DepositCrop, deposit_crops, square_mask
+from calcimeasure.measurement.deposit_shape import deposit_shape, outline_area
 from calcimeasure.measurement.edge_calibration import AreaEstimate, estimate_area
 from calcimeasure.measurement.edge_description import Edge
-from calcimeasure.measurement.edge_model import LARGEST_MARGIN_PX, describe_crop
-from calcimeasure.measurement.integrated_contrast import has_contrast, integrated_contrast
+from calcimeasure.measurement.edge_model import LARGEST_MARGIN_PX, describe_crop, has_contrast, integrated_contrast
 from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
-from calcimeasure.measurement.painted_area import outline_area
 from calcimeasure.models.network_input import NetworkInput
 from calcimeasure.models.outline_network import outline_network_input
 from calcimeasure.radiograph import Radiograph
@@ -60,11 +60,21 @@ def measure_film(
     if anatomy is None:
         anatomy = find_anatomy(film)
     numbers = [deposit.label for deposit in labels.deposits]
-    found = measure_raw(film, labels, numbers, anatomy=anatomy, precision=precision)
-    deposits = measurement_rows(film, labels, found, anatomy)
+    raw = measure_raw(film, labels, numbers, anatomy=anatomy, precision=precision)
+    return film_measurement(film, labels, measurement_rows(film, labels, raw, anatomy), raw, anatomy)
+
+
+def film_measurement(
+    film: Radiograph,
+    labels: DepositLabels,
+    deposits: tuple[DepositMeasurement, ...],
+    raw: Mapping[int, RawMeasurement],
+    anatomy: Anatomy,
+) -> FilmMeasurement:
+    """Return a film's measured deposits with their total and the film's warnings."""
     total, total_se = total_area(deposits)
     pixel = film.spacing.pixel_area_mm2
-    over_exposed = frozenset(number for number, one in found.items() if one.over_exposed)
+    over_exposed = frozenset(number for number, one in raw.items() if one.over_exposed)
     warnings = [*film.warnings, *anatomy.warnings, *labels.warnings, *over_exposed_warning(over_exposed)]
     return FilmMeasurement(
         film=film,
@@ -76,10 +86,10 @@ def measure_film(
         total_area_se_mm2=None if pixel is None else total_se * pixel,
         warnings=tuple(dict.fromkeys(warnings)),
         anatomy=anatomy,
-        edges={number: one.edge for number, one in found.items() if one.edge is not None},
-        covered=frozenset(number for number, one in found.items() if one.covered),
+        edges={number: one.edge for number, one in raw.items() if one.edge is not None},
+        measured_by_network=frozenset(number for number, one in raw.items() if one.measured_by_network),
         over_exposed=over_exposed,
-        boxes={number: one.box for number, one in found.items()},
+        boxes={number: one.box for number, one in raw.items()},
     )
 
 
@@ -111,17 +121,17 @@ def measure_deposits(
     unknown = sorted(set(numbers) - {deposit.label for deposit in labels.deposits})
     if unknown:
         raise LabelsError(f"there is no deposit {unknown[0]} among the {len(labels)}")
-    found = measure_raw(film, labels, numbers, anatomy=anatomy, precision=precision)
-    rows = {row.label: row for row in measurement_rows(film, labels, found, anatomy)}
+    raw = measure_raw(film, labels, numbers, anatomy=anatomy, precision=precision)
+    rows = {row.label: row for row in measurement_rows(film, labels, raw, anatomy)}
     return tuple(rows[number] for number in numbers)
 
 
 def influence_px(film: Radiograph, anatomy: Anatomy) -> int:
     """Return how far from a changed pixel of the label image the area of another deposit can change, in film pixels."""
     aspect = max(film.spacing.pixel_aspect, 1 / film.spacing.pixel_aspect)
-    by_edge = int(np.ceil(LARGEST_MARGIN_PX * np.sqrt(aspect))) + 1
-    seen = outline_network_input(film, anatomy)
-    return by_edge if seen is None else max(by_edge, max(context_radius_px(seen)) + 2)
+    edge_model_px = int(np.ceil(LARGEST_MARGIN_PX * np.sqrt(aspect))) + 1
+    inputs = outline_network_input(film, anatomy)
+    return edge_model_px if inputs is None else max(edge_model_px, max(context_radius_px(inputs)) + 2)
 
 
 def total_area(deposits: Sequence[DepositMeasurement]) -> tuple[float, float]:
@@ -157,11 +167,11 @@ def _check(film: Radiograph, labels: DepositLabels, precision: float | None) -> 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RawMeasurement:
-    """What the pixels say of one deposit: its edge unless it was painted, and whether the network measured it."""
+    """One deposit as measured on the pixels, before its entry in the table; `edge` is None where it was painted."""
 
     area: AreaEstimate
     edge: Edge | None
-    covered: bool
+    measured_by_network: bool
     contrast: float | None
     over_exposed: bool
     rows: NDArray[np.int64]
@@ -181,10 +191,10 @@ def measure_raw(
     *,
     anatomy: Anatomy,
     precision: float | None,
-    boxes: Mapping[int, tuple[slice, slice]] | None = None,
+    boxes: Mapping[int, Box] | None = None,
     parallel: bool = False,
 ) -> dict[int, RawMeasurement]:
-    """Return what the pixels say of some of a film's deposits, by label.
+    """Return some of a film's deposits as measured on the pixels, by label.
 
     Parameters
     ----------
@@ -193,15 +203,15 @@ def measure_raw(
     boxes
         As for `deposit_crops`.
     parallel
-        As for `answer_to`.
+        As for `predict_coverage`.
     """
     _check(film, labels, precision)
-    seen = outline_network_input(film, anatomy)
+    inputs = outline_network_input(film, anatomy)
     methods = {deposit.label: deposit.area_method for deposit in labels.deposits}
-    found = {}
+    raw = {}
     for cut in deposit_crops(film, labels.image, frozenset(numbers), boxes):
         painted = methods[cut.label] is AreaMethod.OUTLINE
-        coverage = None if painted or seen is None else _coverage(film, labels.image, cut, seen, parallel=parallel)
+        coverage = None if painted or inputs is None else _coverage(film, labels.image, cut, inputs, parallel=parallel)
         described = None if painted and not has_contrast(film.grey) else describe_crop(cut.crop)
         if painted or described is None:
             area = outline_area(cut.mask, precision)
@@ -211,30 +221,30 @@ def measure_raw(
             area = estimate_area(described.edge)
         clipped = cut.crop.pixels[cut.crop.mask] >= film.grey.highest
         rows, cols = np.nonzero(cut.mask)
-        found[cut.label] = RawMeasurement(
+        raw[cut.label] = RawMeasurement(
             area=area,
             edge=None if painted or described is None else described.edge,
-            covered=coverage is not None,
+            measured_by_network=coverage is not None,
             contrast=None if described is None else integrated_contrast(cut.crop.pixels, described, film.grey),
             over_exposed=bool(clipped.mean() > OVER_EXPOSED_SHARE),
             rows=rows + cut.first_row,
             cols=cols + cut.first_col,
         )
-    return found
+    return raw
 
 
 def _coverage(
-    film: Radiograph, image: NDArray[np.uint16], cut: DepositCrop, seen: NetworkInput, *, parallel: bool
+    film: Radiograph, image: NDArray[np.uint16], cut: DepositCrop, inputs: NetworkInput, *, parallel: bool
 ) -> Coverage | None:
-    """Return what a deposit covers, the others in reach shown to the network."""
+    """Return the outline network's coverage of a deposit, given the other deposits near it."""
     box = bounding_box(cut.mask, (slice(cut.first_row, None), slice(cut.first_col, None)))
     if box is None:
         return None
-    window = pad_box(box, context_radius_px(seen), film.shape)
+    window = pad_box(box, context_radius_px(inputs), film.shape)
     here = image[window]
     mask = here == cut.label
     corner = (window[0].start, window[1].start)
-    return deposit_coverage(seen, mask, (here != 0) & ~mask, corner, mirrored=True, parallel=parallel)
+    return deposit_coverage(inputs, mask, (here != 0) & ~mask, corner, mirrored=True, parallel=parallel)
 
 
 def over_exposed_warning(labels: Iterable[int]) -> list[str]:
@@ -259,37 +269,50 @@ def _limb(cells: tuple[NDArray[np.int64], NDArray[np.int64]], anatomy: Anatomy) 
 
 
 def measurement_rows(
-    film: Radiograph, labels: DepositLabels, found: Mapping[int, RawMeasurement], anatomy: Anatomy
+    film: Radiograph, labels: DepositLabels, raw: Mapping[int, RawMeasurement], anatomy: Anatomy
 ) -> tuple[DepositMeasurement, ...]:
-    """Return the rows of those of the labels' deposits that were found."""
+    """Return the rows of those of the labels' deposits that were measured."""
     return tuple(
-        _row(film, deposit, found[deposit.label], anatomy) for deposit in labels.deposits if deposit.label in found
+        _row(film, deposit, raw[deposit.label], anatomy) for deposit in labels.deposits if deposit.label in raw
     )
 
 
 def deposit_area(row: DepositMeasurement) -> AreaEstimate:
-    """Return the area that a row tells."""
+    """Return the area of a row with its standard errors."""
     return AreaEstimate(area_px=row.area_px, se_px=row.area_se_px, se_repeat_px=row.change_se_px)
 
 
-def _row(film: Radiograph, deposit: Deposit, found: RawMeasurement, anatomy: Anatomy) -> DepositMeasurement:
+def _row(film: Radiograph, deposit: Deposit, raw: RawMeasurement, anatomy: Anatomy) -> DepositMeasurement:
     pixel = film.spacing.pixel_area_mm2
-    area = found.area
-    cells = (found.rows // anatomy.step, found.cols // anatomy.step)
+    cells = (raw.rows // anatomy.step, raw.cols // anatomy.step)
     return DepositMeasurement(
         label=deposit.label,
         finding=deposit.finding,
-        area_mm2=None if pixel is None else area.area_px * pixel,
-        area_se_mm2=None if pixel is None else area.se_px * pixel,
-        area_px=area.area_px,
-        area_se_px=area.se_px,
-        area_se_repeat_px=area.se_repeat_px,
+        area_mm2=None if pixel is None else raw.area.area_px * pixel,
+        area_se_mm2=None if pixel is None else raw.area.se_px * pixel,
+        area_px=raw.area.area_px,
+        area_se_px=raw.area.se_px,
+        area_se_repeat_px=raw.area.se_repeat_px,
         area_method=deposit.area_method,
-        centroid_row=float(found.rows.mean()),
-        centroid_col=float(found.cols.mean()),
+        centroid_row=float(raw.rows.mean()),
+        centroid_col=float(raw.cols.mean()),
         limb=_limb(cells, anatomy),
         over_bone_fraction=float(anatomy.bone[cells].mean()),
         confidence=deposit.confidence,
         origin=deposit.origin,
-        integrated_contrast=found.contrast,
+        integrated_contrast=raw.contrast,
+        **_shape_columns(film, raw),
     )
+
+
+def _shape_columns(film: Radiograph, raw: RawMeasurement) -> dict[str, float | None]:
+    """Return the shape's columns by name; lengths in mm follow from pixels made square at the same area."""
+    rows, cols = raw.box
+    mask = np.zeros((rows.stop - rows.start + 2, cols.stop - cols.start + 2), dtype=np.bool_)
+    mask[raw.rows - rows.start + 1, raw.cols - cols.start + 1] = True
+    square = square_mask(mask, film.spacing.pixel_aspect)
+    shape = deposit_shape(square if square.any() else mask)
+    pixel = film.spacing.pixel_area_mm2
+    columns: dict[str, float] = asdict(shape)
+    lengths = {name.removesuffix("_px"): value for name, value in columns.items() if name.endswith("_px")}
+    return columns | {f"{name}_mm": None if pixel is None else sqrt(pixel) * value for name, value in lengths.items()}

@@ -1,4 +1,4 @@
-"""What a measured film is: a row a deposit, and the film's burden. Values only."""
+"""The values of a measured film: one row per deposit, and the film's burden."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ class DepositMeasurement:
     area_se_repeat_px
         The part of `area_se_px` that another film of the same deposit would not share (noise, place within the pixel,
         background). The rest is the deposit's own shape: it cancels in the ratio of two visits while the shape lasts.
+    perimeter_px, major_axis_px, minor_axis_px, max_feret_px, eccentricity, solidity
+        Shape of the label's pixels, as `DepositShape` defines it. Where pixels are not square, lengths are in square
+        pixels of the same area.
+    perimeter_mm, major_axis_mm, minor_axis_mm, max_feret_mm
+        The same lengths in mm; None without a spacing.
     """
 
     label: int
@@ -50,10 +55,20 @@ class DepositMeasurement:
     origin: Origin
     integrated_contrast: float | None
     area_se_repeat_px: float | None = None
+    perimeter_mm: float | None = None
+    major_axis_mm: float | None = None
+    minor_axis_mm: float | None = None
+    max_feret_mm: float | None = None
+    perimeter_px: float | None = None
+    major_axis_px: float | None = None
+    minor_axis_px: float | None = None
+    max_feret_px: float | None = None
+    eccentricity: float | None = None
+    solidity: float | None = None
 
     @property
     def change_se_px(self) -> float:
-        """What counts of the error where the area is compared with another film's; all where that is not known."""
+        """Standard error for comparing with another film: `area_se_repeat_px`, or all of it where that is unknown."""
         return self.area_se_px if self.area_se_repeat_px is None else self.area_se_repeat_px
 
 
@@ -76,12 +91,12 @@ class FilmMeasurement:
     edges
         The edges, by number, of the deposits that no person painted; compared by
         `calcimeasure.measurement.area_ratio`.
-    covered
-        Numbers of the deposits whose area is the sum of what the outline network says.
+    measured_by_network
+        Numbers of the deposits whose area is the sum of the outline network's coverage.
     over_exposed
         Numbers of the deposits that reach the end of the grey scale.
     boxes
-        The smallest window of the film that holds each deposit, by number; empty where nobody noted them.
+        The bounding box of each deposit, by number; empty where not known.
     """
 
     film: Radiograph
@@ -94,6 +109,6 @@ class FilmMeasurement:
     warnings: tuple[str, ...] = ()
     anatomy: Anatomy | None = None
     edges: Mapping[int, Edge] = field(default_factory=dict)
-    covered: frozenset[int] = frozenset()
+    measured_by_network: frozenset[int] = frozenset()
     over_exposed: frozenset[int] = frozenset()
     boxes: Mapping[int, Box] = field(default_factory=dict)

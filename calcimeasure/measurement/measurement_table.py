@@ -32,9 +32,8 @@ def measure(film: Radiograph, labels: DepositLabels) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The fields of `DepositMeasurement`: label, finding, area_mm2, area_se_mm2, area_px, area_se_px, area_method,
-        centroid_row, centroid_col, limb, over_bone_fraction, confidence, origin, integrated_contrast,
-        area_se_repeat_px. What is not known is NaN.
+        A column for each field of `DepositMeasurement`: areas with standard errors, position, shape and origin. What
+        is not known is NaN.
 
     See Also
     --------
@@ -44,7 +43,7 @@ def measure(film: Radiograph, labels: DepositLabels) -> pd.DataFrame:
 
 
 def to_frame(measurement: FilmMeasurement) -> pd.DataFrame:
-    """Return a measured film as a table, a row a deposit, whatever the film holds with the same columns and types."""
+    """Return a measured film as a table: one row per deposit; columns and types do not depend on the film."""
     import pandas as pd
 
     rows = [{name: _plain(value) for name, value in asdict(deposit).items()} for deposit in measurement.deposits]

@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy
+from calcimeasure.anatomy.image_filters import exact_distance
 from calcimeasure.models.inference import model_installed, open_session
 from calcimeasure.models.network_input import NetworkInput, network_input
 from calcimeasure.parallel import map_pair_kept_thread
 from calcimeasure.radiograph import Radiograph
 
 OUTLINE_MODEL = "outlines.onnx"
-# How far from a mask its deposit may reach, in cells: 3 mm.
-REACH_CELLS = 15
+# A deposit lies within this many cells of its mask: 3 mm.
+TERRITORY_RADIUS_CELLS = 15
 _MARK_SD = 2.0
 _MIRRORED = ((1, 1), (-1, 1), (1, -1), (-1, -1))
 
@@ -85,20 +86,15 @@ def predict_coverage(
 
 
 def territory(own: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the cells that may belong to what a mask points at: near it, and no nearer to another.
+    """Return the cells that may belong to a mask's deposit: within 3 mm of the mask, and no nearer to another one.
 
     Parameters
     ----------
     own, others
-        bool, (rows, cols): what is meant, and everything else that is known.
+        bool, (rows, cols): the deposit's mask, and the masks of all other deposits.
     """
-    distance = _distance_to(own)
-    near = distance <= REACH_CELLS
-    return near & (distance <= _distance_to(others)) if others.any() else near
-
-
-def _distance_to(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+    distance = exact_distance(~own)
+    return (distance <= TERRITORY_RADIUS_CELLS) & (distance <= exact_distance(~others))
 
 
 def click_planes(

@@ -17,10 +17,9 @@ from calcimeasure.measurement import influence_px
 from calcimeasure.measurement.film_measurement import (
     RawMeasurement,
     deposit_area,
+    film_measurement,
     measure_raw,
     measurement_rows,
-    over_exposed_warning,
-    total_area,
 )
 from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import Radiograph
@@ -121,7 +120,7 @@ class LiveMeasurement:
             self._found[number] = one = RawMeasurement(
                 area=deposit_area(row),
                 edge=measured.edges.get(label),
-                covered=label in measured.covered,
+                measured_by_network=label in measured.measured_by_network,
                 contrast=row.integrated_contrast,
                 over_exposed=label in measured.over_exposed,
                 rows=rows[own],
@@ -294,24 +293,5 @@ class LiveMeasurement:
         self._seen_before[sight] = found
 
     def _whole(self, labels: DepositLabels) -> FilmMeasurement:
-        deposits = tuple(self._rows.values())
-        found = dict(enumerate(self._found.values(), start=1))
-        over_exposed = frozenset(label for label, one in found.items() if one.over_exposed)
-        total, total_se = total_area(deposits)
-        pixel = self.film.spacing.pixel_area_mm2
-        warnings = (*self.film.warnings, *self.anatomy.warnings, *labels.warnings, *over_exposed_warning(over_exposed))
-        return FilmMeasurement(
-            film=self.film,
-            labels=labels,
-            deposits=deposits,
-            total_area_px=total,
-            total_area_se_px=total_se,
-            total_area_mm2=None if pixel is None else total * pixel,
-            total_area_se_mm2=None if pixel is None else total_se * pixel,
-            warnings=tuple(dict.fromkeys(warnings)),
-            anatomy=self.anatomy,
-            edges={number: one.edge for number, one in found.items() if one.edge is not None},
-            covered=frozenset(number for number, one in found.items() if one.covered),
-            over_exposed=over_exposed,
-            boxes={number: one.box for number, one in found.items()},
-        )
+        raw = dict(enumerate(self._found.values(), start=1))
+        return film_measurement(self.film, labels, tuple(self._rows.values()), raw, self.anatomy)

@@ -10,13 +10,14 @@ from calcimeasure.change.change_records import Comparison, Link, LinkStatus
 from calcimeasure.deposits import Finding, from_label_image
 from calcimeasure.export.deposit_outlines import (
     DASHES,
+    OUTLINE_SMOOTHING_PX,
     PALETTE,
     UNLINKED,
     film_marks,
-    outlines_of,
     pair_marks,
     spread_colours,
 )
+from calcimeasure.io.polygons import deposit_polygons
 
 
 def test_a_link_has_one_number_and_colour(pair: Comparison) -> None:
@@ -58,7 +59,7 @@ def test_a_film_of_its_own_keeps_its_numbers(pair: Comparison) -> None:
 def test_an_outline_holds_its_deposit(side: int) -> None:
     image = np.zeros((side + 20, side + 30), np.int32)
     image[8 : 8 + side, 11 : 11 + side] = 1
-    (outline,) = outlines_of(from_label_image(image))[1]
+    (outline,) = deposit_polygons(from_label_image(image), smoothing_px=OUTLINE_SMOOTHING_PX)[1]
     assert outline.min(axis=0) == pytest.approx([7.5, 10.5], abs=0.6)
     assert outline.max(axis=0) == pytest.approx([7.5 + side, 10.5 + side], abs=0.6)
     # Rounded corners and a line through the outermost fine pixels: a little inside, never by half a pixel.
@@ -69,7 +70,7 @@ def test_an_outline_holds_its_deposit(side: int) -> None:
 def test_a_ring_has_two_outlines() -> None:
     image = np.zeros((50, 50), np.int32)
     cv2.circle(image, (25, 25), 15, 1, 5)
-    assert len(outlines_of(from_label_image(image))[1]) == 2
+    assert len(deposit_polygons(from_label_image(image), smoothing_px=OUTLINE_SMOOTHING_PX)[1]) == 2
 
 
 def test_colours_can_be_told_apart_by_lightness_or_hue() -> None:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from calcimeasure.anatomy.image_filters import exact_distance
 from calcimeasure.measurement.background_model import predict_background
-from calcimeasure.measurement.exact_distance import exact_distance
 
 ROWS, COLS = np.indices((81, 81)).astype(float) - 40
 RADIUS = np.hypot(ROWS, COLS)

@@ -182,7 +182,7 @@ def test_a_pair_unchanged_in_truth_repeats(pair):
     ]
     assert len(off) >= 3
     assert np.median(np.abs(off)) < 0.05
-    assert all(film.covered == frozenset(range(1, len(film.deposits) + 1)) for film in films)
+    assert all(film.measured_by_network == frozenset(range(1, len(film.deposits) + 1)) for film in films)
     assert area_ratio(films[0], 1, films[0], 1).log_ratio == 0.0
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.models import outline_network
-from calcimeasure.models.outline_network import REACH_CELLS, click_planes, outline_network_input, territory
+from calcimeasure.models.outline_network import TERRITORY_RADIUS_CELLS, click_planes, outline_network_input, territory
 from calcimeasure.radiograph import GreyScale, Radiograph
 
 
@@ -28,7 +28,7 @@ def test_a_territory_ends_at_its_reach():
     own, none = np.zeros((60, 60), bool), np.zeros((60, 60), bool)
     own[30, 30] = True
     rows, cols = np.indices(own.shape)
-    np.testing.assert_array_equal(territory(own, none), np.hypot(rows - 30, cols - 30) <= REACH_CELLS)
+    np.testing.assert_array_equal(territory(own, none), np.hypot(rows - 30, cols - 30) <= TERRITORY_RADIUS_CELLS)
 
 
 def test_a_territory_ends_half_way_to_another_deposit():
