@@ -1,13 +1,10 @@
-"""The deposits of one film as a value: a label image with what is known of each label.
-
-What makes them (segmentation), what measures them (measurement), what stores them (results, readings) all speak
-of this one value, so it stands beside `radiograph.py` at the foot of the house.
-"""
+"""The deposits of one film as a value: a label image, and what is known of each label."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,14 +61,25 @@ class Deposit:
         What it is and who put it there.
     confidence
         The segmenter's probability that it is calcinosis, 0 to 1; 1 for what a person confirmed.
+    source_label
+        Its number in the label image it was made from, before renumbering; None where there was none.
+
+    Examples
+    --------
+    >>> deposit = cm.Deposit(label=1, finding="vascular", origin="drawn")
+    >>> deposit.area_method.value
+    'outline'
     """
 
     label: int
     finding: Finding = Finding.CALCINOSIS
     origin: Origin = Origin.AUTO
     confidence: float = 1.0
+    source_label: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "finding", enum_member(Finding, self.finding))
+        object.__setattr__(self, "origin", enum_member(Origin, self.origin))
         if not 1 <= self.label <= LARGEST_LABEL:
             raise LabelsError(f"label {self.label} is not between 1 and {LARGEST_LABEL}")
         if not 0.0 <= self.confidence <= 1.0:
@@ -99,6 +107,12 @@ class DepositLabels:
         Hash of the film they belong to.
     warnings
         Sentences that a person should read: the film is outside what the method was built for, and so on.
+
+    Examples
+    --------
+    >>> labels = cm.labels_from_array(np.array([[0, 7], [0, 9]]))
+    >>> len(labels), labels.image.tolist(), labels.mask(1).sum()
+    (2, [[0, 1], [0, 2]], np.int64(1))
     """
 
     image: NDArray[np.uint16]
@@ -118,7 +132,7 @@ class DepositLabels:
         if present.tolist() != numbers:
             raise LabelsError(
                 f"the label image holds the numbers {present.tolist()}, the deposits are {numbers}",
-                remedy="Renumber with calcimeasure.deposits.from_label_image.",
+                remedy="Renumber with calcimeasure.labels_from_array.",
             )
         self.image.flags.writeable = False
 
@@ -174,7 +188,8 @@ def from_label_image(
     if count > LARGEST_LABEL:
         raise LabelsError(f"{count} deposits on one film are more than the {LARGEST_LABEL} a label image holds")
     deposits = tuple(
-        Deposit(label=label, origin=origin, finding=finding, confidence=confidence) for label in range(1, count + 1)
+        Deposit(label=label, origin=origin, finding=finding, confidence=confidence, source_label=int(number))
+        for label, number in enumerate(numbers[numbers.size - count :], start=1)
     )
     return DepositLabels(
         image=renumbered.reshape(image.shape).astype(np.uint16),
@@ -183,3 +198,15 @@ def from_label_image(
         film_sha256=film_sha256,
         warnings=warnings,
     )
+
+
+EnumOfDeposit = TypeVar("EnumOfDeposit", Finding, Origin)
+
+
+def enum_member(kind: type[EnumOfDeposit], value: str) -> EnumOfDeposit:
+    """Return the finding or origin of a name."""
+    try:
+        return kind(value)
+    except ValueError as error:
+        name = kind.__name__.lower()
+        raise LabelsError(f"'{value}' is no {name}", remedy=f"Choose one of {', '.join(kind)}.") from error

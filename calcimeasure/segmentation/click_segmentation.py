@@ -13,13 +13,14 @@ from calcimeasure.anatomy import Anatomy, find_anatomy
 from calcimeasure.boxes import Box, union_box
 from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels, Origin
 from calcimeasure.errors import UsageError
+from calcimeasure.label_arrays import group_pieces
 from calcimeasure.models.outline_network import outline_network_installed
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.candidate_classifier import load_scorer
 from calcimeasure.segmentation.classical_input import classical_input
 from calcimeasure.segmentation.click_outline import Click, region_clicked
 from calcimeasure.segmentation.click_region import classical_click_region
-from calcimeasure.segmentation.deposit_grouping import group_pieces, group_within_px
+from calcimeasure.segmentation.deposit_grouping import group_within_px
 from calcimeasure.segmentation.footprint import seed_on_film
 from calcimeasure.segmentation.map_regions import Region, draw_outlines
 

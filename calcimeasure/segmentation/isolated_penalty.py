@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy.image_filters import distance_to
 from calcimeasure.boxes import Box, box_at, pad_box, paste_masks
+from calcimeasure.label_arrays import GROUP_WITHIN_MM
 from calcimeasure.models.working_grid import WORKING_SPACING_MM
-from calcimeasure.segmentation.deposit_grouping import GROUP_WITHIN_MM
 from calcimeasure.segmentation.map_regions import Region
 
 SPECK_MM2 = 1.0

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.anatomy.image_filters import blur, disc, distance_to, opened
 from calcimeasure.boxes import Box, bounding_box, bounding_boxes, box_at, pad_box, paste_masks, union_box
+from calcimeasure.label_arrays import group_pieces
 from calcimeasure.models.film_cache import cache_per_film
 from calcimeasure.models.network_input import NetworkInput, network_input
 from calcimeasure.models.outline_network import outline_network_input
@@ -34,7 +35,6 @@ from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.alignment import inverse, map_points
 from calcimeasure.registration.common_field import CommonField
 from calcimeasure.registration.registration_records import Alignment
-from calcimeasure.segmentation.deposit_grouping import group_pieces
 from calcimeasure.segmentation.footprint import footprint
 from calcimeasure.segmentation.segmenter import Proposals
 

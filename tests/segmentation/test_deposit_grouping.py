@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from calcimeasure.errors import LabelsError
+from calcimeasure.label_arrays import group_pieces
 from calcimeasure.segmentation import Proposals, accept_proposals
-from calcimeasure.segmentation.deposit_grouping import group_pieces
 
 
 def proposals(image, probabilities, within=(10.0, 10.0)):
