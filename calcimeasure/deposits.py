@@ -144,6 +144,17 @@ class DepositLabels:
         mask: NDArray[np.bool_] = self.image == label
         return mask
 
+    def __repr__(self) -> str:
+        return f"<DepositLabels: {len(self)} deposits on {self.image.shape[0]} x {self.image.shape[1]} pixels>"
+
+    def _repr_html_(self) -> str:
+        from calcimeasure.notebook_summary import summary_html
+
+        rows = {
+            f"deposit {one.label}": f"{one.finding}, {one.origin}, p = {one.confidence:.2f}" for one in self.deposits
+        }
+        return summary_html(f"{len(self)} deposits ({self.method or 'no method stated'})", rows, self.warnings)
+
     def replaced(self, deposit: Deposit) -> DepositLabels:
         """Return the same labels with the entry of one deposit replaced."""
         deposits = tuple(deposit if old.label == deposit.label else old for old in self.deposits)

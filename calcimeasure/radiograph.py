@@ -10,11 +10,15 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.errors import FilmError, SpacingError
+
+if TYPE_CHECKING:
+    from calcimeasure.plotting import Axes, Figure, HasLabelImage
 
 FILM_ID_LENGTH = 16
 
@@ -46,6 +50,12 @@ class Spacing:
         Row spacing over column spacing; known from PixelAspectRatio even where no millimetres are.
     note
         What the decision rested on, in words: the tags and their values.
+
+    Examples
+    --------
+    >>> spacing = cm.Spacing(row_mm=0.2, col_mm=0.1, basis="user")
+    >>> spacing.mm, spacing.pixel_aspect, f"{spacing.pixel_area_mm2:.2f}"
+    ((0.2, 0.1), 2.0, '0.02')
     """
 
     row_mm: float | None = None
@@ -177,6 +187,12 @@ class Radiograph:
         Number of the frame in a multi-frame file, counted from 0; None for a single frame.
     warnings
         Sentences about the file that a person should read.
+
+    Examples
+    --------
+    >>> film = cm.film_from_array(np.eye(40, 60), spacing_mm=0.1)
+    >>> film.shape, film.spacing.mm, film.pixels.dtype
+    ((40, 60), (0.1, 0.1), dtype('float32'))
     """
 
     pixels: NDArray[np.float32]
@@ -215,3 +231,73 @@ class Radiograph:
     def with_spacing(self, spacing: Spacing) -> Radiograph:
         """Return the same film with another spacing."""
         return replace(self, spacing=spacing)
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        labels: HasLabelImage | NDArray[np.integer] | NDArray[np.bool_] | None = None,
+        window: tuple[float, float] | None = None,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> Figure:
+        """Draw the film with matplotlib (the extra ``plot``), axes in mm or, without a spacing, in pixels.
+
+        Nothing of the header is drawn. Text burned into the pixels is part of the picture: `mask` blanks it.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; a new figure when None.
+        labels
+            `DepositLabels` or a label image of the film's shape, whose outlines and numbers are drawn.
+        window
+            Values drawn black and white; by default nearly the darkest and brightest of the film.
+        mask
+            bool, the film's shape: everything outside is drawn black.
+
+        Returns
+        -------
+        Figure
+            Shown by a notebook; ``film.plot().savefig("film.png")`` saves it.
+
+        Raises
+        ------
+        MissingExtraError
+            When matplotlib is not installed.
+        UsageError
+            When `labels` or `mask` is not of the film's shape.
+
+        Examples
+        --------
+        >>> film = cm.film_from_array(np.eye(40, 60), spacing_mm=0.1)
+        >>> figure = film.plot(labels=cm.labels_from_array(film.pixels > 0, film))
+        >>> figure.axes[0].get_xlabel()
+        'column (mm)'
+        """
+        from calcimeasure.plotting import FilmPanel, draw_panels
+
+        panel = FilmPanel(
+            pixels=self.pixels,
+            spacing_mm=self.spacing.mm,
+            pixel_aspect=self.spacing.pixel_aspect,
+            labels=None if labels is None else np.asarray(getattr(labels, "image", labels), np.uint16),
+            shown=mask,
+            window=window,
+        )
+        return draw_panels([panel], None if ax is None else [ax])
+
+    def __repr__(self) -> str:
+        return f"<Radiograph {self.film_id}: {self._size()}>"
+
+    def _repr_html_(self) -> str:
+        from calcimeasure.notebook_summary import summary_html
+
+        identity = {"side": self.identity.side, "body part": self.identity.body_part, "view": self.identity.view}
+        rows = {"size": self._size(), **{name: said for name, said in identity.items() if said is not None}}
+        return summary_html(f"Radiograph {self.film_id}", rows, self.warnings)
+
+    def _size(self) -> str:
+        size = f"{self.shape[0]} x {self.shape[1]} pixels"
+        if self.spacing.mm is None:
+            return f"{size}, no spacing"
+        return f"{size} of {self.spacing.mm[0]:g} x {self.spacing.mm[1]:g} mm (row x column; {self.spacing.basis})"

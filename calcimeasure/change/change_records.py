@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from calcimeasure.measurement.area_ratio import AreaRatio
 from calcimeasure.measurement.measurement_records import FilmMeasurement
@@ -13,6 +15,8 @@ from calcimeasure.registration.registration_records import Alignment, Registrati
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from calcimeasure.plotting import Axes, Figure, FilmPanel
 
 Interval = tuple[float, float]
 
@@ -119,3 +123,73 @@ class Comparison:
         from calcimeasure.change.links_table import links_frame
 
         return links_frame(self.links)
+
+    def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
+        """Draw both films side by side with matplotlib (the extra ``plot``), outlines numbered by link.
+
+        Everything outside the limbs is black, so that text burned into the films is not drawn.
+
+        Parameters
+        ----------
+        axes
+            Where to draw baseline and follow-up; a new figure, with the verdict above, when None.
+
+        Returns
+        -------
+        Figure
+            Shown by a notebook; ``change.plot().savefig("change.png")`` saves it.
+
+        Raises
+        ------
+        MissingExtraError
+            When matplotlib is not installed.
+        """
+        from calcimeasure.change.verdict_sentence import verdict_sentence
+        from calcimeasure.plotting import draw_panels
+
+        linked = [[link.baseline_labels for link in self.links], [link.followup_labels for link in self.links]]
+        panels = [
+            _panel(self.baseline, linked[0], "Baseline"),
+            _panel(self.followup, linked[1], "Follow-up"),
+        ]
+        return draw_panels(panels, axes, title=verdict_sentence(self))
+
+    def __repr__(self) -> str:
+        return f"<Comparison: {self.verdict}, {len(self.links)} links>"
+
+    def _repr_html_(self) -> str:
+        from calcimeasure.change.verdict_sentence import verdict_sentence
+        from calcimeasure.notebook_summary import summary_html
+
+        percent = {
+            "change": self.total_area_change_percent,
+            "smallest detectable": self.smallest_detectable_change_percent,
+        }
+        rows = {
+            "baseline": f"{len(self.baseline.deposits)} deposits, {_area(self.baseline)}",
+            "follow-up": f"{len(self.followup.deposits)} deposits, {_area(self.followup)}",
+            **{name: f"{value:+.1f} %" for name, value in percent.items() if value is not None},
+            "links": len(self.links),
+        }
+        return summary_html(verdict_sentence(self), rows, self.warnings)
+
+
+def _panel(measured: FilmMeasurement, linked: list[tuple[int, ...]], title: str) -> FilmPanel:
+    from calcimeasure.plotting import FilmPanel
+
+    film, anatomy = measured.film, measured.anatomy
+    return FilmPanel(
+        pixels=film.pixels,
+        spacing_mm=film.spacing.mm,
+        pixel_aspect=film.spacing.pixel_aspect,
+        labels=measured.labels.image,
+        numbers={label: number for number, labels in enumerate(linked, start=1) for label in labels},
+        shown=None if anatomy is None else anatomy.on_film(anatomy.limbs > 0).astype(np.bool_),
+        title=title,
+    )
+
+
+def _area(measured: FilmMeasurement) -> str:
+    if measured.total_area_mm2 is None:
+        return f"{measured.total_area_px:.0f} pixels"
+    return f"{measured.total_area_mm2:.1f} mm²"
