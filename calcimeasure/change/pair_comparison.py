@@ -21,6 +21,7 @@ from calcimeasure.change.unmatched import pair_limit_of_detection, with_absent_p
 from calcimeasure.change.verdict import checked_margin
 from calcimeasure.deposits import DepositLabels, Origin
 from calcimeasure.errors import UsageError
+from calcimeasure.io.film_inputs import FilmLike, LabelsLike, SpacingLike, as_film, as_labels
 from calcimeasure.measurement import measure_film
 from calcimeasure.measurement.area_ratio import AreaRatio
 from calcimeasure.measurement.measurement_records import FilmMeasurement
@@ -57,11 +58,12 @@ class _Film:
 
 
 def compare(
-    baseline: Radiograph,
-    followup: Radiograph,
+    baseline: FilmLike,
+    followup: FilmLike,
     *,
-    baseline_labels: DepositLabels | None = None,
-    followup_labels: DepositLabels | None = None,
+    spacing_mm: SpacingLike | None = None,
+    baseline_labels: LabelsLike | None = None,
+    followup_labels: LabelsLike | None = None,
     method: str = "auto",
     margin_ratio: Interval = DEFAULT_MARGIN,
     repositioning_sd: float | None = None,
@@ -77,11 +79,11 @@ def compare(
 
     Parameters
     ----------
-    baseline, followup
-        The films.
+    baseline, followup, spacing_mm
+        The films and the spacing of both, as for `segment`; arrays of different spacing through `film_from_array`.
     baseline_labels, followup_labels
-        Deposits that are known already (clicked, or a reader's); both or neither. Without them the deposits are
-        searched on both films together.
+        Deposits that are known already (clicked, or a reader's), as for `measure`; both or neither. Without them the
+        deposits are searched on both films together.
     method
         Name of the segmenter.
     margin_ratio
@@ -116,11 +118,24 @@ def compare(
         When labels are given for one film only, or the margin does not include 1.
     LabelsError
         When labels do not fit their film.
+    FilmError
+        When a file or an array is not one film.
+
+    Examples
+    --------
+    >>> baseline, followup = cm.sample_pair("grown")
+    >>> change = cm.compare(baseline, followup)
+    >>> change.verdict.value, change.detectable
+    ('increase', True)
     """
     if (baseline_labels is None) != (followup_labels is None):
         raise UsageError(
             "labels are given for one film only", remedy="Give them for both: a change needs the same eyes twice."
         )
+    baseline = as_film(baseline, spacing_mm=spacing_mm, name="baseline")
+    followup = as_film(followup, spacing_mm=spacing_mm, name="followup")
+    baseline_labels = baseline_labels if baseline_labels is None else as_labels(baseline_labels, baseline)
+    followup_labels = followup_labels if followup_labels is None else as_labels(followup_labels, followup)
     begin = progress or _say_nothing
     margin = checked_margin(margin_ratio)
     begin("Finding the limbs")

@@ -14,6 +14,7 @@ from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.boxes import Box, bounding_box, pad_box
 from calcimeasure.deposits import AreaMethod, Deposit, DepositLabels, Finding
 from calcimeasure.errors import LabelsError, UsageError
+from calcimeasure.io.film_inputs import FilmLike, LabelsLike, as_film, as_labels
 from calcimeasure.measurement.coverage_area import Coverage, context_radius_px, deposit_coverage, load_error_law
 from calcimeasure.measurement.deposit_crops import DepositCrop, deposit_crops, square_mask
 from calcimeasure.measurement.deposit_shape import deposit_shape, outline_area
@@ -34,16 +35,14 @@ OVER_EXPOSED_SHARE = 0.05
 
 
 def measure_film(
-    film: Radiograph, labels: DepositLabels, *, anatomy: Anatomy | None = None, precision: float | None = None
+    film: FilmLike, labels: LabelsLike, *, anatomy: Anatomy | None = None, precision: float | None = None
 ) -> FilmMeasurement:
     """Return every deposit of a film measured, and their total.
 
     Parameters
     ----------
-    film
-        The film.
-    labels
-        Its deposits, on the film's own grid.
+    film, labels
+        As for `measure`.
     anatomy
         The film's masks; found here when None.
     precision
@@ -56,7 +55,18 @@ def measure_film(
         When the labels are not this film's: another shape, or another file's hash.
     UsageError
         When the precision is not a positive number.
+
+    Examples
+    --------
+    >>> mask = np.zeros((200, 120), bool)
+    >>> mask[80:90, 50:60] = mask[120:130, 50:70] = True
+    >>> film = cm.film_from_array(mask + 1.0, spacing_mm=0.1)
+    >>> measured = cm.measure_film(film, mask)
+    >>> f"{measured.total_area_mm2:.1f} mm²"
+    '3.0 mm²'
     """
+    film = as_film(film)
+    labels = as_labels(labels, film)
     if anatomy is None:
         anatomy = find_anatomy(film)
     numbers = [deposit.label for deposit in labels.deposits]

@@ -6,10 +6,9 @@ from dataclasses import asdict, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from calcimeasure.deposits import DepositLabels
+from calcimeasure.io.film_inputs import FilmLike, LabelsLike, SpacingLike, as_film
 from calcimeasure.measurement.film_measurement import measure_film
 from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
-from calcimeasure.radiograph import Radiograph
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,15 +18,20 @@ _INTEGERS = ("label", "limb")
 _WORDS = ("finding", "area_method", "origin")
 
 
-def measure(film: Radiograph, labels: DepositLabels) -> pd.DataFrame:
+def measure(
+    film: FilmLike, labels: LabelsLike, *, spacing_mm: SpacingLike | None = None, precision: float | None = None
+) -> pd.DataFrame:
     """Return a row for every deposit of a film.
 
     Parameters
     ----------
-    film
-        The film.
+    film, spacing_mm
+        As for `segment`.
     labels
-        Its deposits, e.g. from `calcimeasure.segment`.
+        Its deposits: `DepositLabels`, the path of a label image, or a mask or label image of the film's shape
+        (`labels_from_array` says how they are read).
+    precision
+        As for `measure_film`.
 
     Returns
     -------
@@ -35,11 +39,25 @@ def measure(film: Radiograph, labels: DepositLabels) -> pd.DataFrame:
         A column for each field of `DepositMeasurement`: areas with standard errors, position, shape and origin. What
         is not known is NaN.
 
+    Raises
+    ------
+    UsageError
+        When `film` or `labels` is none of the above, or the precision is not a positive number.
+    LabelsError
+        When the labels do not fit the film.
+
     See Also
     --------
-    calcimeasure.measurement.measure_film : The same with the film's total and its warnings.
+    measure_film : The same with the film's total and its warnings.
+
+    Examples
+    --------
+    >>> pixels, mask = np.ones((200, 120)), np.zeros((200, 120), bool)
+    >>> mask[80:90, 50:60] = mask[120:130, 50:70] = True
+    >>> cm.measure(pixels + mask, mask, spacing_mm=0.1)[["label", "area_px", "area_mm2"]].round(2).to_dict("list")
+    {'label': [1, 2], 'area_px': [100.0, 200.0], 'area_mm2': [1.0, 2.0]}
     """
-    return to_frame(measure_film(film, labels))
+    return to_frame(measure_film(as_film(film, spacing_mm=spacing_mm), labels, precision=precision))
 
 
 def to_frame(measurement: FilmMeasurement) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from calcimeasure.anatomy import Anatomy, find_anatomy
 from calcimeasure.boxes import Box, union_box
 from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels, Origin
 from calcimeasure.errors import UsageError
+from calcimeasure.io.film_inputs import FilmLike, SpacingLike, as_film
 from calcimeasure.label_arrays import group_pieces
 from calcimeasure.models.outline_network import outline_network_installed
 from calcimeasure.radiograph import Radiograph
@@ -28,18 +29,19 @@ CLICK_METHOD = "points/1"
 
 
 def segment_points(
-    film: Radiograph,
+    film: FilmLike,
     points: ArrayLike,
     deposits: Sequence[int | None] | None = None,
     *,
+    spacing_mm: SpacingLike | None = None,
     anatomy: Anatomy | None = None,
 ) -> DepositLabels:
     """Return the deposits that a reader clicked on, each with the boundary that the film shows.
 
     Parameters
     ----------
-    film
-        The film.
+    film, spacing_mm
+        As for `segment`.
     points
         (row, column) pixel indices of the clicks, one inside each piece.
     deposits
@@ -62,7 +64,16 @@ def segment_points(
     See Also
     --------
     read_points : The points from a CSV file.
+
+    Examples
+    --------
+    >>> row, col = np.indices((200, 120))
+    >>> film = cm.film_from_array(np.where((row - 80) ** 2 + (col - 60) ** 2 < 50, 2.0, 1.0), spacing_mm=0.2)
+    >>> labels = cm.segment_points(film, [(80, 60)])
+    >>> len(labels), labels.deposits[0].origin.value
+    (1, 'clicked')
     """
+    film = as_film(film, spacing_mm=spacing_mm)
     clicks = _checked_clicks(film, points)
     numbers: list[int | None] = list(deposits) if deposits is not None else [None for _ in clicks]
     if len(numbers) != len(clicks):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from calcimeasure.anatomy import Anatomy, find_anatomy
 from calcimeasure.deposits import DepositLabels
 from calcimeasure.errors import UsageError
-from calcimeasure.radiograph import Radiograph
+from calcimeasure.io.film_inputs import FilmLike, SpacingLike, as_film
 from calcimeasure.segmentation.classical_segmenter import ClassicalSegmenter
 from calcimeasure.segmentation.network_segmenter import NetworkSegmenter, network_installed
 from calcimeasure.segmentation.segmenter import Segmenter
@@ -13,13 +13,17 @@ from calcimeasure.segmentation.segmenter import Segmenter
 METHODS = ("auto", "network", "classical")
 
 
-def segment(film: Radiograph, *, method: str = "auto", anatomy: Anatomy | None = None) -> DepositLabels:
+def segment(
+    film: FilmLike, *, spacing_mm: SpacingLike | None = None, method: str = "auto", anatomy: Anatomy | None = None
+) -> DepositLabels:
     """Return the deposits of a film.
 
     Parameters
     ----------
     film
-        The film.
+        A `Radiograph`, the path of a file, a 2-D array (rows, columns; bone larger than air) or a SimpleITK image.
+    spacing_mm
+        Distance between the pixels of an array, in mm: one number, or (row, column). For a path it overrides the file.
     method
         ``auto`` (the best method that is installed) or the name of one.
     anatomy
@@ -34,12 +38,22 @@ def segment(film: Radiograph, *, method: str = "auto", anatomy: Anatomy | None =
     Raises
     ------
     UsageError
-        When there is no method of that name.
+        When there is no method of that name, or `film` is none of the above.
+    FilmError
+        When the file or the array is not one film.
 
     See Also
     --------
     segment_points : The reader finds, the tool draws the boundary.
+
+    Examples
+    --------
+    >>> baseline, followup = cm.sample_pair("grown")
+    >>> labels = cm.segment(baseline)
+    >>> labels.image.shape == baseline.shape, len(labels)
+    (True, 5)
     """
+    film = as_film(film, spacing_mm=spacing_mm)
     segmenter = get_segmenter(method)
     masks = find_anatomy(film) if anatomy is None else anatomy
     return segmenter.accept(segmenter.propose(film, masks))
