@@ -1,7 +1,7 @@
 """Area of calcinosis on plain radiographs, and whether it changed between two visits.
 
 >>> import calcimeasure as cm
->>> change = cm.compare(cm.read_film("baseline.dcm"), cm.read_film("followup.dcm"))  # doctest: +SKIP
+>>> change = cm.compare("baseline.dcm", "followup.dcm")  # doctest: +SKIP
 
 Names are fetched when first used, so that importing the package costs next to nothing.
 """
@@ -15,41 +15,64 @@ if TYPE_CHECKING:
     from calcimeasure.change import compare
     from calcimeasure.change.change_records import Comparison
     from calcimeasure.deposits import Deposit, DepositLabels
+    from calcimeasure.export import write_results
     from calcimeasure.io import film_from_array, read_film
-    from calcimeasure.measurement import measure
+    from calcimeasure.io.label_images import read_labels
+    from calcimeasure.io.sample_films import sample_pair
+    from calcimeasure.label_arrays import labels_from_array
+    from calcimeasure.measurement import FilmMeasurement, measure, measure_film
     from calcimeasure.radiograph import Radiograph, Spacing
-    from calcimeasure.segmentation import segment, segment_points
+    from calcimeasure.registration import register
+    from calcimeasure.segmentation import Proposals, Segmenter, segment, segment_points
 
 __version__ = "0.1.0"
-
-__all__ = [
-    "Comparison",
-    "Deposit",
-    "DepositLabels",
-    "Radiograph",
-    "Spacing",
-    "__version__",
-    "compare",
-    "film_from_array",
-    "measure",
-    "read_film",
-    "segment",
-    "segment_points",
-]
 
 _HOME = {
     "Comparison": "calcimeasure.change.change_records",
     "Deposit": "calcimeasure.deposits",
     "DepositLabels": "calcimeasure.deposits",
+    "FilmMeasurement": "calcimeasure.measurement",
+    "Proposals": "calcimeasure.segmentation",
     "Radiograph": "calcimeasure.radiograph",
+    "Segmenter": "calcimeasure.segmentation",
     "Spacing": "calcimeasure.radiograph",
     "compare": "calcimeasure.change",
     "film_from_array": "calcimeasure.io",
+    "labels_from_array": "calcimeasure.label_arrays",
     "measure": "calcimeasure.measurement",
+    "measure_film": "calcimeasure.measurement",
     "read_film": "calcimeasure.io",
+    "read_labels": "calcimeasure.io.label_images",
+    "register": "calcimeasure.registration",
+    "sample_pair": "calcimeasure.io.sample_films",
     "segment": "calcimeasure.segmentation",
     "segment_points": "calcimeasure.segmentation",
+    "write_results": "calcimeasure.export",
 }
+
+__all__ = [
+    "Comparison",
+    "Deposit",
+    "DepositLabels",
+    "FilmMeasurement",
+    "Proposals",
+    "Radiograph",
+    "Segmenter",
+    "Spacing",
+    "__version__",
+    "compare",
+    "film_from_array",
+    "labels_from_array",
+    "measure",
+    "measure_film",
+    "read_film",
+    "read_labels",
+    "register",
+    "sample_pair",
+    "segment",
+    "segment_points",
+    "write_results",
+]
 
 
 def __getattr__(name: str) -> object:

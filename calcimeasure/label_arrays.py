@@ -113,11 +113,13 @@ def _checked_array(image: NDArray[np.generic], film: Radiograph | None) -> tuple
         if image.shape == film.shape[::-1]:
             remedy = "Rows and columns are exchanged: pass `array.T`."
         raise LabelsError(f"the array has the shape {image.shape}, the film {film.shape}", remedy=remedy)
+    if image.size and image.min() < 0:
+        raise LabelsError(f"the array has the negative number {image.min()}", remedy="0 is no deposit, n is deposit n.")
     marked = np.count_nonzero(image) / max(image.size, 1)
     if marked > _INVERTED_SHARE:
         raise LabelsError(
-            f"{100 * marked:.0f} % of the film are marked",
-            remedy="0 is no deposit: pass `array == 0` if it is inverted.",
+            f"{100 * marked:.3g} % of the film is marked",
+            remedy="0 is no deposit: pass `array == 0` where the mask is inverted.",
         )
     if marked > _SUSPICIOUS_SHARE:
         return (f"{100 * marked:.0f} % of the film is marked as deposits: is the mask inverted?",)

@@ -1,7 +1,7 @@
 """What leaves: records, tables, pictures, the report, DICOM objects."""
 
 from calcimeasure.export.json_records import comparison_record, load_schema, measurement_record
-from calcimeasure.export.result_folder import write_comparison, write_measurement
+from calcimeasure.export.result_folder import write_comparison, write_measurement, write_results
 
 __all__ = [
     "comparison_record",
@@ -9,4 +9,5 @@ __all__ = [
     "measurement_record",
     "write_comparison",
     "write_measurement",
+    "write_results",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calcimeasure.change.change_records import Comparison
+from calcimeasure.errors import UsageError
 from calcimeasure.export.csv_tables import comparison_deposits_csv, links_csv, measurement_deposits_csv
 from calcimeasure.export.deposit_outlines import film_marks, pair_marks
 from calcimeasure.export.film_picture import display_measured
@@ -20,6 +21,53 @@ from calcimeasure.measurement.measurement_records import FilmMeasurement
 
 if TYPE_CHECKING:
     from calcimeasure.export.dicom import DicomFiles
+
+
+def write_results(
+    result: Comparison | FilmMeasurement,
+    folder: str | Path,
+    *,
+    dicom: bool = False,
+    include_paths: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Write a compared pair or a measured film: record, tables, label images, pictures; whole or not at all.
+
+    Parameters
+    ----------
+    result
+        From `compare` or `measure_film`.
+    folder, dicom, include_paths, overwrite
+        As for `write_comparison`.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    UsageError
+        When the folder is in use, or `result` is neither a pair nor a film.
+    OutputError
+        When something could not be written; nothing half-written is left.
+
+    Examples
+    --------
+    >>> film = cm.film_from_array(np.indices((200, 120)).sum(axis=0), spacing_mm=0.1)
+    >>> folder = cm.write_results(cm.measure_film(film, film.pixels > 300), "results")
+    >>> sorted(path.name for path in folder.iterdir())
+    ['deposits.csv', 'labels.tif', 'measurement.json', 'overlay.png']
+    """
+    if isinstance(result, Comparison):
+        return write_comparison(result, folder, dicom=dicom, include_paths=include_paths, overwrite=overwrite)
+    if isinstance(result, FilmMeasurement):
+        return write_measurement(result, folder, dicom=dicom, include_paths=include_paths, overwrite=overwrite)
+    raise UsageError(
+        f"a {type(result).__name__} is not a result",
+        where="write_results",
+        remedy="Pass what compare(baseline, followup) or measure_film(film, labels) returns.",
+    )
 
 
 def write_comparison(

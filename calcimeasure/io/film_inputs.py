@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.deposits import DepositLabels
-from calcimeasure.errors import FilmError, LabelsError, UsageError
+from calcimeasure.errors import UsageError
 from calcimeasure.io.film_array import film_from_array
 from calcimeasure.io.film_reader import read_film
 from calcimeasure.io.label_images import read_labels
@@ -24,6 +24,8 @@ from calcimeasure.radiograph import Radiograph
 
 if TYPE_CHECKING:
     import SimpleITK
+
+_ORDER = "The film comes before its labels, e.g. measure(film, labels)."
 
 FilmLike: TypeAlias = Union[Radiograph, str, os.PathLike[str], NDArray[np.generic], "SimpleITK.Image"]
 LabelsLike: TypeAlias = Union[DepositLabels, str, os.PathLike[str], NDArray[np.generic], "SimpleITK.Image"]
@@ -71,25 +73,24 @@ def as_film(film: FilmLike, *, spacing_mm: SpacingLike | None = None, name: str 
         return read_film(film, spacing_mm=spacing_mm)
     if _is_sitk_image(film):
         spacing_mm = _sitk_spacing_mm(film) if spacing_mm is None else spacing_mm
-        array = _sitk_array(film)
-        if array is None:
-            raise FilmError(
-                "the SimpleITK image is not one 2-D film", where=name, remedy="Pass one slice: image[:, :, 0]."
-            )
-    elif _is_array(film):
-        array = np.asarray(film)
-    else:
+    elif isinstance(film, DepositLabels):
+        raise UsageError("DepositLabels are not a film", where=name, remedy=_ORDER)
+    array = _pixels(film)
+    if array is None:
         raise UsageError(
             f"a {type(film).__name__} is not a film",
             where=name,
-            remedy=f"Pass a Radiograph (read_film), a path, a 2-D array or a 2-D SimpleITK image as {name}.",
+            remedy="Pass a Radiograph (from read_film), a path, a 2-D array or a 2-D SimpleITK image.",
         )
+    if array.dtype == np.bool_:
+        raise UsageError("an array of bool is a mask, not a film", where=name, remedy=_ORDER)
+    made = film_from_array(array, spacing_mm=spacing_mm)
     if spacing_mm is None:
         warnings.warn(NO_SPACING_WARNING.format(name=name), UserWarning, stacklevel=3)
-    return film_from_array(array, spacing_mm=spacing_mm)
+    return made
 
 
-def as_labels(labels: LabelsLike, film: Radiograph, *, name: str = "labels") -> DepositLabels:
+def as_labels(labels: LabelsLike, film: Radiograph) -> DepositLabels:
     """Return the deposits that a caller passed.
 
     Parameters
@@ -99,8 +100,6 @@ def as_labels(labels: LabelsLike, film: Radiograph, *, name: str = "labels") -> 
         array or a SimpleITK image (see `labels_from_array`).
     film
         The film that they belong to.
-    name
-        The caller's parameter, for messages.
 
     Raises
     ------
@@ -113,24 +112,26 @@ def as_labels(labels: LabelsLike, film: Radiograph, *, name: str = "labels") -> 
         return labels
     if isinstance(labels, str | os.PathLike):
         return read_labels(os.fspath(labels), film)
-    if _is_sitk_image(labels):
-        array = _sitk_array(labels)
-        if array is None:
-            raise LabelsError("the SimpleITK image is not one 2-D label image", where=name, remedy="Pass one slice.")
-        return labels_from_array(array, film)
-    if _is_array(labels):
-        return labels_from_array(labels, film)
     if isinstance(labels, Radiograph):
-        raise UsageError("a Radiograph is not a label image", where=name, remedy="The film comes before its labels.")
-    raise UsageError(
-        f"a {type(labels).__name__} is not a label image",
-        where=name,
-        remedy="Pass DepositLabels (from segment), a path, or a mask or label image of the film's shape.",
-    )
+        raise UsageError("a Radiograph is not a label image", where="labels", remedy=_ORDER)
+    array = _pixels(labels)
+    if array is None:
+        raise UsageError(
+            f"a {type(labels).__name__} is not a label image",
+            where="labels",
+            remedy="Pass DepositLabels (from segment), a path, or a mask or label image of the film's shape.",
+        )
+    return labels_from_array(array, film)
 
 
-def _is_array(value: object) -> TypeGuard[NDArray[np.generic]]:
-    return hasattr(value, "__array__") or hasattr(value, "__array_interface__")
+def _pixels(value: object) -> NDArray[np.generic] | None:
+    """Return the numbers of an array or a SimpleITK image; None for anything else."""
+    if _is_sitk_image(value):
+        return _sitk_array(value)
+    if not (hasattr(value, "__array__") or hasattr(value, "__array_interface__")):
+        return None
+    array = np.asarray(value)
+    return None if array.dtype == np.object_ else array
 
 
 def _is_sitk_image(value: object) -> TypeGuard[SimpleITK.Image]:
@@ -139,16 +140,13 @@ def _is_sitk_image(value: object) -> TypeGuard[SimpleITK.Image]:
     return sitk is not None and isinstance(value, sitk.Image)
 
 
-def _sitk_array(image: SimpleITK.Image) -> NDArray[np.generic] | None:
-    """Return the pixels as (rows, columns); None unless it is one slice of numbers."""
+def _sitk_array(image: SimpleITK.Image) -> NDArray[np.generic]:
+    """Return the pixels as (rows, columns); as they are where the image is more than one slice."""
     import SimpleITK
 
     array: NDArray[np.generic] = SimpleITK.GetArrayFromImage(image)
-    if image.GetNumberOfComponentsPerPixel() != 1:
-        return None
-    if array.ndim == 3 and array.shape[0] == 1:
-        array = array[0]
-    return array if array.ndim == 2 else None
+    one_slice = array.ndim == 3 and array.shape[0] == 1 and image.GetNumberOfComponentsPerPixel() == 1
+    return array[0] if one_slice else array
 
 
 def _sitk_spacing_mm(image: SimpleITK.Image) -> tuple[float, float] | None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
+
 from calcimeasure.errors import SpacingError, UsageError
 
 _SIDES = {"L": "L", "LEFT": "L", "R": "R", "RIGHT": "R", "B": "B", "BOTH": "B"}
@@ -96,7 +98,9 @@ def _lengths(spacing_mm: float | Sequence[float] | None) -> tuple[float, float] 
         return None
     remedy = "Give the distance between pixels in mm: one positive number, or one for rows and one for columns."
     try:
-        numbers = [float(spacing_mm)] if isinstance(spacing_mm, int | float) else [float(n) for n in spacing_mm]
+        numbers = (
+            [float(spacing_mm)] if isinstance(spacing_mm, int | float | np.number) else [float(n) for n in spacing_mm]
+        )
     except (TypeError, ValueError) as error:
         raise SpacingError("the spacing is not a number", where="spacing", remedy=remedy) from error
     if len(numbers) not in (1, 2):
