@@ -33,7 +33,7 @@ from calcimeasure.registration.registration_records import Alignment, Registrati
 from calcimeasure.segmentation import accept_proposals, get_segmenter
 from calcimeasure.segmentation.detection_fusion import fuse_detections
 from calcimeasure.segmentation.recover_missed import presence_image, recover_missed
-from calcimeasure.segmentation.segmenter import Proposals
+from calcimeasure.segmentation.segmenter import Proposals, Segmenter
 
 RatioEstimator = Callable[[FilmMeasurement, int, FilmMeasurement, int], AreaRatio | None]
 """How much one deposit's area changed; None where two areas must be compared as measured."""
@@ -64,7 +64,7 @@ def compare(
     spacing_mm: SpacingLike | None = None,
     baseline_labels: LabelsLike | None = None,
     followup_labels: LabelsLike | None = None,
-    method: str = "auto",
+    method: str | Segmenter = "auto",
     margin_ratio: Interval = DEFAULT_MARGIN,
     repositioning_sd: float | None = None,
     precision: float | None = None,
@@ -85,7 +85,7 @@ def compare(
         Deposits that are known already (clicked, or a reader's), as for `measure`; both or neither. Without them the
         deposits are searched on both films together.
     method
-        Name of the segmenter.
+        As for `segment`.
     margin_ratio
         Ratios of area between which a change counts as none.
     repositioning_sd
@@ -264,7 +264,9 @@ def assess_pair(
     )
 
 
-def _checked_on_itself(baseline: FilmMeasurement, given: DepositLabels | None, method: str) -> dict[str, Any]:
+def _checked_on_itself(
+    baseline: FilmMeasurement, given: DepositLabels | None, method: str | Segmenter
+) -> dict[str, Any]:
     """Run the self-check with a generator that starts from the film's own hash."""
     if given is not None:
         return {"synthetic_followups": 0, "reason": "the deposits were read by a person, who was not asked again"}
@@ -294,7 +296,7 @@ def _say_nothing(_step: str) -> None:
 
 
 def _labels_of_both(
-    first: _Film, second: _Film, alignment: Alignment, field: CommonField, *, method: str, parallel: bool
+    first: _Film, second: _Film, alignment: Alignment, field: CommonField, *, method: str | Segmenter, parallel: bool
 ) -> tuple[DepositLabels, DepositLabels]:
     if first.labels is not None and second.labels is not None:
         return first.labels, second.labels

@@ -53,6 +53,12 @@ def film_from_array(
         If the array is no picture, or is one in colour.
     SpacingError
         If the spacing is no length.
+
+    Examples
+    --------
+    >>> film = cm.film_from_array(np.eye(40, 60), spacing_mm=(0.2, 0.1), side="L", view="PA")
+    >>> film.spacing.mm, film.spacing.basis.value, film.identity.side
+    ((0.2, 0.1), 'user', 'L')
     """
     options = film_options(
         spacing_mm=spacing_mm, invert=invert, side=side, view=view, body_part=body_part, study_date=study_date

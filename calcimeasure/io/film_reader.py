@@ -68,6 +68,13 @@ def read_film(
     See Also
     --------
     film_from_array : The same for pixels in memory.
+
+    Examples
+    --------
+    >>> baseline, followup = cm.sample_pair("grown")
+    >>> film = cm.read_film(baseline.path)
+    >>> film.shape, film.spacing.mm, film.spacing.basis.value
+    ((900, 800), (0.23, 0.23), 'detector')
     """
     options = film_options(
         spacing_mm=spacing_mm,

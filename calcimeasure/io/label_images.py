@@ -70,10 +70,23 @@ def read_labels(path: str | Path, film: Radiograph) -> DepositLabels:
     film
         The film they belong to.
 
+    Returns
+    -------
+    DepositLabels
+        On the film's own pixels, numbered 1..n.
+
     Raises
     ------
     LabelsError
         When the file is missing, unreadable, of another shape, not whole numbers, or of another film.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> film = cm.film_from_array(np.eye(40, 60), spacing_mm=0.1)
+    >>> Image.fromarray(np.uint8(film.pixels > 0)).save("labels.png")
+    >>> len(cm.read_labels("labels.png", film))
+    1
     """
     path = Path(path)
     if not path.is_file():

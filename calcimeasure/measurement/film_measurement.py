@@ -49,6 +49,11 @@ def measure_film(
         Relative standard deviation of an area by the person who painted or drew (0.05 is 5 %), from repeat readings.
         None means the prior of one pixel along the outline. Automatic and clicked deposits do not use it.
 
+    Returns
+    -------
+    FilmMeasurement
+        Rows, total area with its standard error, and warnings.
+
     Raises
     ------
     LabelsError

@@ -7,6 +7,7 @@ from calcimeasure.deposits import DepositLabels
 from calcimeasure.errors import UsageError
 from calcimeasure.io.film_inputs import FilmLike, SpacingLike, as_film
 from calcimeasure.segmentation.classical_segmenter import ClassicalSegmenter
+from calcimeasure.segmentation.deposit_grouping import accept_proposals
 from calcimeasure.segmentation.network_segmenter import NetworkSegmenter, network_installed
 from calcimeasure.segmentation.segmenter import Segmenter
 
@@ -14,7 +15,11 @@ METHODS = ("auto", "network", "classical")
 
 
 def segment(
-    film: FilmLike, *, spacing_mm: SpacingLike | None = None, method: str = "auto", anatomy: Anatomy | None = None
+    film: FilmLike,
+    *,
+    spacing_mm: SpacingLike | None = None,
+    method: str | Segmenter = "auto",
+    anatomy: Anatomy | None = None,
 ) -> DepositLabels:
     """Return the deposits of a film.
 
@@ -25,7 +30,7 @@ def segment(
     spacing_mm
         Distance between the pixels of an array, in mm: one number, or (row, column). For a path it overrides the file.
     method
-        ``auto`` (the best method that is installed) or the name of one.
+        ``auto`` (the best method that is installed), the name of one, or any object of the `Segmenter` protocol.
     anatomy
         The film's masks, where they are known already.
 
@@ -56,17 +61,19 @@ def segment(
     film = as_film(film, spacing_mm=spacing_mm)
     segmenter = get_segmenter(method)
     masks = find_anatomy(film) if anatomy is None else anatomy
-    return segmenter.accept(segmenter.propose(film, masks))
+    return accept_proposals(segmenter.propose(film, masks))
 
 
-def get_segmenter(method: str = "auto") -> Segmenter:
-    """Return the segmenter of a name.
+def get_segmenter(method: str | Segmenter = "auto") -> Segmenter:
+    """Return the segmenter of a name; a segmenter itself is returned as it is.
 
     Raises
     ------
     UsageError
         When there is none of that name.
     """
+    if not isinstance(method, str):
+        return method
     if method == "network" or (method == "auto" and network_installed()):
         return NetworkSegmenter()
     if method in {"auto", "classical"}:
