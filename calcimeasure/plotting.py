@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 import numpy as np
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette for color-blind readers, without black.
 COLORS = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00")
+_WITHOUT_NUMBER = "#c8ccd2"
 _PANEL_INCHES = 5.0
 _TITLE_WIDTH = 90
 _SAMPLES = 200_000
@@ -55,7 +56,8 @@ class FilmPanel:
     labels
         Label image of the same shape, or None.
     numbers
-        The number drawn beside each label, which also chooses its color; a label without one keeps its own.
+        The number drawn beside each label, which also chooses its color; labels that are not in it are grey. None
+        draws each label's own.
     shown
         True where the picture is drawn; black elsewhere. None draws all of it.
     window
@@ -68,7 +70,7 @@ class FilmPanel:
     spacing_mm: tuple[float, float] | None = None
     pixel_aspect: float = 1.0
     labels: NDArray[np.uint16] | None = None
-    numbers: Mapping[int, int] = field(default_factory=dict)
+    numbers: Mapping[int, int] | None = None
     shown: NDArray[np.bool_] | None = None
     window: tuple[float, float] | None = None
     title: str = ""
@@ -123,7 +125,7 @@ def _new_figure(panels: int) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError(
-            "plotting needs matplotlib", remedy='Install it: pip install "calcimeasure[plot]".'
+            "plotting needs matplotlib, which is not installed", remedy="Run: pip install 'calcimeasure[plot]'"
         ) from error
 
     class NotebookFigure(Figure):
@@ -156,13 +158,13 @@ def _draw_panel(panel: FilmPanel, ax: Axes) -> None:
     ax.set_ylabel(f"row ({unit})")
     ax.set_title(panel.title)
     for label, lines in _outlines(panel.labels):
-        number = panel.numbers.get(label, label)
-        color = COLORS[(number - 1) % len(COLORS)]
+        number = label if panel.numbers is None else panel.numbers.get(label)
+        color = _WITHOUT_NUMBER if number is None else COLORS[(number - 1) % len(COLORS)]
         for line in lines:
             ax.plot(line[:, 1] * col_size, line[:, 0] * row_size, color=color, linewidth=1.0)
         top = lines[0][np.argmin(lines[0][:, 0])]
         ax.annotate(
-            str(number),
+            "" if number is None else str(number),
             (top[1] * col_size, top[0] * row_size),
             xytext=(0, 2),
             textcoords="offset points",

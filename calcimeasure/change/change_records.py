@@ -183,7 +183,9 @@ def _panel(measured: FilmMeasurement, linked: list[tuple[int, ...]], title: str)
         spacing_mm=film.spacing.mm,
         pixel_aspect=film.spacing.pixel_aspect,
         labels=measured.labels.image,
-        numbers={label: number for number, labels in enumerate(linked, start=1) for label in labels},
+        numbers={label: number for number, labels in enumerate(linked, start=1) for label in labels}
+        if linked
+        else None,
         shown=None if anatomy is None else anatomy.on_film(anatomy.limbs > 0).astype(np.bool_),
         title=title,
     )
