@@ -110,13 +110,14 @@ def draw_panels(panels: Sequence[FilmPanel], axes: Sequence[Axes] | None = None,
     """
     if axes is None:
         figure = _new_figure(len(panels))
-        axes = list(figure.subplots(1, len(panels), squeeze=False)[0])
-        if title:
-            figure.suptitle(textwrap.fill(title, _TITLE_WIDTH if len(panels) > 1 else _TITLE_WIDTH // 2), fontsize=10)
-    elif len(axes) != len(panels):
+        _draw_all(panels, list(figure.subplots(1, len(panels), squeeze=False)[0]))
+        figure.suptitle(textwrap.fill(title, _TITLE_WIDTH), fontsize=10)
+        # With axes of fixed aspect the layout is right from the second time on; saving is the second.
+        figure.draw_without_rendering()
+        return figure
+    if len(axes) != len(panels):
         raise UsageError(f"{len(axes)} axes for {len(panels)} films", remedy="Pass one matplotlib Axes per film.")
-    for panel, ax in zip(panels, axes, strict=True):
-        _draw_panel(panel, ax)
+    _draw_all(panels, axes)
     return cast("Figure", axes[0].figure)
 
 
@@ -137,6 +138,11 @@ def _new_figure(panels: int) -> Figure:
             return buffer.getvalue()
 
     return NotebookFigure(figsize=(_PANEL_INCHES * panels, _PANEL_INCHES * 1.2), layout="constrained")
+
+
+def _draw_all(panels: Sequence[FilmPanel], axes: Sequence[Axes]) -> None:
+    for panel, ax in zip(panels, axes, strict=True):
+        _draw_panel(panel, ax)
 
 
 def _draw_panel(panel: FilmPanel, ax: Axes) -> None:
