@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from calcimeasure.anatomy import find_anatomy
-from calcimeasure.deposits import DepositLabels, Origin, from_label_image
+from calcimeasure.deposits import DepositLabels
 from calcimeasure.errors import LabelsError
 from calcimeasure.export import write_measurement
 from calcimeasure.io import read_film
 from calcimeasure.io.label_images import labels_tiff
 from calcimeasure.io.sample_films import sample_images_folder
+from calcimeasure.label_arrays import labels_from_array
 from calcimeasure.measurement import measure_film
 from calcimeasure.radiograph import Radiograph, Spacing
 from napari_calcimeasure.layer_styles import RADIOGRAPH_KEY, SPACING_KEY, basis_text, grey_window, scale_of, units_of
@@ -123,12 +124,7 @@ def write_results(path: str, layers: Sequence[LayerData]) -> list[str]:
 
 
 def _labels(data: Any, film: Radiograph | None = None) -> DepositLabels:
-    image = np.asarray(data)
-    if image.ndim != 2:
-        raise LabelsError(f"the label image has {image.ndim} dimensions", remedy="Save one film's labels at a time.")
-    return from_label_image(
-        image, origin=Origin.DRAWN, method="napari", film_sha256="" if film is None else film.sha256
-    )
+    return labels_from_array(np.asarray(data), film, method="napari")
 
 
 def _spacing(attributes: dict[str, Any]) -> Spacing:
