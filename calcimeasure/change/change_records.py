@@ -87,7 +87,17 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
-    """A pair, compared. The fields are those of `comparison.json`; see `docs/records.md` for their meaning."""
+    """A pair, compared. The fields are those of `comparison.json`; see `docs/records.md` for their meaning.
+
+    Examples
+    --------
+    >>> baseline, followup = cm.sample_pair("grown")
+    >>> change = cm.compare(baseline, followup)
+    >>> change
+    <Comparison: increase, 6 links>
+    >>> sorted(set(change.to_frame()["status"]))
+    ['matched', 'new']
+    """
 
     baseline: FilmMeasurement
     followup: FilmMeasurement

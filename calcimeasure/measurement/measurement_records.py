@@ -97,6 +97,14 @@ class FilmMeasurement:
         Numbers of the deposits that reach the end of the grey scale.
     boxes
         The bounding box of each deposit, by number; empty where not known.
+
+    Examples
+    --------
+    >>> mask = np.zeros((200, 120), bool)
+    >>> mask[80:90, 50:60] = True
+    >>> measured = cm.measure_film(cm.film_from_array(mask + 1.0, spacing_mm=0.1), mask)
+    >>> measured.total_area_px, len(measured.deposits)
+    (100.0, 1)
     """
 
     film: Radiograph

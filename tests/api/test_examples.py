@@ -16,8 +16,8 @@ import calcimeasure as cm
 
 NAMES = [name for name in cm.__all__ if not name.startswith("_")]
 FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(cm, name))]
-# Values that only calcimeasure makes, and what a reader of their page needs no example for.
-WITHOUT_EXAMPLE = {"Comparison", "FilmMeasurement", "Proposals", "Segmenter"}
+# docs/python.md shows both in a segmenter of one's own, which test_python_page.py runs.
+WITHOUT_EXAMPLE = {"Proposals", "Segmenter"}
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +26,20 @@ def cached() -> dict[str, object]:
     return {name: cache(getattr(cm, name)) for name in ("sample_pair", "segment", "compare")}
 
 
+# Their examples align two films.
+SLOW = {"Comparison", "compare"}
 # `register` has an example once it needs no anatomies.
 PENDING = {"register"}
 
 
 def each(names: list[str]) -> pytest.MarkDecorator:
     pending = pytest.mark.xfail(reason="register is called with anatomies", strict=False)
-    marked = [pytest.param(name, marks=pending) if name in PENDING else name for name in names]
-    return pytest.mark.parametrize("name", marked)
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=[pending] if name in PENDING else []) for name in names]
+    )
 
 
-@each(NAMES)
+@each([name for name in NAMES if name not in SLOW])
 def test_examples_run(name: str, cached: dict[str, object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     thing = getattr(cm, name)
     for slow, function in cached.items():
@@ -48,6 +51,14 @@ def test_examples_run(name: str, cached: dict[str, object], monkeypatch: pytest.
     for test in tests:
         failed = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test)
         assert failed.failed == 0, test.name
+
+
+@pytest.mark.slow
+@each(sorted(SLOW))
+def test_slow_examples_run(
+    name: str, cached: dict[str, object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    test_examples_run(name, cached, monkeypatch, tmp_path)
 
 
 @each(FUNCTIONS)
