@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from calcimeasure.export import write_results
     from calcimeasure.io import film_from_array, read_film
     from calcimeasure.io.label_images import read_labels
+    from calcimeasure.io.polygons import deposit_polygons
     from calcimeasure.io.sample_films import sample_pair
     from calcimeasure.label_arrays import labels_from_array
     from calcimeasure.measurement import FilmMeasurement, measure, measure_film
@@ -37,6 +38,7 @@ _HOME = {
     "Segmenter": "calcimeasure.segmentation",
     "Spacing": "calcimeasure.radiograph",
     "compare": "calcimeasure.change",
+    "deposit_polygons": "calcimeasure.io.polygons",
     "film_from_array": "calcimeasure.io",
     "labels_from_array": "calcimeasure.label_arrays",
     "measure": "calcimeasure.measurement",
@@ -61,6 +63,7 @@ __all__ = [
     "Spacing",
     "__version__",
     "compare",
+    "deposit_polygons",
     "film_from_array",
     "labels_from_array",
     "measure",

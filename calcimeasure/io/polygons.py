@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.boxes import bounding_boxes
 from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
-from calcimeasure.errors import LabelsError
+from calcimeasure.errors import LabelsError, UsageError
 
 SCHEMA = "calcimeasure.polygons/1"
 
@@ -30,7 +30,29 @@ def deposit_polygons(labels: DepositLabels, *, smoothing_px: float = 0.0) -> dic
     smoothing_px
         Standard deviation of a Gaussian that takes the stairs off the outline, for drawing. Without it the rings run
         half way between the pixels, and `polygons_to_image` gives the same pixels back.
+
+    Returns
+    -------
+    dict
+        By number, rings of float64, (n, 2): (row, column) pixel indices, the first point not repeated at the end.
+
+    Raises
+    ------
+    UsageError
+        When `labels` is not `DepositLabels`.
+
+    Examples
+    --------
+    >>> mask = np.zeros((40, 60), bool)
+    >>> mask[10:20, 30:50] = True
+    >>> ((ring,),) = cm.deposit_polygons(cm.labels_from_array(mask)).values()
+    >>> ring.min(axis=0).tolist(), ring.max(axis=0).tolist()
+    ([9.5, 29.5], [19.5, 49.5])
     """
+    if not isinstance(labels, DepositLabels):
+        raise UsageError(
+            f"a {type(labels).__name__} is not DepositLabels", where="labels", remedy="Pass labels_from_array(array)."
+        )
     return {
         number: mask_rings(labels.image[box] == number, (box[0].start, box[1].start), smoothing_px=smoothing_px)
         for number, box in bounding_boxes(labels.image).items()

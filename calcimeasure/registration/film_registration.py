@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.anatomy.anatomy_records import Anatomy
+from calcimeasure.io.film_inputs import FilmLike, SpacingLike, as_film
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.alignment import inverse
 from calcimeasure.registration.block_correlation import sample_bilinear
@@ -95,9 +96,10 @@ class FilmFit:
 
 
 def register(
-    baseline: Radiograph,
-    followup: Radiograph,
+    baseline: FilmLike,
+    followup: FilmLike,
     *,
+    spacing_mm: SpacingLike | None = None,
     flip: bool = False,
     baseline_anatomy: Anatomy | None = None,
     followup_anatomy: Anatomy | None = None,
@@ -106,8 +108,8 @@ def register(
 
     Parameters
     ----------
-    baseline, followup
-        The films.
+    baseline, followup, spacing_mm
+        The films and the spacing of both, as for `calcimeasure.compare`.
     flip
         Whether the follow-up shows the limb from the other side (or was turned over when scanned) and is mirrored.
     baseline_anatomy, followup_anatomy
@@ -120,18 +122,22 @@ def register(
     alignment : Alignment or None
         None unless the status is ``ok``. Its `transform` is the SimpleITK transform.
 
+    Raises
+    ------
+    UsageError, FilmError
+        When `baseline` or `followup` is not one film.
+
     Examples
     --------
-    >>> from calcimeasure.io import read_film
-    >>> from calcimeasure.io.sample_films import sample_images_folder
-    >>> films = sample_images_folder() / "unchanged"
-    >>> baseline, followup = read_film(films / "baseline.dcm"), read_film(films / "followup.dcm")
-    >>> registration, alignment = register(baseline, followup)
+    >>> baseline, followup = cm.sample_pair("unchanged")
+    >>> registration, alignment = cm.register(baseline, followup)
     >>> registration.status
     'ok'
     >>> transform = alignment.transform(baseline.spacing.mm, followup.spacing.mm)
     >>> x_mm, y_mm = transform.TransformPoint((40.0, 60.0))
     """
+    baseline = as_film(baseline, spacing_mm=spacing_mm, name="baseline")
+    followup = as_film(followup, spacing_mm=spacing_mm, name="followup")
     if baseline.sha256 == followup.sha256 and baseline.shape == followup.shape and not flip:
         return _same_film(baseline)
     masks = baseline_anatomy or find_anatomy(baseline), followup_anatomy or find_anatomy(followup)

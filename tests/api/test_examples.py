@@ -28,18 +28,9 @@ def cached() -> dict[str, object]:
 
 # Their examples align two films.
 SLOW = {"Comparison", "compare"}
-# `register` has an example once it needs no anatomies.
-PENDING = {"register"}
 
 
-def each(names: list[str]) -> pytest.MarkDecorator:
-    pending = pytest.mark.xfail(reason="register is called with anatomies", strict=False)
-    return pytest.mark.parametrize(
-        "name", [pytest.param(name, marks=[pending] if name in PENDING else []) for name in names]
-    )
-
-
-@each([name for name in NAMES if name not in SLOW])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in SLOW])
 def test_examples_run(name: str, cached: dict[str, object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     thing = getattr(cm, name)
     for slow, function in cached.items():
@@ -54,14 +45,14 @@ def test_examples_run(name: str, cached: dict[str, object], monkeypatch: pytest.
 
 
 @pytest.mark.slow
-@each(sorted(SLOW))
+@pytest.mark.parametrize("name", sorted(SLOW))
 def test_slow_examples_run(
     name: str, cached: dict[str, object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     test_examples_run(name, cached, monkeypatch, tmp_path)
 
 
-@each(FUNCTIONS)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_says_what_it_takes_returns_and_raises(name: str) -> None:
     function = getattr(cm, name)
     text = inspect.getdoc(function) or ""
