@@ -77,7 +77,7 @@ def exact_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     return np.asarray(np.sqrt(np.rint(rough * rough)), dtype=np.float32)
 
 
-def _steady(distance: NDArray[np.generic]) -> NDArray[np.float32]:
+def _steady(distance: cv2.typing.MatLike) -> NDArray[np.float32]:
     """Return distances without their last digits, which OpenCV rounds differently from one call to the next."""
     return np.asarray(np.round(distance, 3), dtype=np.float32)
 

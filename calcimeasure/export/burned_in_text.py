@@ -6,8 +6,6 @@ line; no anatomy has all of these. Text in greys of the film, or softened by los
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -29,17 +27,7 @@ _LEAST_FIGURES, _LIKE, _ON_LINE, _NEAR = 4, 1.5, 0.15, 1.6
 _MARGIN = 0.6
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TextBox:
-    """A box of film pixels that holds a row of text: first and one past the last row and column."""
-
-    row0: int
-    row1: int
-    col0: int
-    col1: int
-
-
-def text_boxes(film: Radiograph, anatomy: Anatomy) -> list[TextBox]:
+def text_boxes(film: Radiograph, anatomy: Anatomy) -> list[Box]:
     """Return the boxes of rows of text over the limbs, horizontal or vertical."""
     window = film_box(anatomy, anatomy.limbs > 0)
     if window is None:
@@ -60,11 +48,9 @@ def text_boxes(film: Radiograph, anatomy: Anatomy) -> list[TextBox]:
         figures = _figures(pixels, flat, flat_box, end, _STEP * span)
         boxes += _rows_of_text(figures, vertical=False) + _rows_of_text(figures, vertical=True)
     return [
-        TextBox(
-            row0=max(top + rows.start, 0),
-            row1=min(bottom + rows.start, film.shape[0]),
-            col0=max(left + cols.start, 0),
-            col1=min(right + cols.start, film.shape[1]),
+        (
+            slice(max(top + rows.start, 0), min(bottom + rows.start, film.shape[0])),
+            slice(max(left + cols.start, 0), min(right + cols.start, film.shape[1])),
         )
         for top, bottom, left, right in boxes
     ]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy.anatomy_records import Anatomy, film_box
-from calcimeasure.boxes import bounding_box, box_at, pad_box, union_box
+from calcimeasure.boxes import Box, bounding_box, box_at, pad_box, union_box
 from calcimeasure.export.burned_in_text import text_boxes
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
@@ -70,10 +70,10 @@ class Viewport:
         y = (points[:, 0] + 0.5 - self.row0) * self.scale_row
         return np.column_stack([x, y])
 
-    def slices(self, row0: int, row1: int, col0: int, col1: int) -> tuple[slice, slice]:
-        """Return the part of the picture that any of these rows and columns of the film fall into."""
-        rows = [max(edge - self.row0, 0) * self.scale_row for edge in (row0, row1)]
-        cols = [max(edge - self.col0, 0) * self.scale_col for edge in (col0, col1)]
+    def box_in_picture(self, box: Box) -> Box:
+        """Return the part of the picture that a box of film pixels falls into."""
+        rows = [max(edge - self.row0, 0) * self.scale_row for edge in (box[0].start, box[0].stop)]
+        cols = [max(edge - self.col0, 0) * self.scale_col for edge in (box[1].start, box[1].stop)]
         return slice(math.floor(rows[0]), math.ceil(rows[1])), slice(math.floor(cols[0]), math.ceil(cols[1]))
 
 
@@ -149,7 +149,7 @@ def picture(film: Radiograph, anatomy: Anatomy, view: Viewport) -> Grey:
     shown = np.asarray(cv2.resize(film.pixels[rows, cols], size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     inside = limb_mask(anatomy, view)
     for box in text_boxes(film, anatomy):
-        inside[view.slices(box.row0, box.row1, box.col0, box.col1)] = False
+        inside[view.box_in_picture(box)] = False
     low, high = film_display_window(film, shown[inside])
     grey = np.clip((shown - low) * ((255.0 - _LIMB_BLACK) / (high - low)) + _LIMB_BLACK, _LIMB_BLACK, 255)
     return np.where(inside, grey + 0.5, 0).astype(np.uint8)

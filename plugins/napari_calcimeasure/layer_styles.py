@@ -101,7 +101,7 @@ def nameless(film: Radiograph, anatomy: Anatomy, labels: NDArray[np.uint16]) -> 
     around = round(SEEN_BESIDE_MM / min(nominal_spacing_mm(film, anatomy)))
     seen = np.asarray(cv2.dilate(seen, np.ones((2 * around + 1, 2 * around + 1), np.uint8)))
     for box in text_boxes(film, anatomy):
-        seen[box.row0 : box.row1, box.col0 : box.col1] = 0
+        seen[box] = 0
     return np.where(seen > 0, film.pixels, np.float32(film.pixels.min()))
 
 

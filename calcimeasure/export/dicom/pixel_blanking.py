@@ -64,5 +64,5 @@ def _around_limbs(stored: NDArray[np.generic], *, inverted: bool) -> tuple[NDArr
     inside = np.array(anatomy.on_film(grown > 0), dtype=bool)
     boxes = text_boxes(film, anatomy)
     for box in boxes:
-        inside[box.row0 : box.row1, box.col0 : box.col1] = False
+        inside[box] = False
     return inside, len(boxes)
