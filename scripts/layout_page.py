@@ -1,6 +1,6 @@
 """Write the tree of packages and modules into the page on the design: `python scripts/layout_page.py`.
 
-Packages stand in the order in which a comparison runs through them, each module with the first line of its docstring.
+Packages are in the order in which a comparison runs through them, each module with the first line of its docstring.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "design.md"
 BEGIN, END = "<!-- layout: begin -->", "<!-- layout: end -->"
-PACKAGES = ("io", "anatomy", "models", "registration", "segmentation", "measurement", "change", "export", "export/report",
-            "export/dicom", "review", "study", "pacs", "statistics", "simulation", "validation", "cli")  # fmt: skip
+PACKAGES = ("io", "anatomy", "models", "registration", "segmentation", "measurement", "change", "export",
+            "export/report", "export/dicom", "review", "study", "pacs", "statistics", "simulation", "validation",
+            "cli")  # fmt: skip
 
 
 def layout() -> str:
@@ -35,7 +36,7 @@ def _first_line(path: Path) -> str:
 
 
 def main() -> None:
-    """Replace what stands between the page's two marks."""
+    """Replace the text between the page's two marks."""
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
