@@ -136,21 +136,21 @@ class DepositPiece:
         inverse = np.linalg.inv(self.matrix)
         own = (points_mm - self.centre_mm) @ inverse.T
         distance = np.hypot(own[..., 0], own[..., 1])
-        rotation = np.arctan2(own[..., 1], own[..., 0]) * (CONTOUR_POINTS / (2 * np.pi)) % CONTOUR_POINTS
-        first = rotation.astype(np.int64) % CONTOUR_POINTS
-        rho = distance / self._edge_distance(first, rotation)
+        angle = np.arctan2(own[..., 1], own[..., 0]) * (CONTOUR_POINTS / (2 * np.pi)) % CONTOUR_POINTS
+        first = angle.astype(np.int64) % CONTOUR_POINTS
+        rho = distance / self._edge_distance(first, angle)
         inside = rho < 1
         thickness = np.zeros(rho.shape)
         thickness[inside] = self._profile_at(rho[inside]) * self._texture_at(own[inside]) * self.thickness_mm
         return thickness
 
-    def _edge_distance(self, first: NDArray[np.int64], rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _edge_distance(self, first: NDArray[np.int64], angle: NDArray[np.float64]) -> NDArray[np.float64]:
         # The contour between two radii is the chord, as in the polygon, not an arc.
         step = 2 * np.pi / CONTOUR_POINTS
         near = self.radius[first]
         far = self.radius[(first + 1) % CONTOUR_POINTS]
-        angle = (rotation - first) * step
-        return np.asarray(near * far * np.sin(step) / (near * np.sin(angle) + far * np.sin(step - angle)))
+        beyond = (angle - first) * step
+        return np.asarray(near * far * np.sin(step) / (near * np.sin(beyond) + far * np.sin(step - beyond)))
 
     def _own_contour(self) -> Points:
         angle = np.arange(CONTOUR_POINTS) * (2 * np.pi / CONTOUR_POINTS)

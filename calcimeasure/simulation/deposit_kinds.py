@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ from calcimeasure.errors import UsageError
 from calcimeasure.simulation.calcium_deposits import CONTOUR_POINTS, CalciumDeposit, DepositPiece, ThicknessProfile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from calcimeasure.simulation.geometry import Points
 
 ANGLES = np.arange(CONTOUR_POINTS) * (2 * np.pi / CONTOUR_POINTS)
@@ -91,11 +94,11 @@ def texture(rng: np.random.Generator, *, depth: float, waves: int = 6) -> Points
     """Return random waves, in the piece's own units, that make its thickness uneven."""
     if depth <= 0:
         return np.zeros((0, 4))
-    rotation = rng.uniform(0, 2 * np.pi, waves)
+    direction = rng.uniform(0, 2 * np.pi, waves)
     number = rng.uniform(2.0, 9.0, waves)
     amplitude = depth * rng.uniform(0.4, 1.0, waves) / np.sqrt(waves)
     return np.stack(
-        [amplitude, number * np.cos(rotation), number * np.sin(rotation), rng.uniform(0, 2 * np.pi, waves)], axis=1
+        [amplitude, number * np.cos(direction), number * np.sin(direction), rng.uniform(0, 2 * np.pi, waves)], axis=1
     )
 
 
@@ -106,99 +109,50 @@ def _frame(diameter_mm: float, aspect: float, rng: np.random.Generator) -> Point
     return np.asarray(rotation @ np.diag([half * np.sqrt(aspect), half / np.sqrt(aspect)]))
 
 
-def _single(
-    diameter_mm: float,
-    thickness_mm: float,
-    aspect: float,
-    rng: np.random.Generator,
-    *,
-    roughness: float,
-    profile: ThicknessProfile,
-    edge: float,
-    depth: float,
-    depth_ratio: float,
+@dataclass(frozen=True, kw_only=True)
+class _OnePiece:
+    """How deposits of one piece look; of two values, one drawn between them."""
+
+    roughness: float
+    profiles: tuple[ThicknessProfile, ...]
+    edge: tuple[float, float] | None = None
+    depth: float = 0.0
+    depth_ratio: tuple[float, float]
+
+
+_ONE_PIECE = {
+    DepositKind.NODULE: _OnePiece(roughness=0.02, profiles=(ThicknessProfile.ELLIPSOID,), depth_ratio=(0.5, 1.0)),
+    DepositKind.SLAB: _OnePiece(roughness=0.03, profiles=(ThicknessProfile.PLATEAU,), depth_ratio=(0.0, 0.3)),
+    DepositKind.BEVEL: _OnePiece(
+        roughness=0.05, profiles=(ThicknessProfile.BEVEL,), edge=(0.15, 0.5), depth=0.1, depth_ratio=(0.2, 0.6)
+    ),
+    DepositKind.LOBULATED: _OnePiece(
+        roughness=0.11, profiles=(ThicknessProfile.ELLIPSOID, ThicknessProfile.BEVEL), edge=(0.2, 0.5), depth=0.3,
+        depth_ratio=(0.3, 0.8),
+    ),
+    DepositKind.SHELL: _OnePiece(
+        roughness=0.04, profiles=(ThicknessProfile.SHELL,), edge=(0.15, 0.35), depth=0.2, depth_ratio=(0.7, 1.0)
+    ),
+}  # fmt: skip
+
+
+def _one_piece(
+    look: _OnePiece, diameter_mm: float, thickness_mm: float, aspect: float, rng: np.random.Generator
 ) -> CalciumDeposit:
+    # The order of the draws decides the films of a seed.
+    profile = look.profiles[0] if len(look.profiles) == 1 or rng.random() < 0.5 else look.profiles[1]
+    edge = 1.0 if look.edge is None else float(rng.uniform(*look.edge))
+    depth_ratio = float(rng.uniform(*look.depth_ratio))
     piece = DepositPiece(
-        radius=lobes(rng, roughness=roughness),
+        radius=lobes(rng, roughness=look.roughness),
         matrix=_frame(diameter_mm, aspect, rng),
         centre_mm=np.zeros(2),
         thickness_mm=thickness_mm,
         profile=profile,
         edge=edge,
-        waves=texture(rng, depth=depth),
+        waves=texture(rng, depth=look.depth),
     )
     return CalciumDeposit(pieces=(piece,), depth_ratio=depth_ratio)
-
-
-def _nodule(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.random.Generator) -> CalciumDeposit:
-    return _single(
-        diameter_mm,
-        thickness_mm,
-        aspect,
-        rng,
-        roughness=0.02,
-        profile=ThicknessProfile.ELLIPSOID,
-        edge=1.0,
-        depth=0.0,
-        depth_ratio=float(rng.uniform(0.5, 1.0)),
-    )
-
-
-def _slab(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.random.Generator) -> CalciumDeposit:
-    return _single(
-        diameter_mm,
-        thickness_mm,
-        aspect,
-        rng,
-        roughness=0.03,
-        profile=ThicknessProfile.PLATEAU,
-        edge=1.0,
-        depth=0.0,
-        depth_ratio=float(rng.uniform(0.0, 0.3)),
-    )
-
-
-def _bevel(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.random.Generator) -> CalciumDeposit:
-    return _single(
-        diameter_mm,
-        thickness_mm,
-        aspect,
-        rng,
-        roughness=0.05,
-        profile=ThicknessProfile.BEVEL,
-        edge=float(rng.uniform(0.15, 0.5)),
-        depth=0.1,
-        depth_ratio=float(rng.uniform(0.2, 0.6)),
-    )
-
-
-def _lobulated(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.random.Generator) -> CalciumDeposit:
-    profile = ThicknessProfile.ELLIPSOID if rng.random() < 0.5 else ThicknessProfile.BEVEL
-    return _single(
-        diameter_mm,
-        thickness_mm,
-        aspect,
-        rng,
-        roughness=0.11,
-        profile=profile,
-        edge=float(rng.uniform(0.2, 0.5)),
-        depth=0.3,
-        depth_ratio=float(rng.uniform(0.3, 0.8)),
-    )
-
-
-def _shell(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.random.Generator) -> CalciumDeposit:
-    return _single(
-        diameter_mm,
-        thickness_mm,
-        aspect,
-        rng,
-        roughness=0.04,
-        profile=ThicknessProfile.SHELL,
-        edge=float(rng.uniform(0.15, 0.35)),
-        depth=0.2,
-        depth_ratio=float(rng.uniform(0.7, 1.0)),
-    )
 
 
 def _ulcerated(diameter_mm: float, thickness_mm: float, aspect: float, rng: np.random.Generator) -> CalciumDeposit:
@@ -313,14 +267,10 @@ def _grown_together(
     return CalciumDeposit(pieces=tuple(pieces), depth_ratio=depth_ratio).moved(rotation, np.zeros(2))
 
 
-_MAKERS = {
-    DepositKind.NODULE: _nodule,
-    DepositKind.SLAB: _slab,
-    DepositKind.BEVEL: _bevel,
-    DepositKind.LOBULATED: _lobulated,
+_MAKERS: dict[DepositKind, Callable[[float, float, float, np.random.Generator], CalciumDeposit]] = {
+    **{kind: partial(_one_piece, look) for kind, look in _ONE_PIECE.items()},
     DepositKind.CLUSTER: _cluster,
     DepositKind.SHEET: _sheet,
     DepositKind.STIPPLE: _stipple,
-    DepositKind.SHELL: _shell,
     DepositKind.ULCERATED: _ulcerated,
 }

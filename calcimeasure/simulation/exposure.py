@@ -128,12 +128,12 @@ def scatter(primary: NDArray[np.float32], exposure: XrayExposure, grid: Grid) ->
 def heel(exposure: XrayExposure, grid: Grid) -> NDArray[np.float32]:
     """Return the intensity of the beam over the film, 1 in its middle."""
     shape, _ = grid
-    rotation = np.deg2rad(exposure.heel_deg)
+    direction = np.deg2rad(exposure.heel_deg)
     along = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None] ** 2
     across = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :] ** 2
     fall = np.float32(exposure.corner_share / 2) * (along + across)
-    row = np.linspace(-0.5, 0.5, shape[0], dtype=np.float32)[:, None] * np.float32(np.sin(rotation))
-    col = np.linspace(-0.5, 0.5, shape[1], dtype=np.float32)[None, :] * np.float32(np.cos(rotation))
+    row = np.linspace(-0.5, 0.5, shape[0], dtype=np.float32)[:, None] * np.float32(np.sin(direction))
+    col = np.linspace(-0.5, 0.5, shape[1], dtype=np.float32)[None, :] * np.float32(np.cos(direction))
     return np.asarray(1 + np.float32(exposure.heel_share) * (row + col) - fall, np.float32)
 
 

@@ -183,10 +183,6 @@ def outline_gap(first: Points, second: Points) -> float:
 
 def inside(points: Points, polygon: Points) -> NDArray[np.bool_]:
     """Return which points lie inside a polygon (even-odd rule)."""
-    x, y = points[:, 0][:, None], points[:, 1][:, None]
-    x1, y1 = polygon[:, 0][None], polygon[:, 1][None]
-    x2, y2 = np.roll(polygon[:, 0], -1)[None], np.roll(polygon[:, 1], -1)[None]
-    straddles = (y1 > y) != (y2 > y)
-    rise = np.where(straddles, y2 - y1, 1.0)
-    crosses = straddles & (x < (x2 - x1) * (y - y1) / rise + x1)
-    return np.asarray(crosses.sum(axis=1) % 2 == 1)
+    from skimage.measure import points_in_poly
+
+    return np.asarray(points_in_poly(points, polygon), np.bool_)

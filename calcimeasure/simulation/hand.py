@@ -326,7 +326,7 @@ def draw_hand_pose(rng: np.random.Generator, limb: Limb, *, near: LimbPose | Non
     rotations["radius"] = sign * float(rng.normal(-3, 6))
     pose = LimbPose(
         rotations_deg={name: rotation for name, rotation in rotations.items() if name in limb.segments},
-        flexions_deg={name: rotation for name, rotation in flexions.items() if name in limb.segments},
+        flexions_deg={name: flexion for name, flexion in flexions.items() if name in limb.segments},
         rotation_deg=float(np.clip(rng.normal(0, 8), -20, 20)),
         tilt_deg=float(abs(np.clip(rng.normal(0, 5), -15, 15))),
         tilt_axis_deg=float(rng.uniform(0, 360)),

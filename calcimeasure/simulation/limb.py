@@ -150,7 +150,7 @@ class LimbPose:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Placement:
-    """Where one bone's frame lies on the film: ``film (x, y) mm = matrix @ (x, y) + shift_mm``, y down the rows.
+    """Where one bone's frame lies on the film: ``film (x, y) mm = matrix @ (x, y) + translation_mm``, y down the rows.
 
     Attributes
     ----------

@@ -158,7 +158,7 @@ def _seen_whole(sittings: tuple[Sitting, Sitting], drawn: list[HeldDeposit]) -> 
 
 
 def _mixed(deposits: list[HeldDeposit], count: int) -> list[HeldDeposit]:
-    """Return so many deposits, taking turns between the backgrounds."""
+    """Return so many deposits, of each background in rotation."""
     by_background = [[one for one in deposits if one.background == background] for background in BACKGROUNDS]
-    rotations = [one for rotation in zip_longest(*by_background) for one in rotation if one is not None]
-    return rotations[:count]
+    mixed = [one for each in zip_longest(*by_background) for one in each if one is not None]
+    return mixed[:count]

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 COARSE_MM = 1.0
 WITHIN_LIMB = 0.9
+POSE_KEYS = {"rotations_deg": "turns_deg", "translation_mm": "shift_mm"}
+"""Keys of a pose in truth.json that are not the fields' names: keys of files stay as they were."""
 SHUTTER_LEAK = 0.012  # what of the beam comes through the collimator and around it
 
 
@@ -105,7 +107,7 @@ def simulate_film(
     bits: int | None = None,
     monochrome1: bool | None = None,
 ) -> SimulatedFilm:
-    """Return a random film of a hand.
+    """Return a random film of a limb, with its truth.
 
     Parameters
     ----------
@@ -123,11 +125,6 @@ def simulate_film(
         The whole pixel grid, instead of `spacing_mm`.
     bits, monochrome1
         Of the stored values.
-
-    Returns
-    -------
-    SimulatedFilm
-        With its truth.
     """
     film_format = film_format or format_at(spacing_mm, part=part)
     sitting = draw_sitting(
@@ -309,7 +306,7 @@ def _truth(
         total_area_px=total / film_format.pixel_mm2,
         total_area_common_mm2=sum(shape.area_mm2 for shape in common),
         deposits=records,
-        pose=asdict(sitting.pose),
+        pose={POSE_KEYS.get(name, name): value for name, value in asdict(sitting.pose).items()},
         exposure=asdict(sitting.exposure),
         processing=asdict(sitting.processing),
     )

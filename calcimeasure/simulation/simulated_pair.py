@@ -25,6 +25,8 @@ from calcimeasure.simulation.truth import LinkTruth, PairTruth
 from calcimeasure.simulation.vendor_processing import draw_processing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from calcimeasure.simulation.calcium_deposits import CalciumDeposit
@@ -54,23 +56,18 @@ def simulate_pair(
     bits: int | None = None,
     same_processing: bool = False,
 ) -> SimulatedPair:
-    """Return two films of one hand.
+    """Return two films of one limb.
 
     Parameters
     ----------
     rng
         Decides everything that is not given; the same state gives the same bytes.
     plan
-        What happens to the deposits; `calcimeasure.simulation.changes.draw_plan` draws one.
+        What happens to the deposits; `draw_plan` draws one.
     part, side, deposits, spacing_mm, film_format, bits
         As in `simulate_film`.
     same_processing
         Keep the vendor's processing of the first film.
-
-    Returns
-    -------
-    SimulatedPair
-        Its truth states the ratio of areas at the common pose and which deposits belong together.
     """
     film_format = film_format or format_at(spacing_mm, part=part)
     first, second, visits = draw_visits(
@@ -100,28 +97,37 @@ def draw_visits(
     """Return the two sittings of a subject and its deposits at both; see `simulate_pair`."""
     first = draw_sitting(rng, part=part, side=side, deposits=deposits, film_format=film_format, bits=bits)
     visits = apply_plan(rng, first.limb, site_of(first.limb, part=part), first.deposits, plan)
-    second = replace(
-        first,
-        pose=part_named(part).pose(rng, first.limb, near=first.pose),
-        exposure=draw_exposure(rng, near=first.exposure, part=part),
-        processing=first.processing
-        if same_processing
-        else draw_processing(rng, near=first.processing, bits=bits, part=part),
-        furniture=draw_furniture(rng, side=first.limb.side),
-        hardware=hardware_later(rng, first.hardware),
-        study_date=FOLLOWUP_DATE,
-    )
+    second = later_sitting(rng, first, study_date=FOLLOWUP_DATE, bits=bits, same_processing=same_processing)
     first = replace(first, deposits=visits.baseline)
     second = replace(second, deposits=visits.followup)
     return without_collisions(first, second, visits)
 
 
+def later_sitting(
+    rng: np.random.Generator,
+    first: Sitting,
+    *,
+    study_date: str,
+    bits: int | None = None,
+    same_processing: bool = False,
+) -> Sitting:
+    """Return another visit of a subject: posed, exposed and processed anew, its deposits as they were."""
+    return replace(
+        first,
+        pose=part_named(first.part).pose(rng, first.limb, near=first.pose),
+        exposure=draw_exposure(rng, near=first.exposure, part=first.part),
+        processing=first.processing
+        if same_processing
+        else draw_processing(rng, near=first.processing, bits=bits, part=first.part),
+        furniture=draw_furniture(rng, side=first.limb.side),
+        hardware=hardware_later(rng, first.hardware),
+        study_date=study_date,
+    )
+
+
 def without_collisions(first: Sitting, second: Sitting, visits: Visits) -> tuple[Sitting, Sitting, Visits]:
     """Take out deposits that a film does not show whole, or shows so close to another that they are one."""
-    bad: set[int] = set()
-    for sitting in (first, second):
-        bad |= {deposit.identity for deposit in sitting.deposits} - shown_whole(sitting)
-        bad |= colliding(sitting)
+    bad = not_apart((first, second))
     links = tuple(link for link in visits.links if not bad.intersection(link[1] + link[2]))
     kept = {identity for _, before, after in links for identity in before + after}
 
@@ -130,6 +136,15 @@ def without_collisions(first: Sitting, second: Sitting, visits: Visits) -> tuple
 
     first, second = (replace(one, deposits=keep(one.deposits)) for one in (first, second))
     return first, second, Visits(baseline=first.deposits, followup=second.deposits, links=links)
+
+
+def not_apart(sittings: Sequence[Sitting]) -> set[int]:
+    """Return the identities of deposits that one of the films does not show whole, or too close to another."""
+    bad: set[int] = set()
+    for sitting in sittings:
+        bad |= {deposit.identity for deposit in sitting.deposits} - shown_whole(sitting)
+        bad |= colliding(sitting)
+    return bad
 
 
 def colliding(sitting: Sitting) -> set[int]:

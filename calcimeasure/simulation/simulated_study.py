@@ -11,15 +11,10 @@ import numpy as np
 
 from calcimeasure.simulation.changes import ChangePlan, apply_plan
 from calcimeasure.simulation.deposit_placement import site_of
-from calcimeasure.simulation.exposure import draw_exposure
 from calcimeasure.simulation.formats import format_at
-from calcimeasure.simulation.furniture import draw_furniture
-from calcimeasure.simulation.hardware import hardware_later
-from calcimeasure.simulation.limb_parts import part_named
 from calcimeasure.simulation.simulated_dicom import write_dicom
-from calcimeasure.simulation.simulated_film import Sitting, draw_sitting, render_film, shown_whole
-from calcimeasure.simulation.simulated_pair import colliding
-from calcimeasure.simulation.vendor_processing import draw_processing
+from calcimeasure.simulation.simulated_film import Sitting, draw_sitting, render_film
+from calcimeasure.simulation.simulated_pair import later_sitting, not_apart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,27 +86,13 @@ def _sittings(rng: np.random.Generator, name: str, visits: int, spacing_mm: floa
     first = draw_sitting(rng, deposits=int(rng.integers(2, 9)), film_format=format_at(spacing_mm))
     first = replace(first, patient=f"SIM-{name}")
     sittings = [first]
-    pose = part_named("hand").pose
     for visit in range(1, visits):
         plan = ChangePlan(area_ratio=ratio**visit)
         after = apply_plan(rng, first.limb, site_of(first.limb), first.deposits, plan).followup
-        sittings.append(
-            replace(
-                first,
-                deposits=after,
-                pose=pose(rng, first.limb, near=first.pose),
-                exposure=draw_exposure(rng, near=first.exposure),
-                processing=draw_processing(rng, near=first.processing),
-                furniture=draw_furniture(rng, side=first.limb.side),
-                hardware=hardware_later(rng, first.hardware),
-                study_date=(FIRST_DAY + timedelta(days=VISIT_DAYS * visit)).isoformat(),
-            )
-        )
-    # What one of the films does not show whole is left out of the subject.
-    bad: set[int] = set()
-    for sitting in sittings:
-        bad |= {deposit.identity for deposit in sitting.deposits} - shown_whole(sitting)
-        bad |= colliding(sitting)
+        day = (FIRST_DAY + timedelta(days=VISIT_DAYS * visit)).isoformat()
+        sittings.append(replace(later_sitting(rng, first, study_date=day), deposits=after))
+    # What one of the films does not show well is left out of the subject.
+    bad = not_apart(sittings)
     return [
         replace(sitting, deposits=tuple(deposit for deposit in sitting.deposits if deposit.identity not in bad))
         for sitting in sittings

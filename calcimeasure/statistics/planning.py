@@ -104,11 +104,11 @@ def power_of_change(log_sd: float, patients: int, *, true_ratio: float, alpha: f
         raise UsageError("a study needs two patients, an SD that is not negative and a positive ratio")
     if log_sd == 0.0:
         return 0.0 if true_ratio == 1.0 else 1.0
-    translation = math.log(true_ratio) / (log_sd / math.sqrt(patients))
+    noncentrality = math.log(true_ratio) / (log_sd / math.sqrt(patients))
     critical = t_quantile(1.0 - alpha / 2.0, patients - 1)
 
     def missed(factors: Floats) -> Floats:
-        return np.asarray(ndtr(critical * factors - translation) - ndtr(-critical * factors - translation))
+        return np.asarray(ndtr(critical * factors - noncentrality) - ndtr(-critical * factors - noncentrality))
 
     return 1.0 - _over_sample_sd(missed, patients - 1)
 

@@ -30,7 +30,7 @@ VERDICT_WORDS = {
 
 
 def largest_first(changes: Sequence[SubjectChange]) -> list[SubjectChange]:
-    """Return subjects by their change, largest increase first, as a waterfall stands; those without one last."""
+    """Return subjects by their change, largest increase first, as in a waterfall plot; those without one last."""
     return sorted(changes, key=lambda c: (c.log_ratio is None, -(c.log_ratio or 0.0), c.subject))
 
 

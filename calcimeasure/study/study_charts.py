@@ -20,7 +20,7 @@ MOST_NAMED = 12
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tick:
-    """A tick: where it stands and what it says."""
+    """A tick: its position and its text."""
 
     at: float
     word: str
@@ -28,7 +28,7 @@ class Tick:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dot:
-    """A point of a chart with what it is, for those who read and those who hear."""
+    """A point of a chart with its description."""
 
     x: float
     y: float

@@ -52,7 +52,7 @@ class TruthOverlaps:
         return size
 
     def answers(self) -> Mapping[int, set[int]]:
-        """Return for each found label the true labels that it stands for."""
+        """Return for each found label the true labels that it answers to."""
         answered: dict[int, set[int]] = {}
         for found in range(1, self.shared.shape[1]):
             column = self.shared[1:, found]

@@ -23,7 +23,7 @@ def score_links(truth: PairTruth, comparison: Comparison, baseline: Answers, fol
     Parameters
     ----------
     baseline, followup
-        For each found label of a film, the true labels it stands for (`TruthOverlaps.answers`).
+        For each found label of a film, the true labels it answers to (`TruthOverlaps.answers`).
     """
     found = {
         (_true_labels(link.baseline_labels, baseline), _true_labels(link.followup_labels, followup)): link
