@@ -35,8 +35,16 @@ class Origin(StrEnum):
 
 
 class AreaMethod(StrEnum):
-    """How a deposit's area comes: the edge model, or the pixels as a person painted them."""
+    """How a deposit's area is obtained: by a model of the edge, or as the pixels that a person painted."""
 
+    EDGE_MODEL = "edge_model"
+    OUTLINE = "outline"
+
+
+class AreaEstimator(StrEnum):
+    """Which estimator gave a deposit's area; the first two are `AreaMethod.EDGE_MODEL`."""
+
+    COVERAGE_NETWORK = "coverage_network"
     EDGE_MODEL = "edge_model"
     OUTLINE = "outline"
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from calcimeasure.boxes import pad_box
 from calcimeasure.deposits import LARGEST_LABEL, DepositLabels, Finding, Origin, enum_member, from_label_image
@@ -153,37 +155,25 @@ def group_pieces(
     within_px
         (rows, columns) pixels: the largest gap between the edges of two pieces of one deposit.
     """
-    parent = np.arange(int(image.max(initial=0)) + 1)
     chosen = set(wanted.tolist())
     boxes = ndimage.find_objects(image)
     # Between pixel centres the gap is one pixel more than between the pixels' edges.
     sampling = (1.0 / within_px[0], 1.0 / within_px[1])
     reach = 1.0 + max(sampling)
+    near: list[tuple[int, int]] = []
     for number in sorted(chosen):
         window = pad_box(boxes[number - 1], (int(within_px[0]) + 2, int(within_px[1]) + 2), image.shape)
         here = image[window]
         others = chosen.intersection(np.unique(here).tolist()) - {number}
-        if not others:
-            continue
-        distance = ndimage.distance_transform_edt(here != number, sampling=sampling)
-        for other in sorted(others):
-            if float(distance[here == other].min()) <= reach:
-                _join(parent, number, other)
-    group_of = np.zeros(parent.size, dtype=np.intp)
-    numbers: dict[int, int] = {}
+        if others:
+            distance = ndimage.distance_transform_edt(here != number, sampling=sampling)
+            near += [(number, other) for other in others if float(distance[here == other].min()) <= reach]
+    size = int(image.max(initial=0)) + 1
+    first, second = np.array(near, dtype=np.intp).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(size, size))
+    component = connected_components(graph, directed=False)[1].tolist()
+    group_of = np.zeros(size, dtype=np.intp)
+    groups: dict[int, int] = {}
     for number in sorted(chosen):
-        root = _root(parent, number)
-        group_of[number] = numbers.setdefault(root, len(numbers) + 1)
+        group_of[number] = groups.setdefault(component[number], len(groups) + 1)
     return group_of
-
-
-def _root(parent: NDArray[np.intp], number: int) -> int:
-    while parent[number] != number:
-        parent[number] = parent[parent[number]]
-        number = int(parent[number])
-    return number
-
-
-def _join(parent: NDArray[np.intp], first: int, second: int) -> None:
-    roots = sorted((_root(parent, first), _root(parent, second)))
-    parent[roots[1]] = roots[0]

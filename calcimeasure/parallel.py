@@ -1,37 +1,58 @@
-"""Two things looked at: one after the other, or in two threads."""
+"""A function of several items, in two threads where the caller allows it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import cache
 from typing import TypeVar
 
-One = TypeVar("One")
-Seen = TypeVar("Seen")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_allowed: ContextVar[bool] = ContextVar("two_threads_allowed", default=False)
 
 
-def map_pair(look: Callable[[One], Seen], first: One, second: One, *, parallel: bool) -> tuple[Seen, Seen]:
-    """Return what is seen of either, in two threads when `parallel`."""
-    if not parallel:
-        return look(first), look(second)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="calcimeasure other") as other:
-        return _looked(other, look, first, second)
+@contextmanager
+def two_threads(*, allowed: bool = True) -> Iterator[None]:
+    """Let `parallel_map` use a second thread within the block: the same results sooner, for more memory."""
+    token = _allowed.set(allowed)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
 
 
-def map_pair_kept_thread(look: Callable[[One], Seen], first: One, second: One, *, parallel: bool) -> tuple[Seen, Seen]:
-    """Do as `map_pair` where a look takes milliseconds: the second thread is kept, as beginning one takes as long.
+def parallel_map(function: Callable[[Item], Result], items: Sequence[Item], *, brief: bool = False) -> list[Result]:
+    """Return the function of each item, in order; within `two_threads` every second item in another thread.
 
-    Whoever asks shares it, so that a look must neither take long nor ask in this way itself.
+    Calls nested in either thread run one after the other.
+
+    Parameters
+    ----------
+    function, items
+        What is called, and with what.
+    brief
+        For calls of milliseconds: one second thread is kept and shared, as starting one takes as long. Such a call
+        must neither take long nor use the shared thread itself.
     """
-    return _looked(_kept(), look, first, second) if parallel else (look(first), look(second))
+    if not _allowed.get() or len(items) < 2:
+        return [function(item) for item in items]
+
+    def every_second(first: int) -> list[Result]:
+        return [function(item) for item in items[first::2]]
+
+    with nullcontext(_shared_thread()) if brief else _second_thread() as executor, two_threads(allowed=False):
+        later = executor.submit(every_second, 1)
+        results: list[Result] = [None] * len(items)  # type: ignore[list-item]
+        results[::2], results[1::2] = every_second(0), later.result()
+    return results
 
 
-def _looked(other: ThreadPoolExecutor, look: Callable[[One], Seen], first: One, second: One) -> tuple[Seen, Seen]:
-    later = other.submit(look, second)
-    return look(first), later.result()
+def _second_thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="calcimeasure")
 
 
-@cache
-def _kept() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="calcimeasure beside")
+_shared_thread = cache(_second_thread)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.anatomy.image_filters import blur, depth_inside, dilated, disc, distance_to
 from calcimeasure.anatomy.reduced_film import cell_mean
+from calcimeasure.models.resampled_film import tissue_scale
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.classical_input import grey_scale
 from calcimeasure.simulation.calcium_deposits import render_thickness
 from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
 from calcimeasure.simulation.geometry import pixel_coverage
@@ -41,7 +41,7 @@ def insert_deposits(
     to_bone, in_bone, in_limb = (
         values * cell_mm for values in (distance_to(anatomy.bone), depth_inside(anatomy.bone), depth_inside(limb))
     )
-    _, scale = grey_scale(cell_mean(film.pixels, anatomy.step), limb, anatomy.bone)
+    _, scale = tissue_scale(cell_mean(film.pixels, anatomy.step), limb, anatomy.bone, every=7)
     pixels = film.pixels.copy()
     placed = 0
     for _ in range(MOST_TRIES):

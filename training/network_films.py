@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 import calcimeasure as cm
 from calcimeasure.anatomy import find_anatomy
-from calcimeasure.models.network_input import input_masks, input_planes
+from calcimeasure.models.network_input import network_input
 from calcimeasure.models.working_grid import WORKING_SPACING_MM
-from calcimeasure.segmentation.network_segmenter import gather_evidence
+from calcimeasure.segmentation.network_segmenter import classical_regions
 
 PARTS, SHARES = ("hand", "hands", "forearm", "elbow", "knee"), (0.7, 0.06, 0.08, 0.08, 0.08)
 SPACINGS_MM = (WORKING_SPACING_MM, 0.15)
@@ -84,9 +84,12 @@ def training_sample(film: cm.Radiograph, truth: NDArray[np.uint16]) -> Sample | 
     anatomy = find_anatomy(film)
     if anatomy.limb_count == 0:
         return None
-    inputs, factor = input_planes(film, anatomy)
-    limb, _ = input_masks(film, anatomy, inputs.shape)
-    return {"inputs": inputs.astype(np.float16), "truth": _on_grid(truth, inputs, factor), "limb": limb}
+    seen = network_input(film, anatomy)
+    return {
+        "inputs": seen.inputs.astype(np.float16),
+        "truth": _on_grid(truth, seen.inputs, seen.factor),
+        "limb": seen.limb,
+    }
 
 
 def judged_sample(film: cm.Radiograph, truth: NDArray[np.uint16]) -> Sample | None:
@@ -94,22 +97,22 @@ def judged_sample(film: cm.Radiograph, truth: NDArray[np.uint16]) -> Sample | No
     anatomy = find_anatomy(film)
     if anatomy.limb_count == 0:
         return None
-    evidence = gather_evidence(film, anatomy)
-    labels = np.zeros(evidence.limb.shape, np.uint16)
-    ranked = sorted(evidence.classical, key=lambda region: region.probability)
+    seen = network_input(film, anatomy)
+    labels = np.zeros(seen.limb.shape, np.uint16)
+    ranked = sorted(classical_regions(film, anatomy), key=lambda region: region.probability)
     for number, region in enumerate(ranked, start=1):
         rows, cols = region.mask.shape
         labels[region.corner[0] : region.corner[0] + rows, region.corner[1] : region.corner[1] + cols][region.mask] = (
             number
         )
     return {
-        "inputs": evidence.inputs.astype(np.float16),
-        "truth": _on_grid(truth, evidence.inputs, evidence.factor),
-        "limb": evidence.limb,
-        "bone": evidence.bone,
+        "inputs": seen.inputs.astype(np.float16),
+        "truth": _on_grid(truth, seen.inputs, seen.factor),
+        "limb": seen.limb,
+        "bone": seen.bone,
         "classical": labels,
         "probabilities": np.array([region.probability for region in ranked]),
-        "factor": np.array(evidence.factor),
+        "factor": np.array(seen.factor),
     }
 
 

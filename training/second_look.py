@@ -14,9 +14,10 @@ import numpy as np
 from boosted import ensemble
 from numpy.typing import NDArray
 
+from calcimeasure.models.network_input import NetworkInput
 from calcimeasure.segmentation.isolated_penalty import penalise_isolated
 from calcimeasure.segmentation.map_regions import Region
-from calcimeasure.segmentation.network_segmenter import DetectionEvidence, probability_map, region_candidates
+from calcimeasure.segmentation.network_segmenter import probability_map, region_candidates
 from calcimeasure.segmentation.region_classifier import (
     MODEL_FILE,
     REGION_FEATURE_NAMES,
@@ -124,14 +125,11 @@ def judged_regions(model: Path, path: Path) -> Judged:
                     factor=factor,
                 )
             )
-    evidence = DetectionEvidence(
-        inputs=film["inputs"].astype(np.float32),
-        factor=factor,
-        limb=film["limb"],
-        bone=film["bone"],
-        classical=regions,
+    limb = film["limb"]
+    seen = NetworkInput(
+        inputs=film["inputs"].astype(np.float32), factor=factor, limb=limb, bone=film["bone"], cells=limb.shape
     )
-    found, cells = region_candidates(evidence, probability_map(evidence.inputs, evidence.limb, session=session))
+    found, cells = region_candidates(seen, regions, probability_map(seen.inputs, limb, session=session))
     truth = film["truth"] > 64
     on_truth = []
     for region in found:
@@ -139,7 +137,7 @@ def judged_regions(model: Path, path: Path) -> Judged:
         here = truth[region.corner[0] : region.corner[0] + rows, region.corner[1] : region.corner[1] + cols]
         on_truth.append(here[region.mask].mean() >= 0.1)
     rows = np.array([region_features(region, cells) for region in found]).reshape(len(found), len(REGION_FEATURE_NAMES))
-    return Judged(regions=found, shape=evidence.limb.shape, rows=rows, real=np.array(on_truth, dtype=bool))
+    return Judged(regions=found, shape=limb.shape, rows=rows, real=np.array(on_truth, dtype=bool))
 
 
 @lru_cache(maxsize=1)

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-from calcimeasure.change.change_records import UNMATCHED, Interval, Link, LinkStatus, Verdict
+from calcimeasure.change.change_records import UNMATCHED, Change, Interval, Link, LinkStatus, Verdict
 from calcimeasure.change.film_burden import (
     AreaUnits,
     FilmBurden,
@@ -26,6 +25,7 @@ from calcimeasure.change.film_burden import (
 )
 from calcimeasure.change.intervals import IntervalModel, LogRatio, Variances, holm, percent
 from calcimeasure.change.verdict import Decision, area_change_band, checked_margin, decide_from_zero, decide_on_ratio
+from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.registration.registration_records import Registration
 
@@ -33,50 +33,10 @@ METHOD_WARNING = (
     "A deposit was painted by a person on one film and measured automatically on the other; its interval is wider."
 )
 PROCESSING_WARNING = "The two films were processed differently; the intervals are wider."
-_NOT_EVALUABLE = LinkStatus.NOT_EVALUABLE
 NO_FIELD_REASON = "Deposits are there, but none that both films show and that can be compared."
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
-    """What `Comparison` says about change, field by field under the same names, and what the interval is made of.
-
-    Attributes
-    ----------
-    changed_links
-        Numbers of the links, counted from 1 in their order, of calcinosis that is new, resolved or detectably changed.
-    variances, model
-        The parts of the variance of `log_ratio` by name, and the priors; not fields of `Comparison`.
-    """
-
-    links: tuple[Link, ...]
-    verdict: Verdict
-    baseline_common_area_mm2: float | None
-    followup_common_area_mm2: float | None
-    baseline_common_area_px: float
-    followup_common_area_px: float
-    log_ratio: float | None = None
-    log_ratio_se: float | None = None
-    total_area_change_percent: float | None = None
-    ci95_percent: Interval | None = None
-    ci90_percent: Interval | None = None
-    total_area_change_mm2: float | None = None
-    smallest_detectable_change_percent: float | None = None
-    change_detected_with_80_percent_power_percent: float | None = None
-    detectable: bool | None = None
-    margin_ratio: Interval = (0.80, 1.25)
-    beyond_margin: bool | None = None
-    changed_links: tuple[int, ...] = ()
-    area_change_band: str | None = None
-    reasons: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    variances: Variances | None = None
-    model: IntervalModel
-
-    def comparison_fields(self) -> dict[str, Any]:
-        """Return the fields by name, as keyword arguments of `Comparison`."""
-        own = {"variances", "model"}
-        return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in own}
+BurdenPair = tuple[FilmBurden, FilmBurden]
+"""Baseline and follow-up."""
 
 
 def assess_change(
@@ -85,7 +45,7 @@ def assess_change(
     followup: FilmMeasurement,
     registration: Registration,
     *,
-    margin_ratio: Interval = (0.80, 1.25),
+    margin_ratio: Interval = DEFAULT_MARGIN_RATIO,
     model: IntervalModel | None = None,
     repositioning_sd: float | None = None,
     processing_differs: bool = False,
@@ -97,9 +57,8 @@ def assess_change(
 ) -> Change:
     """Return the change of a pair that can be compared: links completed, interval, verdict.
 
-    The caller answers for `not_comparable` (identity, view, alignment); everything after that line of the verdict's
-    table is decided here. Swapping the films (links with their sides and statuses swapped, scale inverted) negates
-    `log_ratio` and mirrors every status.
+    The caller decides on `not_comparable` (identity, view, alignment). Swapping the films (links with their labels and
+    statuses swapped, scale inverted) negates `log_ratio` and mirrors every status.
 
     Parameters
     ----------
@@ -119,11 +78,10 @@ def assess_change(
     processing_differs
         Whether the two films were clearly processed differently.
     baseline_lod_px, followup_lod_px
-        Limit of detection of each film in its own pixels: used where that film shows none. None: not known.
+        Limit of detection of each film in its own pixels: used where that film shows none. None where unknown.
     baseline_detection_se_px, followup_detection_se_px
         Standard error, in each film's own pixels, of the area that was missed or falsely found *beyond* what the
-        confidence of unmatched deposits already says (`sides._doubt`; a deposit matched on the other film adds none,
-        being there or not there on both). Each link carries its share of it.
+        confidence of unmatched deposits already contributes. Each link takes its share of it.
     pair_ratios
         By number of the link: log ratio of a deposit matched one to one, and its error, from both films together.
 
@@ -140,51 +98,56 @@ def assess_change(
         model = replace(model, repositioning_sd=repositioning_sd)
     check_links(links, baseline, followup)
     ratios = pair_ratios or {}
-    pair = _Pair(
-        sides=tuple(
-            link_burdens(link, baseline, followup, ratios.get(number)) for number, link in enumerate(links, start=1)
-        ),
-        anything_there=baseline.total_area_px > 0.0 or followup.total_area_px > 0.0,
-        plane=area_units(baseline, followup, registration),
+    burdens = [link_burdens(link, baseline, followup, ratios.get(number)) for number, link in enumerate(links, start=1)]
+    terms = _PairTerms(
+        units=area_units(baseline, followup, registration),
         model=model,
         shared=_shared_variances(registration, model, processing_differs),
         margin=margin,
         baseline_lod_px=baseline_lod_px,
         followup_lod_px=followup_lod_px,
-        unseen_shares=(
-            _share_of(baseline_detection_se_px, baseline.total_area_px),
-            _share_of(followup_detection_se_px, followup.total_area_px),
-        ),
     )
-    links = _complete_links(tuple(links), pair)
-    evaluable = [two for link, two in zip(links, pair.sides, strict=True) if link.status is not _NOT_EVALUABLE]
-    before = total_burden([two[0] for two in evaluable], baseline, baseline_detection_se_px)
-    after = total_burden([two[1] for two in evaluable], followup, followup_detection_se_px)
-    variances = pair.variances(before, after, _mismatch_share(evaluable, before, after))
-    return _change(links, pair, before, after, variances=variances)
+    undetected = tuple(
+        se_px / film.total_area_px if film.total_area_px > 0.0 else 0.0
+        for se_px, film in ((baseline_detection_se_px, baseline), (followup_detection_se_px, followup))
+    )
+    completed = _complete_links(links, burdens, undetected, terms)
+    evaluable = [
+        pair for link, pair in zip(completed, burdens, strict=True) if link.status is not LinkStatus.NOT_EVALUABLE
+    ]
+    before = total_burden([pair[0] for pair in evaluable], baseline, baseline_detection_se_px)
+    after = total_burden([pair[1] for pair in evaluable], followup, followup_detection_se_px)
+    change = _burden_change(before, after, evaluable, terms)
+    if change.verdict is Verdict.NO_DEPOSITS and (baseline.total_area_px > 0.0 or followup.total_area_px > 0.0):
+        change = replace(change, verdict=Verdict.INDETERMINATE, reasons=(NO_FIELD_REASON,))
+    changed = tuple(
+        number
+        for number, (link, (one, two)) in enumerate(zip(completed, burdens, strict=True), start=1)
+        if (link.status in UNMATCHED or link.detectable) and (one.area_px > 0.0 or two.area_px > 0.0)
+    )
+    return replace(change, links=completed, changed_links=changed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Pair:
-    """What all rules below need to know of the pair; `sides` are those of the links, in their order."""
+class _PairTerms:
+    """What every link of a pair and its burden have in common: units, priors, shared variances, limits."""
 
-    sides: tuple[tuple[FilmBurden, FilmBurden], ...]
-    anything_there: bool
-    plane: AreaUnits
+    units: AreaUnits
     model: IntervalModel
     shared: Variances
     margin: Interval
     baseline_lod_px: float | None
     followup_lod_px: float | None
-    unseen_shares: tuple[float, float]
 
+    @property
     def baseline_lod(self) -> float | None:
-        """Return the baseline's limit of detection in the common unit."""
-        return None if self.baseline_lod_px is None else self.plane.baseline(self.baseline_lod_px)
+        """The baseline's limit of detection in the common unit."""
+        return None if self.baseline_lod_px is None else self.units.baseline(self.baseline_lod_px)
 
+    @property
     def followup_lod(self) -> float | None:
-        """Return the follow-up's limit of detection in the common unit, at the baseline's magnification."""
-        return None if self.followup_lod_px is None else self.plane.followup(self.followup_lod_px)
+        """The follow-up's limit of detection in the common unit, at the baseline's magnification."""
+        return None if self.followup_lod_px is None else self.units.followup(self.followup_lod_px)
 
     def variances(self, before: FilmBurden, after: FilmBurden, mismatch: float) -> Variances:
         """Return all parts for one pair of areas; `mismatch` is the share of area painted on one film only."""
@@ -198,16 +161,12 @@ class _Pair:
         )
 
     def log_ratio(self, before: FilmBurden, after: FilmBurden, variances: Variances) -> LogRatio | None:
-        """Return the log ratio with its SE; None where a side is empty."""
+        """Return the log ratio with its SE; None where a film shows no area."""
         if before.area_px <= 0.0 or after.area_px <= 0.0:
             return None
         # Logarithms before the difference: that, unlike the log of a quotient, negates exactly when swapped.
-        value = (math.log(after.area_px) - math.log(before.area_px)) + self.plane.log_unit_ratio
+        value = (math.log(after.area_px) - math.log(before.area_px)) + self.units.log_unit_ratio
         return LogRatio(value=value, se=self.model.inflation * math.sqrt(variances.total), model=self.model)
-
-
-def _share_of(se_px: float, area_px: float) -> float:
-    return se_px / area_px if area_px > 0.0 else 0.0
 
 
 def _shared_variances(registration: Registration, model: IntervalModel, processing_differs: bool) -> Variances:
@@ -225,71 +184,71 @@ def _shared_variances(registration: Registration, model: IntervalModel, processi
     )
 
 
-def _change(
-    links: tuple[Link, ...], pair: _Pair, before: FilmBurden, after: FilmBurden, *, variances: Variances
-) -> Change:
-    ratio = pair.log_ratio(before, after, variances)
-    decision = decide_on_ratio(ratio, pair.margin) if ratio else _decide_without_ratio(pair, before, after)
-    before_mm2, after_mm2 = pair.plane.baseline_mm2(before.area_px), pair.plane.followup_mm2(after.area_px)
-    change_percent = percent(ratio.value) if ratio else None
-    return Change(
-        links=links,
+def _burden_change(before: FilmBurden, after: FilmBurden, evaluable: Sequence[BurdenPair], terms: _PairTerms) -> Change:
+    """Return the change of the burden, its links still missing."""
+    variances = terms.variances(before, after, _mismatch_share(evaluable, before, after))
+    ratio = terms.log_ratio(before, after, variances)
+    decision = decide_on_ratio(ratio, terms.margin) if ratio else _decide_without_ratio(before, after, terms)
+    before_mm2, after_mm2 = terms.units.baseline_mm2(before.area_px), terms.units.followup_mm2(after.area_px)
+    change = Change(
         verdict=decision.verdict,
         baseline_common_area_mm2=before_mm2,
         followup_common_area_mm2=after_mm2,
         baseline_common_area_px=before.area_px,
         followup_common_area_px=after.area_px,
-        log_ratio=ratio.value if ratio else None,
-        log_ratio_se=ratio.se if ratio else None,
-        total_area_change_percent=change_percent,
-        ci95_percent=ratio.percent_interval(0.95) if ratio else None,
-        ci90_percent=ratio.percent_interval(0.90) if ratio else None,
         total_area_change_mm2=None if before_mm2 is None or after_mm2 is None else after_mm2 - before_mm2,
-        smallest_detectable_change_percent=ratio.smallest_detectable_change_percent if ratio else None,
-        change_detected_with_80_percent_power_percent=(
-            ratio.change_detected_with_80_percent_power_percent if ratio else None
-        ),
         detectable=decision.detectable,
-        margin_ratio=pair.margin,
+        margin_ratio=terms.margin,
         beyond_margin=decision.beyond_margin,
-        changed_links=_changed(links, pair),
-        area_change_band=area_change_band(change_percent, decision.verdict),
+        area_change_band=area_change_band(percent(ratio.value) if ratio else None, decision.verdict),
         reasons=decision.reasons,
         warnings=_warnings(variances),
-        variances=variances if ratio else None,
-        model=pair.model,
+        model=terms.model,
+    )
+    if ratio is None:
+        return change
+    return replace(
+        change,
+        log_ratio=ratio.value,
+        log_ratio_se=ratio.se,
+        total_area_change_percent=percent(ratio.value),
+        ci95_percent=ratio.percent_interval(0.95),
+        ci90_percent=ratio.percent_interval(0.90),
+        smallest_detectable_change_percent=ratio.smallest_detectable_change_percent,
+        change_detected_with_80_percent_power_percent=ratio.change_detected_with_80_percent_power_percent,
+        variances=variances,
     )
 
 
-def _decide_without_ratio(pair: _Pair, before: FilmBurden, after: FilmBurden) -> Decision:
+def _decide_without_ratio(before: FilmBurden, after: FilmBurden, terms: _PairTerms) -> Decision:
     """Return the verdict where at least one film shows nothing in the common field."""
     if before.area_px <= 0.0 and after.area_px <= 0.0:
-        if pair.anything_there:
-            return Decision(verdict=Verdict.INDETERMINATE, reasons=(NO_FIELD_REASON,))
         return Decision(verdict=Verdict.NO_DEPOSITS)
     empty_is_baseline = before.area_px <= 0.0
     return decide_from_zero(
-        area=pair.plane.followup(after.area_px) if empty_is_baseline else pair.plane.baseline(before.area_px),
-        limit_of_detection=pair.baseline_lod() if empty_is_baseline else pair.followup_lod(),
+        area=terms.units.followup(after.area_px) if empty_is_baseline else terms.units.baseline(before.area_px),
+        limit_of_detection=terms.baseline_lod if empty_is_baseline else terms.followup_lod,
         empty_is_baseline=empty_is_baseline,
-        margin_ratio=pair.margin,
+        margin_ratio=terms.margin,
     )
 
 
-def _complete_links(links: tuple[Link, ...], pair: _Pair) -> tuple[Link, ...]:
+def _complete_links(
+    links: Sequence[Link], burdens: Sequence[BurdenPair], undetected: tuple[float, ...], terms: _PairTerms
+) -> tuple[Link, ...]:
     """Return the links with areas, log ratios, intervals and Holm-adjusted `detectable`."""
-    completed = list(links)
+    completed: list[Link] = []
     p_values: dict[int, float] = {}
     for index, bare in enumerate(links):
         before, after = (
-            with_all_findings(side, share) for side, share in zip(pair.sides[index], pair.unseen_shares, strict=True)
+            with_all_findings(burden, share) for burden, share in zip(burdens[index], undetected, strict=True)
         )
         link = replace(
             bare,
             baseline_area_px=before.area_px,
             followup_area_px=after.area_px,
-            baseline_area_mm2=pair.plane.baseline_mm2(before.area_px),
-            followup_area_mm2=pair.plane.followup_mm2(after.area_px),
+            baseline_area_mm2=terms.units.baseline_mm2(before.area_px),
+            followup_area_mm2=terms.units.followup_mm2(after.area_px),
             log_ratio=None,
             log_ratio_se=None,
             area_change_percent=None,
@@ -297,14 +256,14 @@ def _complete_links(links: tuple[Link, ...], pair: _Pair) -> tuple[Link, ...]:
             detectable=None,
         )
         if link.status in UNMATCHED:
-            link = replace(link, detectable=_shows(link, pair))
-        elif link.status is not _NOT_EVALUABLE:
+            link = replace(link, detectable=_exceeds_limit(link, terms))
+        elif link.status is not LinkStatus.NOT_EVALUABLE:
             mismatch = abs(before.painted_share - after.painted_share)
-            ratio = pair.log_ratio(before, after, pair.variances(before, after, mismatch))
+            ratio = terms.log_ratio(before, after, terms.variances(before, after, mismatch))
             if ratio is not None:
                 p_values[index] = ratio.p_value
                 link = _with_ratio(link, ratio, mismatch)
-        completed[index] = link
+        completed.append(link)
     for index, p_value in zip(p_values, holm(list(p_values.values())), strict=True):
         completed[index] = replace(completed[index], detectable=p_value < 0.05)
     return tuple(completed)
@@ -324,39 +283,27 @@ def _with_ratio(link: Link, ratio: LogRatio, mismatch: float) -> Link:
     )
 
 
-def _shows(link: Link, pair: _Pair) -> bool | None:
-    """Return whether a new or resolved deposit exceeds what the film without it would have shown."""
+def _exceeds_limit(link: Link, terms: _PairTerms) -> bool | None:
+    """Return whether a new or resolved deposit exceeds the limit of detection of the film without it."""
     if link.status is LinkStatus.NEW:
-        lod, area = pair.baseline_lod(), pair.plane.followup(link.followup_area_px)
+        lod, area = terms.baseline_lod, terms.units.followup(link.followup_area_px)
     else:
-        lod, area = pair.followup_lod(), pair.plane.baseline(link.baseline_area_px)
+        lod, area = terms.followup_lod, terms.units.baseline(link.baseline_area_px)
     return None if lod is None else area > lod
 
 
-def _mismatch_share(sides: Sequence[tuple[FilmBurden, FilmBurden]], before: FilmBurden, after: FilmBurden) -> float:
+def _mismatch_share(burdens: Sequence[BurdenPair], before: FilmBurden, after: FilmBurden) -> float:
     """Return the share of the burden that is painted on one film and modelled on the other."""
     if before.area_px <= 0.0 or after.area_px <= 0.0:
         return 0.0
     share = 0.0
-    for one, two in sides:
+    for one, two in burdens:
         if one.area_px > 0.0 and two.area_px > 0.0:
             weight = (one.area_px / before.area_px + two.area_px / after.area_px) / 2.0
             share += weight * abs(one.painted_share - two.painted_share)
     return min(share, 1.0)
 
 
-def _changed(links: tuple[Link, ...], pair: _Pair) -> tuple[int, ...]:
-    return tuple(
-        number
-        for number, (link, (one, two)) in enumerate(zip(links, pair.sides, strict=True), start=1)
-        if (link.status in UNMATCHED or link.detectable) and (one.area_px > 0.0 or two.area_px > 0.0)
-    )
-
-
 def _warnings(variances: Variances) -> tuple[str, ...]:
-    warnings = []
-    if variances.area_method > 0.0:
-        warnings.append(METHOD_WARNING)
-    if variances.processing > 0.0:
-        warnings.append(PROCESSING_WARNING)
-    return tuple(warnings)
+    parts = ((variances.area_method, METHOD_WARNING), (variances.processing, PROCESSING_WARNING))
+    return tuple(warning for variance, warning in parts if variance > 0.0)

@@ -1,14 +1,16 @@
-"""What a compared pair is: registration, links, change, verdict. Values only; the rules are in their own modules."""
+"""What a compared pair is: links, change, verdict. Values only; the rules are in their own modules."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 
+from calcimeasure.change.intervals import IntervalModel, Variances
+from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.measurement.area_ratio import AreaRatio
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.registration.registration_records import Alignment, Registration
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
     from calcimeasure.plotting import Axes, Figure, FilmPanel
 
 Interval = tuple[float, float]
+Value = TypeVar("Value")
 
 
 class Verdict(StrEnum):
-    """What the pair shows; see `docs/records.md` for the order in which they are tried."""
+    """What the pair shows; `docs/records.md` gives the order in which they are tried."""
 
     NOT_COMPARABLE = "not_comparable"
     NO_DEPOSITS = "no_deposits"
@@ -33,7 +36,7 @@ class Verdict(StrEnum):
 
 
 class LinkStatus(StrEnum):
-    """How a deposit (or a group of them) stands across the two films."""
+    """How a deposit (or a group of them) corresponds across the two films."""
 
     MATCHED = "matched"
     NEW = "new"
@@ -45,7 +48,7 @@ class LinkStatus(StrEnum):
 
 
 UNMATCHED = (LinkStatus.NEW, LinkStatus.RESOLVED)
-"""Of deposits that one film shows alone."""
+"""Statuses of deposits that only one film shows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +58,7 @@ class Link:
     Attributes
     ----------
     baseline_area_mm2, followup_area_mm2
-        None without spacing; `baseline_area_px` and `followup_area_px` always stand.
+        None without spacing; `baseline_area_px` and `followup_area_px` are always there.
     log_ratio, log_ratio_se
         Natural logarithm of follow-up over baseline, scale applied where it is, and its standard error; None where a
         side is empty.
@@ -66,7 +69,7 @@ class Link:
     reason
         Why it is not evaluable, or what widened the interval.
     absent_probability
-        Probability that a new or resolved deposit is really not on the other film; None where nobody asked the film.
+        Probability that a new or resolved deposit is absent on the other film; None where it was not searched for.
     """
 
     status: LinkStatus
@@ -85,9 +88,82 @@ class Link:
     absent_probability: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """The change of the burden over the common field; its fields up to `reasons` are keys of `comparison.json`.
+
+    Attributes
+    ----------
+    verdict, reasons
+        What the pair shows, and why the films cannot tell or be compared, in sentences.
+    baseline_common_area_mm2, followup_common_area_mm2
+        The burdens, both at the baseline's magnification; None without spacing.
+    log_ratio, log_ratio_se
+        Natural logarithm of follow-up over baseline with its standard error; None where a film shows none.
+    changed_links
+        Numbers of the links, counted from 1 in their order, of calcinosis that is new, resolved or detectably changed.
+    warnings
+        What widened the interval.
+    variances, model
+        The parts of the variance of `log_ratio` by name, and the priors.
+    """
+
+    links: tuple[Link, ...] = ()
+    baseline_common_area_mm2: float | None = None
+    followup_common_area_mm2: float | None = None
+    baseline_common_area_px: float | None = None
+    followup_common_area_px: float | None = None
+    total_area_change_percent: float | None = None
+    ci95_percent: Interval | None = None
+    ci90_percent: Interval | None = None
+    log_ratio: float | None = None
+    log_ratio_se: float | None = None
+    total_area_change_mm2: float | None = None
+    smallest_detectable_change_percent: float | None = None
+    change_detected_with_80_percent_power_percent: float | None = None
+    detectable: bool | None = None
+    margin_ratio: Interval = DEFAULT_MARGIN_RATIO
+    beyond_margin: bool | None = None
+    changed_links: tuple[int, ...] = ()
+    area_change_band: str | None = None
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    variances: Variances | None = None
+    model: IntervalModel = field(default_factory=IntervalModel)
+
+
+class _OfChange(Generic[Value]):
+    """An attribute of `Comparison` that reads the field of the same name of its `change`."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, comparison: None, owner: type) -> _OfChange[Value]: ...
+    @overload
+    def __get__(self, comparison: Comparison, owner: type) -> Value: ...
+    def __get__(self, comparison: Comparison | None, owner: type) -> Any:
+        return self if comparison is None else getattr(comparison.change, self._name)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
-    """A pair, compared. The fields are those of `comparison.json`; see `docs/records.md` for their meaning.
+    """A compared pair: both films measured, how they align, and the change.
+
+    The fields of `change` are read from the comparison too: `comparison.verdict` is `comparison.change.verdict`.
+    `docs/records.md` has their meaning.
+
+    Attributes
+    ----------
+    alignment
+        Baseline to follow-up; None for a pair that does not align.
+    warnings
+        Everything that a person should read of the pair, those of the films and of `change` included.
+    self_check
+        What `calcimeasure.change.self_check` found, where it ran.
+    ratios
+        By labels, the area ratio of each deposit matched one to one, in pixels; not in `comparison.json`.
 
     Examples
     --------
@@ -103,30 +179,31 @@ class Comparison:
     followup: FilmMeasurement
     registration: Registration
     alignment: Alignment | None
-    links: tuple[Link, ...]
-    verdict: Verdict
-    baseline_common_area_mm2: float | None = None
-    followup_common_area_mm2: float | None = None
-    baseline_common_area_px: float | None = None
-    followup_common_area_px: float | None = None
-    log_ratio: float | None = None
-    log_ratio_se: float | None = None
-    total_area_change_percent: float | None = None
-    ci95_percent: Interval | None = None
-    ci90_percent: Interval | None = None
-    total_area_change_mm2: float | None = None
-    smallest_detectable_change_percent: float | None = None
-    change_detected_with_80_percent_power_percent: float | None = None
-    detectable: bool | None = None
-    margin_ratio: Interval = (0.80, 1.25)
-    beyond_margin: bool | None = None
-    changed_links: tuple[int, ...] = ()
-    area_change_band: str | None = None
-    reasons: tuple[str, ...] = ()
+    change: Change
     warnings: tuple[str, ...] = ()
     self_check: dict[str, object] | None = None
-    # By labels, how much the area of each deposit matched one to one changed, in pixels; not in the file.
     ratios: Mapping[tuple[int, int], AreaRatio] = field(default_factory=dict)
+
+    links = _OfChange[tuple[Link, ...]]()
+    verdict = _OfChange[Verdict]()
+    baseline_common_area_mm2 = _OfChange[float | None]()
+    followup_common_area_mm2 = _OfChange[float | None]()
+    baseline_common_area_px = _OfChange[float | None]()
+    followup_common_area_px = _OfChange[float | None]()
+    log_ratio = _OfChange[float | None]()
+    log_ratio_se = _OfChange[float | None]()
+    total_area_change_percent = _OfChange[float | None]()
+    ci95_percent = _OfChange[Interval | None]()
+    ci90_percent = _OfChange[Interval | None]()
+    total_area_change_mm2 = _OfChange[float | None]()
+    smallest_detectable_change_percent = _OfChange[float | None]()
+    change_detected_with_80_percent_power_percent = _OfChange[float | None]()
+    detectable = _OfChange[bool | None]()
+    margin_ratio = _OfChange[Interval]()
+    beyond_margin = _OfChange[bool | None]()
+    changed_links = _OfChange[tuple[int, ...]]()
+    area_change_band = _OfChange[str | None]()
+    reasons = _OfChange[tuple[str, ...]]()
 
     def to_frame(self) -> DataFrame:
         """Return the links as a tidy table: a row a link, the columns and numbers of `links.csv`."""

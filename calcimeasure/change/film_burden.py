@@ -1,4 +1,4 @@
-"""One film's side of a link or of the burden: area, standard error, and what of it was painted or uncertain."""
+"""One film's area of a link or of the burden: its standard error, and what of it was painted or uncertain."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def link_burdens(
     followup: FilmMeasurement,
     pair_ratio: PairRatio | None = None,
 ) -> tuple[FilmBurden, FilmBurden]:
-    """Return both films' sides of a link.
+    """Return the area of a link on both films.
 
     The link's area (the part within the common field) is shared among its deposits in proportion to their measured
     areas. Standard errors are those of the whole deposits, added in squares, also where part of one lies outside the
@@ -120,38 +120,39 @@ def link_burdens(
         and lying wholly in the common field; ignored elsewhere. The two areas are then moved, each by half, to agree
         with it; their geometric mean stays.
     """
-    alike = _alike(link, baseline, followup)
-    before = _side(link, baseline, "baseline", repeat=alike)
-    after = _side(link, followup, "followup", repeat=alike)
-    whole_deposits = _uncut(link, baseline, "baseline") and _uncut(link, followup, "followup")
-    if pair_ratio is None or not alike or not whole_deposits or min(before.all_area_px, after.all_area_px) <= 0.0:
+    alike = _measured_alike(link, baseline, followup)
+    before = _film_burden(link, baseline, "baseline", repeat=alike)
+    after = _film_burden(link, followup, "followup", repeat=alike)
+    complete = _is_complete(link, baseline, "baseline") and _is_complete(link, followup, "followup")
+    if pair_ratio is None or not alike or not complete or min(before.all_area_px, after.all_area_px) <= 0.0:
         return before, after
     value, se = pair_ratio
-    middle = (math.log(before.all_area_px) + math.log(after.all_area_px)) / 2.0
-    return _moved(before, middle - value / 2.0, se), _moved(after, middle + value / 2.0, se)
+    mean = (math.log(before.all_area_px) + math.log(after.all_area_px)) / 2.0
+    return _with_area(before, mean - value / 2.0, se), _with_area(after, mean + value / 2.0, se)
 
 
-def _alike(link: Link, baseline: FilmMeasurement, followup: FilmMeasurement) -> bool:
-    """Return whether the link is one deposit on each film, both measured with the edge model."""
+def _measured_alike(link: Link, baseline: FilmMeasurement, followup: FilmMeasurement) -> bool:
+    """Return whether the link is one deposit on each film, neither of them painted."""
     if link.status is not LinkStatus.MATCHED or len(link.baseline_labels) != 1 or len(link.followup_labels) != 1:
         return False
     pair = (baseline.deposits[link.baseline_labels[0] - 1], followup.deposits[link.followup_labels[0] - 1])
     return all(deposit.area_method is AreaMethod.EDGE_MODEL for deposit in pair)
 
 
-def _uncut(link: Link, film: FilmMeasurement, which: Film) -> bool:
-    labels, area_px = _of(link, which)
+def _is_complete(link: Link, film: FilmMeasurement, which: Film) -> bool:
+    """Return whether the common field holds all of the link's area on a film."""
+    labels, area_px = _labels_and_area(link, which)
     measured = math.fsum(film.deposits[label - 1].area_px for label in labels)
     return area_px <= 0.0 or math.isclose(area_px, measured, rel_tol=1e-6)
 
 
-def _moved(side: FilmBurden, log_area: float, log_ratio_se: float) -> FilmBurden:
-    """Return a side with another area, carrying half of the variance of the log ratio."""
+def _with_area(burden: FilmBurden, log_area: float, log_ratio_se: float) -> FilmBurden:
+    """Return a burden with another area, and half of the variance of the log ratio."""
     area = math.exp(log_area)
     se = area * log_ratio_se / math.sqrt(2.0)
-    counted = side.area_px > 0.0
+    counted = burden.area_px > 0.0
     return replace(
-        side,
+        burden,
         area_px=area if counted else 0.0,
         se_px=se if counted else 0.0,
         all_area_px=area,
@@ -160,14 +161,14 @@ def _moved(side: FilmBurden, log_area: float, log_ratio_se: float) -> FilmBurden
     )
 
 
-def _of(link: Link, which: Film) -> tuple[tuple[int, ...], float]:
+def _labels_and_area(link: Link, which: Film) -> tuple[tuple[int, ...], float]:
     if which == "baseline":
         return link.baseline_labels, link.baseline_area_px
     return link.followup_labels, link.followup_area_px
 
 
-def _side(link: Link, film: FilmMeasurement, which: Film, *, repeat: bool) -> FilmBurden:
-    labels, area_px = _of(link, which)
+def _film_burden(link: Link, film: FilmMeasurement, which: Film, *, repeat: bool) -> FilmBurden:
+    labels, area_px = _labels_and_area(link, which)
     deposits = [film.deposits[label - 1] for label in labels]
     measured = math.fsum(deposit.area_px for deposit in deposits)
     if not deposits or measured <= 0.0:
@@ -183,7 +184,7 @@ def _side(link: Link, film: FilmMeasurement, which: Film, *, repeat: bool) -> Fi
         area_px=area,
         se_px=_root_sum_of_squares([_error(deposit, repeat=repeat) for deposit in counted]),
         painted_share=painted / area if area > 0.0 else 0.0,
-        detection_se_px=_doubt(counted, fraction, link.absent_probability) if unmatched else 0.0,
+        detection_se_px=_detection_se(counted, fraction, link.absent_probability) if unmatched else 0.0,
         absolute=not repeat,
         all_area_px=fraction * measured,
         all_se_px=_root_sum_of_squares([_error(deposit, repeat=repeat) for deposit in deposits]),
@@ -194,37 +195,37 @@ def _error(deposit: DepositMeasurement, *, repeat: bool) -> float:
     return deposit.change_se_px if repeat else deposit.area_se_px
 
 
-def with_all_findings(side: FilmBurden, unseen_share: float = 0.0) -> FilmBurden:
-    """Return the side with every finding counted, as a link's own change is computed.
+def with_all_findings(burden: FilmBurden, undetected_share: float = 0.0) -> FilmBurden:
+    """Return a link's burden with every finding counted, as the link's own change is computed.
 
     Parameters
     ----------
-    side
-        Of a link.
-    unseen_share
-        Of an area, as a standard error: what a program missed of it, or outlined wrongly, on both films alike.
+    burden
+        Of a link on one film.
+    undetected_share
+        Standard error, as a share of the area, of what a program missed or outlined wrongly on both films alike.
     """
-    unseen = unseen_share * side.all_area_px
-    return replace(side, area_px=side.all_area_px, se_px=side.all_se_px, detection_se_px=unseen)
+    undetected = undetected_share * burden.all_area_px
+    return replace(burden, area_px=burden.all_area_px, se_px=burden.all_se_px, detection_se_px=undetected)
 
 
-def total_burden(sides: Sequence[FilmBurden], film: FilmMeasurement, detection_se_px: float) -> FilmBurden:
-    """Return one film's burden over the common field: the sum over its evaluable links' sides.
+def total_burden(burdens: Sequence[FilmBurden], film: FilmMeasurement, detection_se_px: float) -> FilmBurden:
+    """Return one film's burden over the common field: the sum over its evaluable links.
 
     Deposits of one film share part of their absolute error (its blur and processing, a person's way of outlining): by
     as much as the film's own total is less certain than independent deposits would make it, the absolute errors here
     are enlarged.
     """
-    area = math.fsum(side.area_px for side in sides)
-    painted = math.fsum(side.area_px * side.painted_share for side in sides)
-    absolute = _shared_factor(film) * _root_sum_of_squares([side.se_px for side in sides if side.absolute])
-    own = _root_sum_of_squares([side.se_px for side in sides if not side.absolute])
+    area = math.fsum(one.area_px for one in burdens)
+    painted = math.fsum(one.area_px * one.painted_share for one in burdens)
+    absolute = _shared_factor(film) * _root_sum_of_squares([one.se_px for one in burdens if one.absolute])
+    own = _root_sum_of_squares([one.se_px for one in burdens if not one.absolute])
     return FilmBurden(
         area_px=area,
         se_px=math.hypot(absolute, own),
         painted_share=painted / area if area > 0.0 else 0.0,
-        detection_se_px=_root_sum_of_squares([*(side.detection_se_px for side in sides), detection_se_px]),
-        all_area_px=math.fsum(side.all_area_px for side in sides),
+        detection_se_px=_root_sum_of_squares([*(one.detection_se_px for one in burdens), detection_se_px]),
+        all_area_px=math.fsum(one.all_area_px for one in burdens),
     )
 
 
@@ -258,15 +259,15 @@ def check_links(links: Sequence[Link], baseline: FilmMeasurement, followup: Film
                 raise LabelsError(f"deposit {label} is in no link", where=name)
 
 
-def _doubt(deposits: Sequence[DepositMeasurement], fraction: float, absent: float | None) -> float:
+def _detection_se(deposits: Sequence[DepositMeasurement], fraction: float, absent: float | None) -> float:
     """Return the standard error of the area by which deposits of one film only change the burden.
 
-    A deposit is real with its confidence c. Where nobody looked for it on the other film its area is in doubt by
-    a^2 c (1 - c). Where somebody did, its change is a with chance c times that of being absent there, and else 0: the
-    mean square error of counting it whole is a^2 (1 - c absent).
+    A deposit of area a is real with its confidence c. Where it was not searched for on the other film, its variance is
+    a^2 c (1 - c). Where it was, the change is a with probability c times that of being absent there, else 0: the mean
+    square error of counting all of it is a^2 (1 - c absent).
     """
-    doubts = (d.confidence * (1.0 - d.confidence) if absent is None else 1.0 - d.confidence * absent for d in deposits)
-    return math.sqrt(math.fsum((fraction * d.area_px) ** 2 * q for d, q in zip(deposits, doubts, strict=True)))
+    shares = (d.confidence * (1.0 - d.confidence) if absent is None else 1.0 - d.confidence * absent for d in deposits)
+    return math.sqrt(math.fsum((fraction * d.area_px) ** 2 * q for d, q in zip(deposits, shares, strict=True)))
 
 
 def _root_sum_of_squares(values: Sequence[float]) -> float:

@@ -9,7 +9,7 @@ variance of r is a sum of independent parts, each with a name, so that a report 
 
 ========================  ==========================================================================================
 measurement               (se_b / A_b)^2 + (se_f / A_f)^2: noise, edge, background (delta method)
-detection                 (d_b / A_b)^2 + (d_f / A_f)^2: pieces missed or falsely found, see `change`
+detection                 (d_b / A_b)^2 + (d_f / A_f)^2: pieces missed or falsely found, see `film_burden`
 scale                     (2 se_s / s)^2 where the scale is applied
 magnification             a stated prior where it is not: the height of the limb above the detector is then unknown
 repositioning             a stated prior: the SD of r between two exposures of an unchanged limb laid down anew
@@ -24,15 +24,18 @@ tails heavier than the normal law's. The very q of the 95 % interval is that of 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from scipy.special import stdtr, stdtrit
 
-from calcimeasure.change.change_records import Interval
 from calcimeasure.errors import UsageError
 
+if TYPE_CHECKING:
+    from calcimeasure.change.change_records import Interval
+
 POWER_80_QUANTILE = 0.84
-"""The normal quantile of 80 % power, as in `docs/records.md`."""
+"""The normal quantile of 80 % power, to the two digits that `docs/records.md` gives."""
 
 CALIBRATION_NOTE = "Calibrated on simulated films; not yet verified on patients' repeat films."
 
@@ -57,7 +60,7 @@ class IntervalModel:
     degrees_of_freedom
         Of Student's t.
     inflation
-        Factor on the SE that calibration on simulated pairs asked for.
+        Factor on the SE from calibration on simulated pairs.
     """
 
     repositioning_sd: float = 0.02
@@ -103,15 +106,8 @@ class Variances:
         """The sum of all parts."""
         # The order of the two films enters only inside `measurement` and `detection`, as one sum of two terms
         # each: swapping the films leaves the total the same to the last digit.
-        return (
-            self.measurement
-            + self.detection
-            + self.scale
-            + self.magnification
-            + self.repositioning
-            + self.area_method
-            + self.processing
-        )
+        total: float = sum(getattr(self, part.name) for part in fields(self))
+        return total
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

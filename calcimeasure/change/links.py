@@ -1,10 +1,10 @@
 """The same deposit on both films: matched, new, resolved, split, merged, group, or not evaluable.
 
-Deposits that lie on one another after alignment are joined; those that touch only by the alignment's uncertainty are
-joined where nothing better is there for one of the two, the best first, so that neighbours do not chain. Two of like
-size that are left over a few millimetres apart are joined as well: that a deposit went and another one came beside it
-is far rarer than a finger that lies otherwise than the alignment says. What hangs together is one link, and its areas
-are summed: a deposit that splits changes no area by splitting.
+Deposits that overlap after alignment are linked; those that touch only within the alignment's uncertainty are linked
+where neither has a better partner, the best first, so that neighbours do not chain. Two unlinked ones of similar size a
+few millimetres apart are linked as well: that a deposit went and another one came beside it is far rarer than a finger
+that the alignment misplaces. A connected component is one link, and its areas are summed: a deposit that splits changes
+no area by splitting.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ JOINED = 0.35
 """Share of the smaller deposit that has to lie on the other for the two to be joined whatever else is near."""
 SIZE_WEIGHT_MM = 0.5
 """What a factor e of size between two deposits weighs against their distance in mm, in choosing partners."""
-STRAYED_MM, STRAYED_SIZE = 5.0, 2.0
-"""How far apart, and of sizes how different, two lone deposits may be that still are one. Of 300 simulated pairs (seeds
-from 9 100 000) the nine left over on both films lay 1.7 to 4.6 mm apart, their sizes within a factor of 1.5."""
-STEADY_MM = 10.0
-"""A deposit so near that lies on its partner shows that the alignment holds: nothing has strayed beside it."""
+MISPLACED_MM, MISPLACED_SIZE = 5.0, 2.0
+"""How far apart, and of sizes how different, two unmatched deposits may be that still are one. Of 300 simulated pairs
+(seeds from 9 100 000) the nine unmatched on both films lay 1.7 to 4.6 mm apart, their sizes within a factor of 1.5."""
+WELL_ALIGNED_MM = 10.0
+"""Within this distance of a deposit that lies on its partner, the alignment is right and nothing is misplaced."""
 LEAST_SHOWN = 0.9
 """Share of a deposit that has to lie in the common field for its area to be compared."""
 MOST_CLIPPED = 0.5
@@ -54,7 +54,7 @@ Reasons = Mapping[int, tuple[str, str]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LinkEvidence:
-    """What linking has to know about two measured films.
+    """What links are made from.
 
     Attributes
     ----------
@@ -91,14 +91,14 @@ def link_deposits(
         In the order of the baseline's labels, then of the follow-up's; the change is not yet computed. Areas count
         the deposits found to be calcinosis.
     """
-    known = gather_link_evidence(baseline, followup, alignment, field)
-    return links_from_components(joined_components(known, baseline, followup), known, baseline, followup)
+    evidence = gather_link_evidence(baseline, followup, alignment, field)
+    return links_from_components(joined_components(evidence, baseline, followup), evidence, baseline, followup)
 
 
 def gather_link_evidence(
     baseline: FilmMeasurement, followup: FilmMeasurement, alignment: Alignment, field: CommonField
 ) -> LinkEvidence:
-    """Look at both films for what linking needs; see `link_deposits` for the parameters."""
+    """Return what links are made from; see `link_deposits` for the parameters."""
     overlaps = find_overlaps(
         baseline.labels.image,
         followup.labels.image,
@@ -114,22 +114,22 @@ def gather_link_evidence(
 
 
 def joined_components(
-    known: LinkEvidence, baseline: FilmMeasurement, followup: FilmMeasurement
+    evidence: LinkEvidence, baseline: FilmMeasurement, followup: FilmMeasurement
 ) -> list[tuple[int, int]]:
-    """Return the pairs of labels of two measured films that are one link: those of `joined_pairs`, and strayed ones."""
-    joined = joined_pairs(known.overlaps, _areas_mm2(baseline), _areas_mm2(followup))
-    return sorted([*joined, *_strayed(joined, known, baseline, followup)])
+    """Return the pairs of labels of two films that are one link: those of `joined_pairs`, and misplaced ones."""
+    joined = joined_pairs(evidence.overlaps, _areas_mm2(baseline), _areas_mm2(followup))
+    return sorted([*joined, *_misplaced(joined, evidence, baseline, followup)])
 
 
 def links_from_components(
-    joined: list[tuple[int, int]], known: LinkEvidence, baseline: FilmMeasurement, followup: FilmMeasurement
+    joined: list[tuple[int, int]], evidence: LinkEvidence, baseline: FilmMeasurement, followup: FilmMeasurement
 ) -> tuple[Link, ...]:
     """Return the links of pairs of labels that are one, and of all that are alone, as `link_deposits` does."""
     links = []
     for of_baseline, of_followup in connected_components(joined, len(baseline.labels), len(followup.labels)):
         alone = not (of_baseline and of_followup)
-        why = [known.reasons[0][label][alone] for label in of_baseline]
-        why += [known.reasons[1][label][alone] for label in of_followup]
+        why = [evidence.reasons[0][label][alone] for label in of_baseline]
+        why += [evidence.reasons[1][label][alone] for label in of_followup]
         reason = next(filter(None, sorted(why)), "")
         links.append(_link(of_baseline, of_followup, reason, baseline, followup))
     return tuple(links)
@@ -155,11 +155,11 @@ def joined_pairs(
     size = np.log(np.maximum(baseline_areas[overlaps.first - 1], 1e-9))
     size -= np.log(np.maximum(followup_areas[overlaps.second - 1], 1e-9))
     cost = overlaps.gap_mm + overlaps.apart_mm + SIZE_WEIGHT_MM * np.abs(size)
-    surely = _overlap_truly(overlaps, cover, cost)
-    pairs = {(int(overlaps.first[k]), int(overlaps.second[k])) for k in np.flatnonzero(surely)}
+    overlapping = _overlap_clearly(overlaps, cover, cost)
+    pairs = {(int(overlaps.first[k]), int(overlaps.second[k])) for k in np.flatnonzero(overlapping)}
     taken_1, taken_2 = {first for first, _ in pairs}, {second for _, second in pairs}
     reach = (overlaps.gap_mm <= overlaps.tolerance_mm) & (overlaps.apart_mm <= 2.0 * overlaps.tolerance_mm)
-    near = np.flatnonzero(~surely & reach)
+    near = np.flatnonzero(~overlapping & reach)
     for k in near[np.lexsort((overlaps.apart_mm[near], cost[near]))]:
         first, second = int(overlaps.first[k]), int(overlaps.second[k])
         if first not in taken_1 and second not in taken_2:
@@ -169,29 +169,29 @@ def joined_pairs(
     return sorted(pairs)
 
 
-def _strayed(
-    joined: list[tuple[int, int]], known: LinkEvidence, baseline: FilmMeasurement, followup: FilmMeasurement
+def _misplaced(
+    joined: list[tuple[int, int]], evidence: LinkEvidence, baseline: FilmMeasurement, followup: FilmMeasurement
 ) -> list[tuple[int, int]]:
-    """Return the pairs of lone labels that are one deposit all the same, the nearest and most alike first."""
-    places = _placed_centres(baseline, followup, known.alignment)
+    """Return the pairs of unmatched labels that are one deposit all the same, the nearest and most alike first."""
+    places = _placed_centres(baseline, followup, evidence.alignment)
     partners = [{pair[side] for pair in joined} for side in (0, 1)]
-    lone = [
+    unmatched = [
         [d for d in film.deposits if d.label not in taken and not reasons[d.label][1]]
-        for film, taken, reasons in zip((baseline, followup), partners, known.reasons, strict=True)
+        for film, taken, reasons in zip((baseline, followup), partners, evidence.reasons, strict=True)
     ]
-    if not lone[0] or not lone[1]:
+    if not unmatched[0] or not unmatched[1]:
         return []
-    steady = places[0][[first - 1 for first, _ in joined]]
+    aligned = places[0][[first - 1 for first, _ in joined]]
     areas = _areas_mm2(baseline), _areas_mm2(followup)
     candidates = []
-    for one in lone[0]:
+    for one in unmatched[0]:
         here = places[0][one.label - 1]
-        if (np.hypot(*(steady - here).T) < STEADY_MM).any():
+        if (np.hypot(*(aligned - here).T) < WELL_ALIGNED_MM).any():
             continue
-        for other in lone[1]:
+        for other in unmatched[1]:
             apart = float(np.hypot(*(places[1][other.label - 1] - here)))
             size = abs(math.log(areas[0][one.label - 1]) - math.log(areas[1][other.label - 1]))
-            if apart <= STRAYED_MM and size <= math.log(STRAYED_SIZE) and one.finding is other.finding:
+            if apart <= MISPLACED_MM and size <= math.log(MISPLACED_SIZE) and one.finding is other.finding:
                 candidates.append((apart + SIZE_WEIGHT_MM * size, one.label, other.label))
     pairs: list[tuple[int, int]] = []
     for _, first, second in sorted(candidates):
@@ -218,7 +218,7 @@ def _placed_centres(
 def connected_components(
     pairs: list[tuple[int, int]], baseline: int, followup: int
 ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Return the components of the graph of pairs, lone labels too, ordered by baseline, then follow-up label.
+    """Return the components of the graph of pairs, single labels too, ordered by baseline, then follow-up label.
 
     Parameters
     ----------
@@ -257,13 +257,13 @@ def status_of(baseline: int, followup: int) -> LinkStatus:
     return LinkStatus.MERGED if followup == 1 else LinkStatus.GROUP
 
 
-def _overlap_truly(
+def _overlap_clearly(
     overlaps: RegionOverlaps, cover: NDArray[np.float64], cost: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Return which pairs lie on one another.
 
     The two that suit each other best may lie beside one another by the alignment's uncertainty; a further partner
-    has to overlap as the films are aligned, or a speck near a deposit would be merged into it.
+    has to overlap as the films are aligned, or a tiny deposit beside another would be merged into it.
     """
     best_of_1 = _least_by(overlaps.first, cost)
     best_of_2 = _least_by(overlaps.second, cost)

@@ -1,16 +1,16 @@
-"""Two films in, one answer out: the order in which a pair is checked, aligned, measured, linked and judged."""
+"""Two films to one result: the order in which a pair is checked, aligned, segmented, measured, linked and assessed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from calcimeasure.anatomy import Anatomy, find_anatomy
+from calcimeasure.anatomy import find_anatomy
 from calcimeasure.change.burden_change import assess_change
-from calcimeasure.change.change_records import Comparison, Interval, Link, LinkStatus, Verdict
+from calcimeasure.change.change_records import Change, Comparison, Interval, Link, LinkStatus, Verdict
 from calcimeasure.change.contour_propagation import AreaRatioEstimator
 from calcimeasure.change.identity_check import IdentityCheck, check_identity
 from calcimeasure.change.links import link_deposits
@@ -19,42 +19,31 @@ from calcimeasure.change.processing_check import processing_differs
 from calcimeasure.change.self_check import self_check as run_self_check
 from calcimeasure.change.unmatched import pair_limit_of_detection, with_absent_probabilities
 from calcimeasure.change.verdict import checked_margin
+from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.deposits import DepositLabels, Origin
 from calcimeasure.errors import UsageError
 from calcimeasure.io.film_inputs import FilmLike, LabelsLike, SpacingLike, as_film, as_labels
 from calcimeasure.measurement import measure_film
 from calcimeasure.measurement.area_ratio import AreaRatio
 from calcimeasure.measurement.measurement_records import FilmMeasurement
-from calcimeasure.parallel import map_pair
+from calcimeasure.parallel import parallel_map, two_threads
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.registration.common_field import CommonField, common_field
+from calcimeasure.registration.common_field import common_field
 from calcimeasure.registration.film_registration import register
 from calcimeasure.registration.registration_records import Alignment, Registration
-from calcimeasure.segmentation import accept_proposals, get_segmenter
-from calcimeasure.segmentation.detection_fusion import fuse_detections
-from calcimeasure.segmentation.recover_missed import presence_image, recover_missed
-from calcimeasure.segmentation.segmenter import Proposals, Segmenter
+from calcimeasure.segmentation import Segmenter, segment
+from calcimeasure.segmentation.detect import AlignedFilm, detect
 
 RatioEstimator = Callable[[FilmMeasurement, int, FilmMeasurement, int], AreaRatio | None]
-"""How much one deposit's area changed; None where two areas must be compared as measured."""
+"""Ratio of one deposit's areas on two films; None where two areas must be compared as measured."""
 
-DEFAULT_MARGIN: Interval = (0.80, 1.25)
-# Of a film's burden, as a standard error: makes the intervals of simulated burdens hold the truth as often as they say.
-UNSEEN_SHARE = {Origin.AUTO: 0.0125, Origin.CLICKED: 0.0175}
+# Of a film's burden, as a standard error: gives the intervals of simulated burdens their nominal coverage.
+UNDETECTED_SHARE = {Origin.AUTO: 0.0125, Origin.CLICKED: 0.0175}
 SAME_FILM_WARNING = (
     "Both films are the same file: the change is exactly none, and says nothing about how well it repeats."
 )
 FORCED_WARNING = "Compared although the headers contradict one another (--force): {}"
 FLIPPED_WARNING = "The follow-up film was mirrored before it was compared (--flip)."
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Film:
-    """One film of the pair with its masks and, where they were given, its deposits."""
-
-    film: Radiograph
-    anatomy: Anatomy
-    labels: DepositLabels | None
 
 
 def compare(
@@ -65,7 +54,7 @@ def compare(
     baseline_labels: LabelsLike | None = None,
     followup_labels: LabelsLike | None = None,
     method: str | Segmenter = "auto",
-    margin_ratio: Interval = DEFAULT_MARGIN,
+    margin_ratio: Interval = DEFAULT_MARGIN_RATIO,
     repositioning_sd: float | None = None,
     precision: float | None = None,
     limit_of_detection_mm2: float | None = None,
@@ -82,7 +71,7 @@ def compare(
     baseline, followup, spacing_mm
         The films and the spacing of both, as for `segment`; arrays of different spacing through `film_from_array`.
     baseline_labels, followup_labels
-        Deposits that are known already (clicked, or a reader's), as for `measure`; both or neither. Without them the
+        Deposits that were found before (clicked, or a reader's), as for `measure`; both or neither. Without them the
         deposits are searched on both films together.
     method
         As for `segment`.
@@ -102,9 +91,9 @@ def compare(
     self_check
         Measure synthetic follow-ups of this very baseline with known changes.
     parallel
-        Look at both films at the same time, in two threads: the same result sooner, for more memory.
+        Work on both films at the same time, in two threads: the same result sooner, for more memory.
     progress
-        Called with the name of each step as it begins.
+        Called with the name of each step as it starts.
 
     Returns
     -------
@@ -134,64 +123,54 @@ def compare(
         )
     baseline = as_film(baseline, spacing_mm=spacing_mm, name="baseline")
     followup = as_film(followup, spacing_mm=spacing_mm, name="followup")
-    baseline_labels = baseline_labels if baseline_labels is None else as_labels(baseline_labels, baseline)
-    followup_labels = followup_labels if followup_labels is None else as_labels(followup_labels, followup)
-    begin = progress or _say_nothing
+    labels: Sequence[DepositLabels] | None = None
+    if baseline_labels is not None and followup_labels is not None:
+        labels = (as_labels(baseline_labels, baseline), as_labels(followup_labels, followup))
+    given = labels is not None
     margin = checked_margin(margin_ratio)
-    begin("Finding the limbs")
-    anatomies = map_pair(find_anatomy, baseline, followup, parallel=parallel)
-    first = _Film(film=baseline, anatomy=anatomies[0], labels=baseline_labels)
-    second = _Film(film=followup, anatomy=anatomies[1], labels=followup_labels)
-    identity = check_identity(baseline, followup)
-    warnings = _pair_warnings(first, second, identity, force=force, flip=flip)
-    if identity.contradictions and not force:
-        return _not_comparable(
-            first,
-            second,
-            Registration(status="failed", reason="not tried"),
-            reasons=refusal_reasons(identity.contradictions),
-            warnings=warnings,
-            margin=margin,
+    step = progress or (lambda _step: None)
+    with two_threads(allowed=parallel):
+        step("Finding the limbs")
+        first, second = parallel_map(find_anatomy, (baseline, followup))
+        films = [AlignedFilm(film=baseline, anatomy=first), AlignedFilm(film=followup, anatomy=second)]
+        identity = check_identity(baseline, followup)
+        warnings = _pair_warnings(baseline, followup, identity, force=force, flip=flip)
+        registration, alignment = Registration(status="failed", reason="not tried"), None
+        reasons = () if force else identity.contradictions
+        if not reasons:
+            step("Aligning")
+            registration, alignment = register(
+                baseline, followup, flip=flip, baseline_anatomy=first, followup_anatomy=second
+            )
+        if alignment is None or registration.status != "ok":
+            why = refusal_reasons(reasons) if reasons else _alignment_reasons(registration)
+            labels = labels or [segment(one.film, method=method, anatomy=one.anatomy) for one in films]
+            return _not_comparable(_measure(films, labels, precision), registration, why, warnings, margin)
+        field = common_field(first, second, alignment)
+        films[1] = replace(films[1], alignment=alignment, field=field)
+        step("Finding the deposits")
+        labels = labels or _detect_on_both(films, method)
+        step("Measuring")
+        before, after = _measure(films, labels, precision)
+        step("Linking")
+        links = link_deposits(before, after, alignment, field)
+        step("Judging")
+        comparison = assess_pair(
+            before,
+            after,
+            registration,
+            alignment,
+            with_absent_probabilities(links, (before, after), alignment),
+            processing=processing_differs(baseline, followup, first, second),
+            pair_warnings=warnings,
+            margin_ratio=margin,
+            repositioning_sd=repositioning_sd,
+            limit_of_detection_mm2=pair_limit_of_detection((before, after), limit_of_detection_mm2, labels, method),
         )
-
-    begin("Aligning")
-    registration, alignment = register(
-        baseline, followup, flip=flip, baseline_anatomy=first.anatomy, followup_anatomy=second.anatomy
-    )
-    if alignment is None or registration.status != "ok":
-        return _not_comparable(
-            first, second, registration, reasons=_alignment_reasons(registration), warnings=warnings, margin=margin
-        )
-
-    field = common_field(first.anatomy, second.anatomy, alignment)
-    begin("Finding the deposits")
-    labels = _labels_of_both(first, second, alignment, field, method=method, parallel=parallel)
-    begin("Measuring")
-
-    def measure(side: tuple[_Film, DepositLabels]) -> FilmMeasurement:
-        return measure_film(side[0].film, side[1], anatomy=side[0].anatomy, precision=precision)
-
-    measured = map_pair(measure, (first, labels[0]), (second, labels[1]), parallel=parallel)
-    begin("Linking")
-    links = with_absent_probabilities(link_deposits(measured[0], measured[1], alignment, field), measured, alignment)
-    begin("Judging")
-    comparison = assess_pair(
-        measured[0],
-        measured[1],
-        registration,
-        alignment,
-        links,
-        processing=processing_differs(baseline, followup, first.anatomy, second.anatomy),
-        pair_warnings=warnings,
-        margin_ratio=margin,
-        repositioning_sd=repositioning_sd,
-        limit_of_detection_mm2=pair_limit_of_detection(measured, limit_of_detection_mm2, labels),
-        parallel=parallel,
-    )
     if not self_check:
         return comparison
-    begin("Checking itself")
-    return replace(comparison, self_check=_checked_on_itself(measured[0], baseline_labels, method))
+    step("Checking itself")
+    return replace(comparison, self_check=_checked_on_itself(before, method, given=given))
 
 
 def assess_pair(
@@ -203,11 +182,10 @@ def assess_pair(
     *,
     processing: str | None = None,
     pair_warnings: tuple[str, ...] = (),
-    margin_ratio: Interval = DEFAULT_MARGIN,
+    margin_ratio: Interval = DEFAULT_MARGIN_RATIO,
     repositioning_sd: float | None = None,
     limit_of_detection_mm2: float | None = None,
     ratio_of: RatioEstimator | None = None,
-    parallel: bool = False,
 ) -> Comparison:
     """Return the verdict on a measured and linked pair: the last step of `compare`, and what a viewer follows live.
 
@@ -229,11 +207,9 @@ def assess_pair(
     limit_of_detection_mm2
         Area that whoever read the films would have found 95 times in 100; None where it is not known.
     ratio_of
-        `AreaRatioEstimator` of this alignment, or what remembers its answers.
-    parallel
-        Ask it of two deposits at the same time, in two threads.
+        `AreaRatioEstimator` of this alignment, or a cache of its results.
     """
-    ratios = _ratios(links, baseline, followup, ratio_of or AreaRatioEstimator(alignment), parallel=parallel)
+    ratios = _ratios(links, baseline, followup, ratio_of or AreaRatioEstimator(alignment))
     change = assess_change(
         links,
         baseline,
@@ -244,31 +220,34 @@ def assess_pair(
         processing_differs=processing is not None,
         baseline_lod_px=_in_pixels(limit_of_detection_mm2, baseline),
         followup_lod_px=_in_pixels(limit_of_detection_mm2, followup),
-        baseline_detection_se_px=_unseen_px(baseline),
-        followup_detection_se_px=_unseen_px(followup),
+        baseline_detection_se_px=_undetected_px(baseline),
+        followup_detection_se_px=_undetected_px(followup),
         pair_ratios={
             number: (ratio.log_ratio, ratio.se)
             for number, link in enumerate(links, start=1)
             if (labels := _one_to_one(link)) is not None and (ratio := ratios.get(labels)) is not None
         },
     )
-    told = change.comparison_fields()
-    told["warnings"] = _once(
+    warnings = (
         *pair_warnings,
         *spacing_warnings(baseline, followup, registration),
         *film_warnings(baseline, followup),
         *processing_warnings(processing, change.warnings),
     )
     return Comparison(
-        baseline=baseline, followup=followup, registration=registration, alignment=alignment, ratios=ratios, **told
+        baseline=baseline,
+        followup=followup,
+        registration=registration,
+        alignment=alignment,
+        change=change,
+        warnings=tuple(dict.fromkeys(warnings)),
+        ratios=ratios,
     )
 
 
-def _checked_on_itself(
-    baseline: FilmMeasurement, given: DepositLabels | None, method: str | Segmenter
-) -> dict[str, Any]:
-    """Run the self-check with a generator that starts from the film's own hash."""
-    if given is not None:
+def _checked_on_itself(baseline: FilmMeasurement, method: str | Segmenter, *, given: bool) -> dict[str, Any]:
+    """Run the self-check with a generator seeded by the film's own hash."""
+    if given:
         return {"synthetic_followups": 0, "reason": "the deposits were read by a person, who was not asked again"}
 
     def compare_with(followup: Radiograph) -> Comparison:
@@ -277,12 +256,12 @@ def _checked_on_itself(
     return run_self_check(baseline, compare_with, np.random.default_rng(int(baseline.film.sha256[:16], 16)))
 
 
-def _unseen_px(film: FilmMeasurement) -> float:
-    """Return the standard error, in pixels, of what a program missed, or outlined wrongly, on both films alike.
+def _undetected_px(film: FilmMeasurement) -> float:
+    """Return the standard error, in pixels, of what a program missed or outlined wrongly on both films alike.
 
-    It changes otherwise than what was found does. What a person painted or edited has none.
+    It changes otherwise than what was found does. Films with painted or edited deposits have none.
     """
-    shares = [UNSEEN_SHARE.get(deposit.origin, 0.0) for deposit in film.labels.deposits]
+    shares = [UNDETECTED_SHARE.get(deposit.origin, 0.0) for deposit in film.labels.deposits]
     return max(shares) * film.total_area_px if shares and all(shares) else 0.0
 
 
@@ -291,46 +270,27 @@ def _in_pixels(area_mm2: float | None, film: FilmMeasurement) -> float | None:
     return None if area_mm2 is None or pixel_mm2 is None else area_mm2 / pixel_mm2
 
 
-def _say_nothing(_step: str) -> None:
-    pass
+def _detect_on_both(films: Sequence[AlignedFilm], method: str | Segmenter) -> Sequence[DepositLabels]:
+    if films[0].film.sha256 == films[1].film.sha256:
+        return detect(films[:1], method) * 2
+    return detect(films, method)
 
 
-def _labels_of_both(
-    first: _Film, second: _Film, alignment: Alignment, field: CommonField, *, method: str | Segmenter, parallel: bool
-) -> tuple[DepositLabels, DepositLabels]:
-    if first.labels is not None and second.labels is not None:
-        return first.labels, second.labels
-    segmenter = get_segmenter(method)
-    if first.film.sha256 == second.film.sha256:
-        alone = accept_proposals(segmenter.propose(first.film, first.anatomy))
-        return alone, alone
+def _measure(
+    films: Sequence[AlignedFilm], labels: Sequence[DepositLabels], precision: float | None
+) -> list[FilmMeasurement]:
+    def measure(one: tuple[AlignedFilm, DepositLabels]) -> FilmMeasurement:
+        return measure_film(one[0].film, one[1], anatomy=one[0].anatomy, precision=precision)
 
-    def propose(side: _Film) -> Proposals:
-        return segmenter.propose(side.film, side.anatomy)
-
-    before, after = map_pair(propose, first, second, parallel=parallel)
-    before, after = fuse_detections(before, after, alignment, field)
-    sights = [presence_image(side.film, side.anatomy) for side in (first, second)]
-    before, after = recover_missed((sights[0], before), (sights[1], after), alignment, field)
-    return accept_proposals(before), accept_proposals(after)
+    return parallel_map(measure, list(zip(films, labels, strict=True)))
 
 
 def _ratios(
-    links: tuple[Link, ...],
-    baseline: FilmMeasurement,
-    followup: FilmMeasurement,
-    ratio_of: RatioEstimator,
-    *,
-    parallel: bool,
+    links: tuple[Link, ...], baseline: FilmMeasurement, followup: FilmMeasurement, ratio_of: RatioEstimator
 ) -> dict[tuple[int, int], AreaRatio]:
-    """Return the ratios of areas, by labels, where one deposit answers to one and both films can be asked together."""
+    """Return the ratios of areas, by labels, of the deposits matched one to one that allow one."""
     pairs = list(filter(None, map(_one_to_one, links)))
-
-    def ask(some: list[tuple[int, int]]) -> list[AreaRatio | None]:
-        return [ratio_of(baseline, first, followup, second) for first, second in some]
-
-    ratios: list[AreaRatio | None] = [None] * len(pairs)
-    ratios[::2], ratios[1::2] = map_pair(ask, pairs[::2], pairs[1::2], parallel=parallel)
+    ratios = parallel_map(lambda pair: ratio_of(baseline, pair[0], followup, pair[1]), pairs)
     return {pair: ratio for pair, ratio in zip(pairs, ratios, strict=True) if ratio is not None}
 
 
@@ -341,34 +301,22 @@ def _one_to_one(link: Link) -> tuple[int, int] | None:
 
 
 def _not_comparable(
-    first: _Film,
-    second: _Film,
+    measured: Sequence[FilmMeasurement],
     registration: Registration,
-    *,
     reasons: tuple[str, ...],
     warnings: tuple[str, ...],
     margin: Interval,
 ) -> Comparison:
-    """Return the record of a pair that gives no change: each film is still measured by itself."""
-    measured = [_measured_alone(side) for side in (first, second)]
+    """Return the record of a pair that gives no change: each film is measured by itself."""
+    baseline, followup = measured
     return Comparison(
-        baseline=measured[0],
-        followup=measured[1],
+        baseline=baseline,
+        followup=followup,
         registration=registration,
         alignment=None,
-        links=(),
-        verdict=Verdict.NOT_COMPARABLE,
-        margin_ratio=margin,
-        reasons=reasons,
-        warnings=_once(*warnings, *film_warnings(*measured)),
+        change=Change(verdict=Verdict.NOT_COMPARABLE, margin_ratio=margin, reasons=reasons),
+        warnings=tuple(dict.fromkeys((*warnings, *film_warnings(baseline, followup)))),
     )
-
-
-def _measured_alone(side: _Film) -> FilmMeasurement:
-    from calcimeasure.segmentation import segment
-
-    labels = side.labels if side.labels is not None else segment(side.film, anatomy=side.anatomy)
-    return measure_film(side.film, labels, anatomy=side.anatomy)
 
 
 def _alignment_reasons(registration: Registration) -> tuple[str, ...]:
@@ -380,16 +328,14 @@ def _alignment_reasons(registration: Registration) -> tuple[str, ...]:
     return (f"The films could not be aligned: {registration.reason}",)
 
 
-def _pair_warnings(first: _Film, second: _Film, identity: IdentityCheck, *, force: bool, flip: bool) -> tuple[str, ...]:
+def _pair_warnings(
+    baseline: Radiograph, followup: Radiograph, identity: IdentityCheck, *, force: bool, flip: bool
+) -> tuple[str, ...]:
     warnings = list(identity.warnings)
     if force and identity.contradictions:
         warnings.append(FORCED_WARNING.format(" ".join(identity.contradictions)))
     if flip:
         warnings.append(FLIPPED_WARNING)
-    if first.film.sha256 == second.film.sha256:
+    if baseline.sha256 == followup.sha256:
         warnings.append(SAME_FILM_WARNING)
     return tuple(warnings)
-
-
-def _once(*sentences: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(sentences))

@@ -1,7 +1,7 @@
 """Were two films processed alike? Edge enhancement and noise reduction move outlines, so a pair must be checked.
 
-Three signs are looked at: what the headers declare, the texture of the noise in soft tissue, and how sharply the
-bones of the same limb stand out. Each is a property of one film, compared across the two.
+Three signs are compared: the headers' declarations, the texture of the noise in soft tissue, and the edge sharpness of
+the bones. Each is a property of one film.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Each found deposit is made larger or smaller in the picture by a smooth radial stretch about its centre; the film is
 then moved, given another exposure and new noise, and compared with the baseline as the real follow-up was. What comes
-out stands beside the smallest detectable change: it is what this patient's film, with its own deposits and noise,
-allows on a day when everything else is known.
+out is reported beside the smallest detectable change: it is what this patient's film, with its own deposits and noise,
+allows when everything else is known.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def self_check(
     rng
         Decides the pose, exposure and noise of the synthetic follow-ups.
     ratios
-        True area ratios asked for; what each film really shows is computed from the stretch.
+        Requested area ratios; what each film really shows is computed from the stretch.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def resized_deposits(film: Radiograph, labels: DepositLabels, ratio: float) -> t
     film, labels
         The film and its deposits.
     ratio
-        Area ratio asked of each deposit.
+        Requested area ratio of each deposit.
     """
     stretches = [_stretch(labels.mask(deposit.label), ratio) for deposit in labels.deposits]
     rows, cols = _sources(film.shape, stretches)

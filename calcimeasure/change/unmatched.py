@@ -1,4 +1,4 @@
-"""Deposits found on one film only: whether the other film really lacks them, and what it would have shown."""
+"""Deposits of one film only: the probability that the other film really lacks them, and its limit of detection."""
 
 from __future__ import annotations
 
@@ -14,49 +14,50 @@ from calcimeasure.errors import UsageError
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.registration.alignment import inverse
 from calcimeasure.registration.registration_records import Alignment
-from calcimeasure.segmentation import get_segmenter
-from calcimeasure.segmentation.recover_missed import measure_presence, presence_image
+from calcimeasure.segmentation import Segmenter, get_segmenter
+from calcimeasure.segmentation.presence import measure_presence, presence_image
 
-# Where the other film cannot tell.
-_OPEN = 0.5
+_UNKNOWN_ABSENCE = 0.5
 
 
 def outlined_automatically(measured: Sequence[FilmMeasurement]) -> bool:
-    """Return whether a program drew all deposits, found or clicked on: what it drew of one may be too little."""
-    return _all_are(measured, Origin.AUTO, Origin.CLICKED)
+    """Return whether a program outlined all deposits, detected or clicked."""
+    return _all_of_origin(measured, Origin.AUTO, Origin.CLICKED)
 
 
-def _all_are(measured: Sequence[FilmMeasurement], *origins: Origin) -> bool:
+def _all_of_origin(measured: Sequence[FilmMeasurement], *origins: Origin) -> bool:
     return all(deposit.origin in origins for film in measured for deposit in film.deposits)
 
 
 def pair_limit_of_detection(
-    measured: Sequence[FilmMeasurement], given: float | None, labels: Iterable[DepositLabels]
+    measured: Sequence[FilmMeasurement],
+    given: float | None,
+    labels: Iterable[DepositLabels],
+    method: str | Segmenter = "auto",
 ) -> float | None:
-    """Return the area in mm2 of a deposit that would be found 95 times in 100.
+    """Return the area in mm² of a deposit that would be detected 95 times in 100; None where unknown.
 
     Parameters
     ----------
     measured
         Both films.
     given
-        What whoever read the films stated; it comes first.
+        The limit that was stated for whoever read the films; it takes precedence.
     labels
-        What the deposits of both films started from: their segmenter's limit counts where nobody touched them.
-
-    Returns
-    -------
-    float or None
-        None where nobody knows.
+        The labels that both films started from: their segmenter's limit counts where every deposit is still automatic.
+    method
+        The segmenter, where it is not one of the package's own.
     """
-    methods = {one.method.partition("/")[0] for one in labels}
-    if given is not None or len(methods) != 1 or not _all_are(measured, Origin.AUTO):
+    names = {one.method.partition("/")[0] for one in labels}
+    if given is not None or len(names) != 1 or not _all_of_origin(measured, Origin.AUTO):
         return given
+    name = names.pop()
+    if not isinstance(method, str) and method.name.partition("/")[0] == name:
+        return method.limit_of_detection_mm2
     try:
-        return get_segmenter(methods.pop()).limit_of_detection_mm2
+        return get_segmenter(name).limit_of_detection_mm2
     except UsageError:
-        # Labels that were made elsewhere.
-        return None
+        return None  # labels that were made elsewhere
 
 
 def with_absent_probabilities(
@@ -77,15 +78,15 @@ def with_absent_probabilities(
     """
     if not outlined_automatically(measured) or not any(link.status in UNMATCHED for link in links):
         return tuple(links)
-    sights = [presence_image(film.film, film.anatomy or find_anatomy(film.film)) for film in measured]
-    cells = [sight.on_cells(film.labels.image) for sight, film in zip(sights, measured, strict=True)]
+    images = [presence_image(film.film, film.anatomy or find_anatomy(film.film)) for film in measured]
+    cells = [image.on_cells(film.labels.image) for image, film in zip(images, measured, strict=True)]
     back = inverse(alignment, measured[1].film.shape)
 
-    def asked(link: Link) -> Link:
+    def with_probability(link: Link) -> Link:
         new = link.status is LinkStatus.NEW
         mask = np.isin(cells[new], link.followup_labels if new else link.baseline_labels)
-        way = back if new else alignment
-        seen = measure_presence(mask, (cells[new] > 0) & ~mask, sights[new], sights[not new], way)
-        return replace(link, absent_probability=_OPEN if seen is None else seen.absent)
+        others = (cells[new] > 0) & ~mask
+        presence = measure_presence(mask, others, images[new], images[not new], back if new else alignment)
+        return replace(link, absent_probability=_UNKNOWN_ABSENCE if presence is None else presence.absent)
 
-    return tuple(asked(link) if link.status in UNMATCHED else link for link in links)
+    return tuple(with_probability(link) if link.status in UNMATCHED else link for link in links)

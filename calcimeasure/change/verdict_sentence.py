@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from calcimeasure.change.burden_change import Change
-from calcimeasure.change.change_records import Comparison, Interval, Link, LinkStatus, Verdict
+from calcimeasure.change.change_records import Change, Comparison, Interval, Link, LinkStatus, Verdict
 
 Assessed = Comparison | Change
 

@@ -11,6 +11,7 @@ import click
 from calcimeasure.cli.progress_bar import steps
 from calcimeasure.cli.reading_options import reader_option, reading_of, reading_settings, visit_option
 from calcimeasure.cli.shared_options import film_options, output_options, read_one_film, tell_dicom_notes
+from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.errors import UsageError
 
 NOT_COMPARABLE_STATUS = 4
@@ -33,7 +34,7 @@ STEPS = 9
 @click.option(
     "--margin",
     type=(float, float),
-    default=(0.80, 1.25),
+    default=DEFAULT_MARGIN_RATIO,
     show_default=True,
     help="Ratios of area between which a change counts as none.",
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.errors import UsageError
 
 TABLE_PATIENTS = (4, 6, 8, 10, 12, 16, 20, 30, 40, 60)
@@ -24,7 +25,9 @@ TABLE_PATIENTS = (4, 6, 8, 10, 12, 16, 20, 30, 40, 60)
     help="SD between patients of the true log ratio; 0 where all are expected to change alike.",
 )
 @click.option("--repeats", type=int, default=1, show_default=True, help="Films a visit, averaged.")
-@click.option("--margin", type=(float, float), default=(0.80, 1.25), show_default=True, help="Margin of equivalence.")
+@click.option(
+    "--margin", type=(float, float), default=DEFAULT_MARGIN_RATIO, show_default=True, help="Margin of equivalence."
+)
 @click.option("--true-ratio", default=1.0, show_default=True, help="True ratio under which equivalence is planned.")
 @click.option("--change", default=25.0, show_default=True, help="True change in percent to be detected.")
 @click.option("--power", default=0.80, show_default=True, help="Wanted power.")

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from calcimeasure.change.change_records import Comparison, Link
+from calcimeasure.change.change_records import Change, Comparison, Link
 from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
 from calcimeasure.registration.registration_records import Registration
 
@@ -31,6 +31,8 @@ MEASUREMENT_SCHEMA = "calcimeasure.measurement/1"
 Record = dict[str, Any]
 
 _SCHEMA_FILES = {COMPARISON_SCHEMA: "comparison-1.json", MEASUREMENT_SCHEMA: "measurement-1.json"}
+_NOT_RECORDED = ("links", "warnings", "variances", "model")
+_CHANGE_KEYS = tuple(field.name for field in fields(Change) if field.name not in _NOT_RECORDED)
 _LIBRARIES = {
     "numpy": ("numpy",),
     "opencv": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
@@ -42,7 +44,7 @@ _LIBRARIES = {
 def comparison_record(
     comparison: Comparison, *, include_paths: bool = False, settings: Mapping[str, object] | None = None
 ) -> Record:
-    """Return the record of a compared pair, as `comparison.json` holds it.
+    """Return the record of a compared pair: the content of `comparison.json`.
 
     Parameters
     ----------
@@ -51,8 +53,7 @@ def comparison_record(
     include_paths
         Whether the films' paths are written: paths carry names.
     settings
-        The options that the comparison was made with, already resolved; paths among them are left out unless asked
-        for.
+        The resolved options of the comparison; paths among them are left out unless `include_paths`.
 
     Returns
     -------
@@ -66,25 +67,7 @@ def comparison_record(
         "followup": film_record(c.followup, include_paths=include_paths),
         "registration": _registration_record(c.registration),
         "links": [_link_record(link, number) for number, link in enumerate(c.links, start=1)],
-        "baseline_common_area_mm2": json_value(c.baseline_common_area_mm2),
-        "followup_common_area_mm2": json_value(c.followup_common_area_mm2),
-        "baseline_common_area_px": json_value(c.baseline_common_area_px),
-        "followup_common_area_px": json_value(c.followup_common_area_px),
-        "total_area_change_percent": json_value(c.total_area_change_percent),
-        "ci95_percent": json_value(c.ci95_percent),
-        "ci90_percent": json_value(c.ci90_percent),
-        "log_ratio": json_value(c.log_ratio),
-        "log_ratio_se": json_value(c.log_ratio_se),
-        "total_area_change_mm2": json_value(c.total_area_change_mm2),
-        "smallest_detectable_change_percent": json_value(c.smallest_detectable_change_percent),
-        "change_detected_with_80_percent_power_percent": json_value(c.change_detected_with_80_percent_power_percent),
-        "detectable": c.detectable,
-        "margin_ratio": json_value(c.margin_ratio),
-        "beyond_margin": c.beyond_margin,
-        "changed_links": list(c.changed_links),
-        "area_change_band": c.area_change_band,
-        "verdict": str(c.verdict),
-        "reasons": list(c.reasons),
+        **{name: json_value(getattr(c.change, name)) for name in _CHANGE_KEYS},
         "warnings": list(c.warnings),
         "self_check": json_value(c.self_check),
         **_tail(settings, include_paths=include_paths),
@@ -94,7 +77,7 @@ def comparison_record(
 def measurement_record(
     measurement: FilmMeasurement, *, include_paths: bool = False, settings: Mapping[str, object] | None = None
 ) -> Record:
-    """Return the record of one measured film, as `measurement.json` holds it.
+    """Return the record of one measured film: the content of `measurement.json`.
 
     Parameters
     ----------
@@ -184,7 +167,7 @@ def _versions() -> tuple[tuple[str, str], ...]:
 
 
 def plain_settings(settings: Mapping[str, object] | None, *, include_paths: bool = False) -> Record:
-    """Return settings as JSON values, sorted by name, without paths unless they are asked for."""
+    """Return settings as JSON values, sorted by name, without paths unless `include_paths`."""
     kept = {} if settings is None else dict(settings)
     if not include_paths:
         kept = {name: value for name, value in kept.items() if not isinstance(value, PurePath)}

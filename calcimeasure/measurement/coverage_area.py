@@ -105,7 +105,6 @@ def deposit_coverage(
     corner: tuple[int, int],
     *,
     mirrored: bool = False,
-    parallel: bool = False,
 ) -> Coverage | None:
     """Return the coverage of the deposit that a mask points at; None for an empty mask.
 
@@ -117,7 +116,7 @@ def deposit_coverage(
         bool, film pixels of one window: the deposit, and other deposits beside it.
     corner
         Film row and column of the window's first pixel.
-    mirrored, parallel
+    mirrored
         As for `predict_coverage`.
     """
     box = bounding_box(mask)
@@ -138,9 +137,7 @@ def deposit_coverage(
     context = pad_box(box, context_radius_px(inputs), mask.shape)
     near[context] = others[context]
     rest = _on_cells(near, weights) & ~own
-    share, log_error = predict_coverage(
-        inputs, np.stack([own, rest]).astype(np.float32), first, mirrored=mirrored, parallel=parallel
-    )
+    share, log_error = predict_coverage(inputs, np.stack([own, rest]).astype(np.float32), first, mirrored=mirrored)
     share = np.where(territory(own, rest) & _on_film(inputs, first, share.shape), share, np.float32(0.0))
     total = float(share.sum(dtype=np.float64))
     mean_log_error = float((share * log_error).sum(dtype=np.float64)) / total if total > 0 else 0.0

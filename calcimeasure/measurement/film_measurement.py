@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.boxes import Box, bounding_box, pad_box
-from calcimeasure.deposits import AreaMethod, Deposit, DepositLabels, Finding
+from calcimeasure.deposits import AreaEstimator, AreaMethod, Deposit, DepositLabels, Finding
 from calcimeasure.errors import LabelsError, UsageError
 from calcimeasure.io.film_inputs import FilmLike, LabelsLike, as_film, as_labels
 from calcimeasure.measurement.coverage_area import Coverage, context_radius_px, deposit_coverage, load_error_law
@@ -102,7 +102,6 @@ def film_measurement(
         warnings=tuple(dict.fromkeys(warnings)),
         anatomy=anatomy,
         edges={number: one.edge for number, one in raw.items() if one.edge is not None},
-        measured_by_network=frozenset(number for number, one in raw.items() if one.measured_by_network),
         over_exposed=over_exposed,
         boxes={number: one.box for number, one in raw.items()},
     )
@@ -182,11 +181,11 @@ def _check(film: Radiograph, labels: DepositLabels, precision: float | None) -> 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RawMeasurement:
-    """One deposit as measured on the pixels, before its entry in the table; `edge` is None where it was painted."""
+    """One deposit measured from its pixels: its area, by which estimator, and its edge unless it was painted."""
 
     area: AreaEstimate
     edge: Edge | None
-    measured_by_network: bool
+    estimator: AreaEstimator
     contrast: float | None
     over_exposed: bool
     rows: NDArray[np.int64]
@@ -207,7 +206,6 @@ def measure_raw(
     anatomy: Anatomy,
     precision: float | None,
     boxes: Mapping[int, Box] | None = None,
-    parallel: bool = False,
 ) -> dict[int, RawMeasurement]:
     """Return some of a film's deposits as measured on the pixels, by label.
 
@@ -217,8 +215,6 @@ def measure_raw(
         As for `measure_deposits`.
     boxes
         As for `deposit_crops`.
-    parallel
-        As for `predict_coverage`.
     """
     _check(film, labels, precision)
     inputs = outline_network_input(film, anatomy)
@@ -226,12 +222,14 @@ def measure_raw(
     raw = {}
     for cut in deposit_crops(film, labels.image, frozenset(numbers), boxes):
         painted = methods[cut.label] is AreaMethod.OUTLINE
-        coverage = None if painted or inputs is None else _coverage(film, labels.image, cut, inputs, parallel=parallel)
+        estimator = AreaEstimator.OUTLINE if painted else AreaEstimator.EDGE_MODEL
+        coverage = None if painted or inputs is None else _coverage(film, labels.image, cut, inputs)
         described = None if painted and not has_contrast(film.grey) else describe_crop(cut.crop)
         if painted or described is None:
             area = outline_area(cut.mask, precision)
         elif coverage is not None:
             area = load_error_law().estimate(coverage)
+            estimator = AreaEstimator.COVERAGE_NETWORK
         else:
             area = estimate_area(described.edge)
         clipped = cut.crop.pixels[cut.crop.mask] >= film.grey.highest
@@ -239,7 +237,7 @@ def measure_raw(
         raw[cut.label] = RawMeasurement(
             area=area,
             edge=None if painted or described is None else described.edge,
-            measured_by_network=coverage is not None,
+            estimator=estimator,
             contrast=None if described is None else integrated_contrast(cut.crop.pixels, described, film.grey),
             over_exposed=bool(clipped.mean() > OVER_EXPOSED_SHARE),
             rows=rows + cut.first_row,
@@ -248,9 +246,7 @@ def measure_raw(
     return raw
 
 
-def _coverage(
-    film: Radiograph, image: NDArray[np.uint16], cut: DepositCrop, inputs: NetworkInput, *, parallel: bool
-) -> Coverage | None:
+def _coverage(film: Radiograph, image: NDArray[np.uint16], cut: DepositCrop, inputs: NetworkInput) -> Coverage | None:
     """Return the outline network's coverage of a deposit, given the other deposits near it."""
     box = bounding_box(cut.mask, (slice(cut.first_row, None), slice(cut.first_col, None)))
     if box is None:
@@ -259,7 +255,7 @@ def _coverage(
     here = image[window]
     mask = here == cut.label
     corner = (window[0].start, window[1].start)
-    return deposit_coverage(inputs, mask, (here != 0) & ~mask, corner, mirrored=True, parallel=parallel)
+    return deposit_coverage(inputs, mask, (here != 0) & ~mask, corner, mirrored=True)
 
 
 def over_exposed_warning(labels: Iterable[int]) -> list[str]:
@@ -316,6 +312,7 @@ def _row(film: Radiograph, deposit: Deposit, raw: RawMeasurement, anatomy: Anato
         confidence=deposit.confidence,
         origin=deposit.origin,
         integrated_contrast=raw.contrast,
+        area_estimator=raw.estimator,
         **_shape_columns(film, raw),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.boxes import Box
-from calcimeasure.deposits import AreaMethod, DepositLabels, Finding, Origin
+from calcimeasure.deposits import AreaEstimator, AreaMethod, DepositLabels, Finding, Origin
 from calcimeasure.measurement.edge_description import Edge
 from calcimeasure.radiograph import Radiograph
 
@@ -38,6 +38,8 @@ class DepositMeasurement:
         pixels of the same area.
     perimeter_mm, major_axis_mm, minor_axis_mm, max_feret_mm
         The same lengths in mm; None without a spacing.
+    area_estimator
+        Which estimator gave the area; None in rows that were not measured here.
     """
 
     label: int
@@ -65,6 +67,7 @@ class DepositMeasurement:
     max_feret_px: float | None = None
     eccentricity: float | None = None
     solidity: float | None = None
+    area_estimator: AreaEstimator | None = None
 
     @property
     def change_se_px(self) -> float:
@@ -91,8 +94,6 @@ class FilmMeasurement:
     edges
         The edges, by number, of the deposits that no person painted; compared by
         `calcimeasure.measurement.area_ratio`.
-    measured_by_network
-        Numbers of the deposits whose area is the sum of the outline network's coverage.
     over_exposed
         Numbers of the deposits that reach the end of the grey scale.
     boxes
@@ -117,6 +118,11 @@ class FilmMeasurement:
     warnings: tuple[str, ...] = ()
     anatomy: Anatomy | None = None
     edges: Mapping[int, Edge] = field(default_factory=dict)
-    measured_by_network: frozenset[int] = frozenset()
     over_exposed: frozenset[int] = frozenset()
     boxes: Mapping[int, Box] = field(default_factory=dict)
+
+    @property
+    def measured_by_network(self) -> frozenset[int]:
+        """Numbers of the deposits whose area is the sum of the outline network's coverage."""
+        network = AreaEstimator.COVERAGE_NETWORK
+        return frozenset(deposit.label for deposit in self.deposits if deposit.area_estimator is network)

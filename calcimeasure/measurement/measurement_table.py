@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MEASUREMENT_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(DepositMeasurement))
 _INTEGERS = ("label", "limb")
-_WORDS = ("finding", "area_method", "origin")
+_WORDS = ("finding", "area_method", "origin", "area_estimator")
 
 
 def measure(

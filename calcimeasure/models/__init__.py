@@ -1,1 +1,1 @@
-"""What was learned from films: the networks and classifiers, what they are shown, and what they answer."""
+"""The trained networks and classifiers: their weights, inference, and input."""

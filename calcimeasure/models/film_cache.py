@@ -1,4 +1,4 @@
-"""What is derived from a film is derived once, and kept as long as the film is."""
+"""A cache of what is computed from a film, kept as long as the film exists."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ T = TypeVar("T")
 
 
 def cache_per_film(derive: Callable[[Radiograph, Anatomy], T]) -> Callable[[Radiograph, Anatomy], T]:
-    """Return the function, its last answer for each film and anatomy kept until the film is gone.
+    """Return the function, its last result for each film and anatomy cached until the film is deleted.
 
-    A film is the object, not its file: the same file read with another spacing is another film. The answer must not
-    hold the film, which would then never be gone.
+    A film is the object, not its file: the same file read with another spacing is another film. The result must not
+    reference the film, which would then never be deleted.
     """
-    kept: weakref.WeakKeyDictionary[Radiograph, tuple[weakref.ref[Anatomy], T]] = weakref.WeakKeyDictionary()
+    cache: weakref.WeakKeyDictionary[Radiograph, tuple[weakref.ref[Anatomy], T]] = weakref.WeakKeyDictionary()
 
     @wraps(derive)
-    def once(film: Radiograph, anatomy: Anatomy) -> T:
-        entry = kept.get(film)
+    def cached(film: Radiograph, anatomy: Anatomy) -> T:
+        entry = cache.get(film)
         if entry is None or entry[0]() is not anatomy:
-            entry = kept[film] = (weakref.ref(anatomy), derive(film, anatomy))
+            entry = cache[film] = (weakref.ref(anatomy), derive(film, anatomy))
         return entry[1]
 
-    return once
+    return cached

@@ -9,8 +9,8 @@ from typing import Any
 
 from calcimeasure.errors import MissingExtraError
 
-# Each cell's sum is taken in one order whatever the number of threads: more of them change the time and no byte.
-_MOST_THREADS = 2
+# Each cell's sum has one order whatever the number of threads: more of them change the time and no byte.
+_MAX_THREADS = 2
 
 
 def model_installed(model: str) -> bool:
@@ -35,11 +35,11 @@ def open_session(model: str) -> Any:
             "the trained network is not part of this installation", remedy="Use --method classical."
         )
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(_MOST_THREADS, int(os.environ.get("OMP_NUM_THREADS") or _MOST_THREADS))
+    options.intra_op_num_threads = min(_MAX_THREADS, int(os.environ.get("OMP_NUM_THREADS") or _MAX_THREADS))
     options.inter_op_num_threads = 1
-    # Films differ in size, so that a plan of the memory made for one does not serve the next: it only doubles the peak.
+    # Films differ in size: a memory plan made for one does not fit the next and only doubles the peak.
     options.enable_mem_pattern = False
-    # Threads that wait for the next film are not to keep a core busy.
+    # Threads that wait for the next film must not keep a core busy.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])

@@ -1,13 +1,12 @@
-"""Where what is pointed at ends, by a click or by a rough mask. Made by `training/outline_network.py`.
+"""The outline network: how far a deposit reaches that a click or a mask marks. Made by `training/outline_network.py`.
 
-That there is a deposit is said by whoever points, which is what the automatic network has to find out first: this one
-only has to say how far it reaches, beside bone and over it too. It answers for every cell with the share that the
-deposit covers, so that the sum over the cells is its area.
+Unlike the detection network it does not decide whether there is a deposit, only how far it reaches, beside bone and
+over it. It gives the share of every cell that the deposit covers, so that the sum over the cells is its area.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -17,14 +16,14 @@ from calcimeasure.anatomy import Anatomy
 from calcimeasure.anatomy.image_filters import exact_distance
 from calcimeasure.models.inference import model_installed, open_session
 from calcimeasure.models.network_input import NetworkInput, network_input
-from calcimeasure.parallel import map_pair_kept_thread
+from calcimeasure.parallel import parallel_map
 from calcimeasure.radiograph import Radiograph
 
 OUTLINE_MODEL = "outlines.onnx"
 # A deposit lies within this many cells of its mask: 3 mm.
 TERRITORY_RADIUS_CELLS = 15
 _MARK_SD = 2.0
-_MIRRORED = ((1, 1), (-1, 1), (1, -1), (-1, -1))
+_FLIPS = ((1, 1), (-1, 1), (1, -1), (-1, -1))
 
 
 def outline_network_installed() -> bool:
@@ -33,7 +32,7 @@ def outline_network_installed() -> bool:
 
 
 def outline_network_input(film: Radiograph, anatomy: Anatomy) -> NetworkInput | None:
-    """Return the film as the network sees it; None where there is no network, or no limb to judge grey by."""
+    """Return the network's input; None where there is no network, or no limb to scale the grey values by."""
     return network_input(film, anatomy) if outline_network_installed() and anatomy.limb_count else None
 
 
@@ -43,45 +42,39 @@ def predict_coverage(
     first: tuple[int, int],
     *,
     mirrored: bool = False,
-    parallel: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what the network says of a window of a film.
+    """Return the share of each cell of a window that the structure pointed at covers, and the error of an area there.
 
     Parameters
     ----------
     seen
         The film.
     pointed
-        float32, (2, rows, cols), sides divisible by 16: what is meant, and what else there is; from `click_planes`,
-        or masks.
+        float32, (2, rows, cols), sides divisible by 16: the deposit, and other deposits; from `click_planes`, or
+        masks.
     first
         Row and column of the window's first cell; what lies beyond the film is the film mirrored at its border.
     mirrored
-        Whether to ask four times, the window mirrored up and down and left and right, and take the mean: areas then
-        repeat better.
-    parallel
-        Ask in two threads: the same answer sooner, where a core is free.
+        Average over the window mirrored up and down and left and right: areas then repeat better.
 
     Returns
     -------
     share
-        float32, (rows, cols): the share of each cell that lies on what is meant.
+        float32, (rows, cols): the share of each cell that the deposit covers.
     log_error
         float32, (rows, cols): the logarithm of the relative error (Laplace's scale) of an area there.
     """
     inputs = np.concatenate([_window(seen.inputs, first, pointed.shape[1:]), pointed])
     session = open_session(OUTLINE_MODEL)
 
-    def ask(ways: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
-        answers = []
-        for down, across in ways:
-            (answer,) = session.run(None, {"inputs": np.ascontiguousarray(inputs[np.newaxis, :, ::down, ::across])})
-            answers.append(answer[0, :, ::down, ::across])
-        return answers
+    def predict(flips: tuple[int, int]) -> NDArray[np.float32]:
+        down, across = flips
+        (output,) = session.run(None, {"inputs": np.ascontiguousarray(inputs[np.newaxis, :, ::down, ::across])})
+        flipped_back: NDArray[np.float32] = output[0, :, ::down, ::across]
+        return flipped_back
 
-    ways = _MIRRORED if mirrored else _MIRRORED[:1]
-    some, others = map_pair_kept_thread(ask, ways[:2], ways[2:], parallel=parallel and mirrored)
-    mean: NDArray[np.float32] = np.mean(np.stack([*some, *others]), axis=0, dtype=np.float32)
+    outputs = parallel_map(predict, _FLIPS if mirrored else _FLIPS[:1], brief=True)
+    mean: NDArray[np.float32] = np.mean(np.stack(outputs), axis=0, dtype=np.float32)
     return mean[0], mean[1]
 
 
@@ -100,15 +93,15 @@ def territory(own: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.b
 def click_planes(
     shape: tuple[int, int], own: Iterable[tuple[int, int]], others: Iterable[tuple[int, int]]
 ) -> NDArray[np.float32]:
-    """Return the two channels that show a network where was clicked.
+    """Return the two input channels of clicks.
 
     Parameters
     ----------
     shape
         Of the window.
     own, others
-        Row and column of the clicks on what is meant, and of those on other pieces; outside the window they are
-        left out.
+        Row and column of the clicks on the deposit, and of those on other pieces; outside the window they are left
+        out.
 
     Returns
     -------

@@ -22,6 +22,7 @@ from calcimeasure.measurement.area_ratio import AreaRatio
 from calcimeasure.measurement.edge_description import Edge
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.models.working_grid import nominal_spacing_mm
+from calcimeasure.parallel import two_threads
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.alignment import inverse, map_points
 from calcimeasure.registration.common_field import CommonField
@@ -259,7 +260,8 @@ class RatioCache:
         known = self._known.get(edges.key)
         if known is not None and known[0] is edges.first and known[1] is edges.second:
             return known[2]
-        ratio = self._ratio_of(*asked)
+        with two_threads():
+            ratio = self._ratio_of(*asked)
         self._keep(edges, ratio)
         return ratio
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.boxes import Box, bounding_box, bounding_boxes, pad_box, union_box
-from calcimeasure.deposits import LARGEST_LABEL, AreaMethod, Deposit, DepositLabels
+from calcimeasure.deposits import LARGEST_LABEL, AreaEstimator, AreaMethod, Deposit, DepositLabels
 from calcimeasure.measurement import influence_px
 from calcimeasure.measurement.film_measurement import (
     RawMeasurement,
@@ -22,6 +22,7 @@ from calcimeasure.measurement.film_measurement import (
     measurement_rows,
 )
 from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
+from calcimeasure.parallel import two_threads
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.region_overlap import labelled_pixels
 from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState, TimePoint
@@ -120,7 +121,7 @@ class LiveMeasurement:
             self._found[number] = one = RawMeasurement(
                 area=deposit_area(row),
                 edge=measured.edges.get(label),
-                measured_by_network=label in measured.measured_by_network,
+                estimator=row.area_estimator or AreaEstimator(row.area_method.value),
                 contrast=row.integrated_contrast,
                 over_exposed=label in measured.over_exposed,
                 rows=rows[own],
@@ -265,15 +266,15 @@ class LiveMeasurement:
         sights = {label: self._sight_of(label, boxes[label], methods[label]) for label in wanted if label in boxes}
         known = {label: one for label, sight in sights.items() if (one := self._seen_before.get(sight)) is not None}
         new = sorted(sights.keys() - known)
-        found = measure_raw(
-            self.film,
-            labels,
-            new,
-            anatomy=self.anatomy,
-            precision=self.precision,
-            boxes={label: boxes[label] for label in new},
-            parallel=True,
-        )
+        with two_threads():
+            found = measure_raw(
+                self.film,
+                labels,
+                new,
+                anatomy=self.anatomy,
+                precision=self.precision,
+                boxes={label: boxes[label] for label in new},
+            )
         for label, one in found.items():
             self._remember(sights[label], one)
         return {**known, **found}

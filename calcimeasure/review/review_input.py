@@ -10,6 +10,7 @@ from calcimeasure.anatomy import find_anatomy
 from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.change import compare
 from calcimeasure.change.change_records import Comparison, Interval
+from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.deposits import DepositLabels
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.common_field import CommonField, common_field
@@ -46,7 +47,7 @@ class ReviewInput:
     common: CommonField | None = None
     processing: str | None = None
     pair_warnings: tuple[str, ...] = ()
-    margin_ratio: Interval = (0.80, 1.25)
+    margin_ratio: Interval = DEFAULT_MARGIN_RATIO
     repositioning_sd: float | None = None
     limit_of_detection_mm2: float | None = None
     precision: float | None = None

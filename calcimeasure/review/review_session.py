@@ -319,7 +319,7 @@ class ReviewSession:
         start = self.material.comparison
         if start is None or start.alignment is None:
             return None
-        return RatioCache(AreaRatioEstimator(start.alignment, parallel=True), start)
+        return RatioCache(AreaRatioEstimator(start.alignment), start)
 
     def _judged(
         self, board: AnnotationState, films: Mapping[TimePoint, LiveMeasurement], live_links: LiveLinks | None

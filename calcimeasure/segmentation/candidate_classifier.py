@@ -1,9 +1,8 @@
-"""The probability of each candidate: a gradient-boosted classifier, or a hand-weighted score where it is missing."""
+"""The probability of each candidate of the classical method: a gradient-boosted classifier."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Protocol
@@ -15,7 +14,6 @@ from calcimeasure.segmentation.candidate_features import FEATURE_NAMES
 
 MODEL_FILE = "classical.onnx"
 SETTINGS_FILE = "classical.json"
-HAND_THRESHOLD = 0.5
 
 
 class Scorer(Protocol):
@@ -29,30 +27,6 @@ class Scorer(Protocol):
     def __call__(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return one probability a row; columns as in `FEATURE_NAMES`."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class HandScorer:
-    """A logistic score whose weights were set by hand: what a compact, sharply bordered shadow looks like."""
-
-    threshold: float = HAND_THRESHOLD
-
-    def __call__(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return one probability a row."""
-        column = {name: features[:, number] for number, name in enumerate(FEATURE_NAMES)}
-        evidence = (
-            -6.0
-            + 2.0 * np.clip(column["drop_1.0_low"], -1, 1.2)
-            + 1.5 * np.clip(np.log(column["contrast_to_roughness"]), -1, 2)
-            + 1.0 * np.clip(np.log(column["peak_to_noise"] / 10), -1, 2)
-            + 2.5 * np.clip(column["contrast"], 0, 1)
-            - 1.2 * np.clip(column["elongation"] - 1.5, 0, 3)
-            - 1.0 * np.clip(column["compactness"] - 1.3, 0, 4)
-            - 1.5 * column["outside_bone_share"]
-            - 3.0 * column["clipped_share"]
-            - 0.08 * np.clip(column["crowd"], 0, 20)
-        )
-        return np.asarray(1 / (1 + np.exp(-evidence)))
 
 
 class BoostedScorer:
@@ -88,9 +62,7 @@ class BoostedScorer:
 
 @lru_cache(maxsize=1)
 def load_scorer() -> Scorer:
-    """Return the trained classifier that ships with the package, or the hand-weighted score where it does not."""
+    """Return the trained classifier that ships with the package."""
     folder = resources.files("calcimeasure.models").joinpath("weights")
     model, settings = folder.joinpath(MODEL_FILE), folder.joinpath(SETTINGS_FILE)
-    if not (model.is_file() and settings.is_file()):
-        return HandScorer()
     return BoostedScorer(model.read_bytes(), json.loads(settings.read_text(encoding="utf-8")))

@@ -1,7 +1,7 @@
-"""What is known of a candidate before it is judged: size, contrast, edge all round, shape, place and surroundings.
+"""Features of a candidate: size, contrast, edge, shape, place and surroundings.
 
-Every value is free of the film's windowing and of its pixel size: lengths in millimetres, contrasts as shares of the
-bone's own, noise as a ratio. All candidates of one cut are described together, from the list of their pixels.
+No feature depends on the film's windowing or its pixel size: lengths are in millimetres, contrasts are shares of the
+bone's own, noise is a ratio. All candidates of one cut are described together, from the list of their pixels.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcimeasure.anatomy.image_filters import blur
+from calcimeasure.anatomy.image_filters import blur, gradient
 from calcimeasure.segmentation.candidates import Cut
 from calcimeasure.segmentation.classical_input import ClassicalInput
 
@@ -42,7 +42,7 @@ FEATURE_NAMES: tuple[str, ...] = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Layers:
-    """The pictures that features are read from, on the grid of a cut."""
+    """The images that features are read from, on the grid of a cut."""
 
     grey: NDArray[np.float32]
     noise: NDArray[np.float32]
@@ -60,9 +60,9 @@ class _Layers:
     limb_bone_share: float
 
 
-def describe_cuts(working: ClassicalInput, cuts: list[Cut]) -> list[Values]:
+def describe_cuts(film: ClassicalInput, cuts: list[Cut]) -> list[Values]:
     """Return a row of features a candidate, for each cut; columns as in `FEATURE_NAMES`."""
-    layers = {coarse: _layers(working, coarse) for coarse in sorted({cut.coarse for cut in cuts})}
+    layers = {coarse: _layers(film, coarse) for coarse in sorted({cut.coarse for cut in cuts})}
     roughness: dict[tuple[float, int], NDArray[np.float32]] = {}
     rows = []
     for cut in cuts:
@@ -74,7 +74,7 @@ def describe_cuts(working: ClassicalInput, cuts: list[Cut]) -> list[Values]:
     return rows
 
 
-def _layers(working: ClassicalInput, coarse: int) -> _Layers:
+def _layers(film: ClassicalInput, coarse: int) -> _Layers:
     def reduced(image: NDArray[np.float32] | NDArray[np.bool_]) -> NDArray[np.float32]:
         values = image.astype(np.float32, copy=False)
         if coarse == 1:
@@ -82,9 +82,9 @@ def _layers(working: ClassicalInput, coarse: int) -> _Layers:
         shape = (-(-values.shape[1] // coarse), -(-values.shape[0] // coarse))
         return np.asarray(cv2.resize(values, shape, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
-    cell_mm = working.cell_spacing_mm * coarse
-    grey = reduced(working.grey)
-    down, right = _slopes(blur(grey, max(0.7, 0.25 / cell_mm)))
+    cell_mm = film.cell_spacing_mm * coarse
+    grey = reduced(film.grey)
+    down, right = gradient(blur(grey, max(0.7, 0.25 / cell_mm)))
     sigma = _TENSOR_SIGMA_MM / cell_mm
     downdown, rightright, downright = (
         _broad_blur(product, sigma) for product in (down * down, right * right, down * right)
@@ -93,26 +93,20 @@ def _layers(working: ClassicalInput, coarse: int) -> _Layers:
     anisotropy = np.hypot(rightright - downdown, 2 * downright)
     return _Layers(
         grey=grey,
-        noise=reduced(working.noise),
-        bone=reduced(working.bone),
-        skin_depth=reduced(working.skin_depth_mm),
-        bone_distance=reduced(working.bone_distance_mm),
-        clipped=reduced(working.clipped),
+        noise=reduced(film.noise),
+        bone=reduced(film.bone),
+        skin_depth=reduced(film.skin_depth_mm),
+        bone_distance=reduced(film.bone_distance_mm),
+        clipped=reduced(film.clipped),
         blurred=_pyramid(grey, cell_mm),
         slope=np.asarray(np.hypot(down, right) / np.float32(cell_mm), dtype=np.float32),
         coherence=anisotropy / (energy + 1e-6),
         direction=0.5 * np.arctan2(2 * downright, rightright - downdown),
         energy=np.sqrt(energy) / np.float32(cell_mm),
         cell_mm=cell_mm,
-        limb_noise=float(np.median(working.noise[working.limb][::11])) if working.limb.any() else 0.0,
-        limb_bone_share=float(working.bone.sum() / max(1, working.limb.sum())),
+        limb_noise=float(np.median(film.noise[film.limb][::11])) if film.limb.any() else 0.0,
+        limb_bone_share=float(film.bone.sum() / max(1, film.limb.sum())),
     )
-
-
-def _slopes(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    down = cv2.Sobel(image, cv2.CV_32F, 0, 1, scale=0.125)
-    right = cv2.Sobel(image, cv2.CV_32F, 1, 0, scale=0.125)
-    return np.asarray(down, dtype=np.float32), np.asarray(right, dtype=np.float32)
 
 
 def _pyramid(grey: NDArray[np.float32], cell_mm: float) -> tuple[NDArray[np.float32], ...]:

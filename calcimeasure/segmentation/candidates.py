@@ -1,20 +1,21 @@
 """Candidates: everything on the film that might be a piece of a deposit, at every size.
 
-A deposit is bright and compact: it stands out from every straight path through it. So the background of a size is the
-largest opening by a line of that length over all directions: it keeps whatever runs on along a line, bones, cortices
-and joint lines, and drops what is compact, also where it touches or lies over bone. What rises above it is cut at
-several levels; nested cuts stay, and the classifier chooses between them.
+A deposit is bright and compact. The background of a size is the largest opening by a line of that length over all
+directions: it keeps what extends along a line, bones, cortices and joint lines, and removes what is compact, also where
+it touches or lies over bone. The rest above it is cut at several levels; nested cuts stay, and the classifier chooses
+between them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy.image_filters import blur, components, dilated, disc
+from calcimeasure.boxes import Box
 from calcimeasure.segmentation.classical_input import ClassicalInput
 
 LINE_LENGTHS_MM = (2.4, 4.8, 9.6, 18.0, 30.0)
@@ -33,7 +34,7 @@ _BEYOND_SKIN_MM = 2.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cut:
-    """The candidates of one size at one level, on a grid `coarse` times coarser than the working grid.
+    """The candidates of one size at one level, on a grid `coarse` times coarser than the input's.
 
     Attributes
     ----------
@@ -48,7 +49,7 @@ class Cut:
     length_mm, level
         The size and the level.
     coarse
-        Working cells a cell of this grid.
+        Cells of the input a cell of this grid.
     """
 
     residual: NDArray[np.float32]
@@ -65,63 +66,31 @@ class Cut:
         """How many candidates it holds."""
         return len(self.boxes)
 
-    def box(self, number: int) -> tuple[slice, slice]:
+    def box(self, number: int) -> Box:
         """Return where candidate `number`, counted from 1, lies."""
         left, top, width, height = (int(value) for value in self.boxes[number - 1])
         return slice(top, top + height), slice(left, left + width)
 
-    def only(self, numbers: list[int]) -> Cut:
-        """Return the cut with a few of its candidates, renumbered from 1."""
-        position = np.full(self.count, -1, dtype=np.int32)
-        position[np.array(numbers, dtype=np.intp) - 1] = np.arange(len(numbers), dtype=np.int32)
-        kept = position[self.member] >= 0
-        where, member = self.where[kept], position[self.member[kept]]
-        labels = np.zeros_like(self.labels)
-        labels.ravel()[where] = member + 1
-        boxes = self.boxes[np.array(numbers, dtype=np.intp) - 1]
-        return replace(self, labels=labels, where=where, member=member, boxes=boxes)
 
-
-def find_cuts(
-    working: ClassicalInput,
-    *,
-    lengths_mm: tuple[float, ...] = LINE_LENGTHS_MM,
-    levels: tuple[float, ...] = LEVELS,
-    everywhere: bool = False,
-    ease: float = 1.0,
-) -> list[Cut]:
-    """Return the candidates of every size and level.
-
-    Parameters
-    ----------
-    working
-        The film.
-    lengths_mm, levels
-        Sizes, and heights above the background as shares of the bone's own.
-    everywhere
-        Look outside the limbs, too.
-    ease
-        What is asked of a candidate over the noise is divided by this: above 1 where something is known to be there.
-    """
-    smooth = blur(working.grey, 0.7)
-    reach = disc(max(1, round(_BEYOND_SKIN_MM / working.cell_spacing_mm)))
-    searched = np.ones_like(working.limb) if everywhere else dilated(working.limb, reach)
+def find_cuts(film: ClassicalInput) -> list[Cut]:
+    """Return the candidates of every size and level on a film and 2 mm beyond its skin."""
+    smooth = blur(film.grey, 0.7)
+    searched = dilated(film.limb, disc(max(1, round(_BEYOND_SKIN_MM / film.cell_spacing_mm))))
     cuts = []
-    for length_mm in lengths_mm:
-        finest = round(length_mm / _CELLS_A_LINE / working.cell_spacing_mm)
-        coarse = max(1, min(finest, round(_COARSEST_CUT_MM / working.cell_spacing_mm)))
-        picture = _shrunk(smooth, coarse)
+    for length_mm in LINE_LENGTHS_MM:
+        finest = round(length_mm / _CELLS_A_LINE / film.cell_spacing_mm)
+        coarse = max(1, min(finest, round(_COARSEST_CUT_MM / film.cell_spacing_mm)))
+        grey = _shrunk(smooth, coarse)
         rise = _Rise(
-            residual=picture - line_background(picture, length_mm / (working.cell_spacing_mm * coarse)),
-            noise=_shrunk(working.noise, coarse),
+            residual=grey - line_background(grey, length_mm / (film.cell_spacing_mm * coarse)),
+            noise=_shrunk(film.noise, coarse),
             searched=_shrunk(searched.astype(np.float32), coarse) > 0.5,
             length_mm=length_mm,
             coarse=coarse,
-            cell_mm=working.cell_spacing_mm * coarse,
-            ease=ease,
+            cell_mm=film.cell_spacing_mm * coarse,
         )
         inner: Cut | None = None
-        for level in sorted(levels, reverse=True):
+        for level in sorted(LEVELS, reverse=True):
             cut = _cut(rise, level, inner)
             if cut is not None:
                 cuts.append(cut)
@@ -131,7 +100,7 @@ def find_cuts(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Rise:
-    """What rises above the background of one size."""
+    """The film above the background of one size."""
 
     residual: NDArray[np.float32]
     noise: NDArray[np.float32]
@@ -139,7 +108,6 @@ class _Rise:
     length_mm: float
     coarse: int
     cell_mm: float
-    ease: float
 
 
 def line_background(image: NDArray[np.float32], length: float) -> NDArray[np.float32]:
@@ -169,8 +137,8 @@ def _shrunk(image: NDArray[np.float32], coarse: int) -> NDArray[np.float32]:
 
 
 def _cut(rise: _Rise, level: float, inner: Cut | None) -> Cut | None:
-    """Return the candidates at a level; those that `inner`, the next higher level, holds almost whole are left out."""
-    above = rise.searched & (rise.residual > np.maximum(level, _LEAST_SNR / rise.ease * rise.noise))
+    """Return the candidates at a level, without those of almost the same area at `inner`, the next higher level."""
+    above = rise.searched & (rise.residual > np.maximum(level, _LEAST_SNR * rise.noise))
     labels, stats = components(above)
     if not len(stats):
         return None
@@ -183,10 +151,10 @@ def _cut(rise: _Rise, level: float, inner: Cut | None) -> Cut | None:
     total = np.bincount(member, snr, len(stats)) / np.sqrt(area)
     extent_mm = stats[:, 2:4].max(axis=1) * rise.cell_mm
     keep = (area >= _SMALLEST_CELLS) & (extent_mm <= _LARGEST_EXTENT * rise.length_mm)
-    keep &= (peak >= _LEAST_PEAK_SNR / rise.ease) & (total >= _LEAST_TOTAL_SNR / rise.ease)
+    keep &= (peak >= _LEAST_PEAK_SNR) & (total >= _LEAST_TOTAL_SNR)
     if inner is not None:
-        held = np.bincount(labels.ravel()[inner.where] - 1, minlength=len(stats))
-        keep &= held < _SAME_SHARE * area
+        shared = np.bincount(labels.ravel()[inner.where] - 1, minlength=len(stats))
+        keep &= shared < _SAME_SHARE * area
     if not keep.any():
         return None
     number = np.cumsum(keep).astype(np.int32)
@@ -206,10 +174,8 @@ def _cut(rise: _Rise, level: float, inner: Cut | None) -> Cut | None:
     )
 
 
-def place_on_film(
-    working: ClassicalInput, cut: Cut, box: tuple[slice, slice]
-) -> tuple[tuple[int, int], tuple[float, float]]:
+def place_on_film(film: ClassicalInput, cut: Cut, box: Box) -> tuple[tuple[int, int], tuple[float, float]]:
     """Return a box's first cell on the cut's grid over the whole film, and (rows, columns) film pixels a cell of it."""
-    corner = tuple(side.start + first // cut.coarse for side, first in zip(box, working.origin, strict=True))
-    factor = tuple(pixels * cut.coarse for pixels in working.factor)
+    corner = tuple(side.start + first // cut.coarse for side, first in zip(box, film.origin, strict=True))
+    factor = tuple(pixels * cut.coarse for pixels in film.factor)
     return (corner[0], corner[1]), (factor[0], factor[1])

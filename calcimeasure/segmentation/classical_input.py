@@ -1,12 +1,11 @@
-"""The picture that deposits are looked for on: one pitch, and grey values free of the film's windowing.
+"""The classical method's input: a film on cells of 0.2 mm, with grey values that do not depend on its windowing.
 
-Soft tissue is 0 and bone 1 on every film, so that a contrast is always a share of the bone's own. The pitch is 0.2 mm
-where the film has millimetres; without them the limb is taken to be of a usual size.
+Soft tissue is 0 and bone 1 on every film, so that a contrast is always a share of the bone's own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -15,19 +14,21 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.anatomy.image_filters import blur, depth_inside, distance_to
-from calcimeasure.models.working_grid import working_grid
+from calcimeasure.boxes import Box
+from calcimeasure.models.resampled_film import resampled_film, tissue_scale
 from calcimeasure.radiograph import Radiograph
 
 _GREY_BINS = 24
+_SCALE_EVERY = 7  # the classifier was trained on grey values scaled by every 7th cell
 _LAPLACIAN_GAIN = 6.0
 _MARGIN_MM = 6.0
 _FAR_MM = 100.0
-COARSEST = 4  # working cells a cell of the coarsest grid that candidates are cut on, or a multiple of it
+COARSEST = 4  # cells of 0.2 mm a cell of the coarsest grid that candidates are cut on, or a multiple of it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassicalInput:
-    """A film on the working grid.
+    """A film around its limbs, on cells of 0.2 mm.
 
     Attributes
     ----------
@@ -64,62 +65,38 @@ class ClassicalInput:
     level: float
     scale: float
 
-    def cropped(self, box: tuple[slice, slice]) -> ClassicalInput:
-        """Return a part of it; the box starts at multiples of the coarsest step."""
-        return replace(
-            self,
-            grey=np.ascontiguousarray(self.grey[box]),
-            limb=np.ascontiguousarray(self.limb[box]),
-            bone=np.ascontiguousarray(self.bone[box]),
-            skin_depth_mm=np.ascontiguousarray(self.skin_depth_mm[box]),
-            bone_distance_mm=np.ascontiguousarray(self.bone_distance_mm[box]),
-            noise=np.ascontiguousarray(self.noise[box]),
-            clipped=np.ascontiguousarray(self.clipped[box]),
-            origin=(self.origin[0] + box[0].start, self.origin[1] + box[1].start),
-        )
 
-
-def classical_input(film: Radiograph, anatomy: Anatomy, *, everywhere: bool = False) -> ClassicalInput:
-    """Return the film on the working grid.
-
-    Parameters
-    ----------
-    film, anatomy
-        The film and its masks.
-    everywhere
-        Keep the whole film, not only the limbs' surroundings.
-    """
-    shape, cell_spacing = working_grid(film, anatomy)
-    box = _around_limbs(anatomy, shape, cell_spacing, everywhere=everywhere)
-    limb = _enlarged(anatomy, anatomy.limbs > 0, shape)[box]
-    bone = _enlarged(anatomy, anatomy.bone, shape)[box]
-    grey = _resized(film.pixels, shape)[box]
-    level, scale = grey_scale(grey, limb, bone)
-    grey = _to_multiple((grey - level) / np.float32(scale))
+def classical_input(film: Radiograph, anatomy: Anatomy) -> ClassicalInput:
+    """Return the classical method's input for a film."""
+    resampled = resampled_film(film, anatomy)
+    spacing, shape = resampled.cell_spacing_mm, resampled.pixels.shape
+    box = _around_limbs(anatomy, shape, spacing)
+    limb = _on_cells(anatomy, anatomy.limbs > 0, shape)[box]
+    bone = _on_cells(anatomy, anatomy.bone, shape)[box]
+    level, scale = tissue_scale(resampled.pixels[box], limb, bone, every=_SCALE_EVERY)
+    grey = _to_multiple((resampled.pixels[box] - level) / np.float32(scale))
     limb, bone = _to_multiple(limb), _to_multiple(bone)
     brightest = min(film.grey.highest, float(film.pixels.max(initial=-np.inf)))
     return ClassicalInput(
         grey=grey,
         limb=limb,
         bone=bone,
-        skin_depth_mm=depth_inside(limb) * np.float32(cell_spacing),
-        bone_distance_mm=_bone_distance(bone, cell_spacing),
+        skin_depth_mm=depth_inside(limb) * np.float32(spacing),
+        bone_distance_mm=_bone_distance(bone, spacing),
         noise=noise_map(grey, limb),
         clipped=np.asarray(grey >= (brightest - level) / scale - 1e-3),
-        factor=(film.shape[0] / shape[0], film.shape[1] / shape[1]),
+        factor=resampled.factor,
         origin=(box[0].start, box[1].start),
-        cell_spacing_mm=cell_spacing,
+        cell_spacing_mm=spacing,
         level=level,
         scale=scale,
     )
 
 
-def _around_limbs(
-    anatomy: Anatomy, shape: tuple[int, int], cell_spacing_mm: float, *, everywhere: bool
-) -> tuple[slice, slice]:
-    """Return the cells around the limbs, from a multiple of the coarsest step on; all cells where there is no limb."""
+def _around_limbs(anatomy: Anatomy, shape: tuple[int, ...], cell_spacing_mm: float) -> Box:
+    """Return the cells around the limbs, starting at multiples of the coarsest step; all where there is no limb."""
     places = np.argwhere(anatomy.limbs > 0)
-    if everywhere or not len(places):
+    if not len(places):
         return slice(0, shape[0]), slice(0, shape[1])
     cells = np.array(shape) / np.array(anatomy.shape) * anatomy.step
     margin = _MARGIN_MM / cell_spacing_mm
@@ -142,30 +119,14 @@ def _bone_distance(bone: NDArray[np.bool_], cell_spacing_mm: float) -> NDArray[n
     return np.asarray((distance_to(bone) - depth_inside(bone)) * np.float32(cell_spacing_mm), dtype=np.float32)
 
 
-def _resized(pixels: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    shrinks = shape[0] <= pixels.shape[0] and shape[1] <= pixels.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, (shape[1], shape[0]), interpolation=method), dtype=np.float32)
-
-
-def _enlarged(anatomy: Anatomy, mask: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return a mask of the reduced grid on another grid over the same film, its outline smoothed."""
+def _on_cells(anatomy: Anatomy, mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return a mask of the anatomy on cells over the same film, its outline smoothed."""
     step = anatomy.step
     rows = (np.arange(shape[0], dtype=np.float32) + 0.5) * (anatomy.shape[0] / shape[0] / step) - 0.5
     cols = (np.arange(shape[1], dtype=np.float32) + 0.5) * (anatomy.shape[1] / shape[1] / step) - 0.5
     grid_cols, grid_rows = np.meshgrid(cols, rows)
     share = cv2.remap(mask.astype(np.float32), grid_cols, grid_rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(share > 0.5, dtype=np.bool_)
-
-
-def grey_scale(grey: NDArray[np.float32], limb: NDArray[np.bool_], bone: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the value of soft tissue and the rise from it to bone; never a rise of zero."""
-    tissue = grey[limb & ~bone][::7]
-    bony = grey[bone][::7]
-    inside = grey[limb][::7] if limb.any() else grey.ravel()[::7]
-    level = float(np.median(tissue)) if tissue.size else float(np.median(inside))
-    high = float(np.percentile(bony, 75)) if bony.size else float(np.percentile(inside, 98))
-    return level, max(high - level, 1e-6 * max(1.0, abs(high)), 1e-6)
 
 
 def noise_map(grey: NDArray[np.float32], limb: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -184,6 +145,6 @@ def noise_map(grey: NDArray[np.float32], limb: NDArray[np.bool_]) -> NDArray[np.
         inside = member == number
         if inside.sum() >= 5:
             centres.append(float(values[inside].mean()))
-            # Structure only adds to the response: a low quantile of it is the noise's.
+            # Structure only adds to the response: a low quantile of it belongs to the noise.
             sds.append(float(np.quantile(responses[inside], 0.3)) / 0.385 / _LAPLACIAN_GAIN)
     return np.maximum(np.interp(smooth, centres, sds), 1e-3).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The classical method: candidates at every size, judged one by one, of those that overlap the likeliest."""
+"""The classical method: candidates of every size, classified one by one; of those that overlap, the most probable."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy
-from calcimeasure.deposits import DepositLabels
+from calcimeasure.models.working_grid import nominal_spacing_mm
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.candidate_classifier import Scorer, load_scorer
 from calcimeasure.segmentation.candidate_features import describe_cuts
 from calcimeasure.segmentation.candidates import Cut, find_cuts, place_on_film
 from calcimeasure.segmentation.classical_input import ClassicalInput, classical_input
-from calcimeasure.segmentation.deposit_grouping import accept_proposals, group_within_px
 from calcimeasure.segmentation.map_regions import Region, proposals_from_regions
 from calcimeasure.segmentation.segmenter import Proposals
 
@@ -27,7 +26,7 @@ _MOST_OVERLAP = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class ClassicalSegmenter:
-    """Candidates from directional openings, judged by a gradient-boosted classifier.
+    """Candidates from directional openings, classified by gradient-boosted trees.
 
     Attributes
     ----------
@@ -44,7 +43,7 @@ class ClassicalSegmenter:
 
     @property
     def limit_of_detection_mm2(self) -> float | None:
-        """Footprint area that it finds 95 times in 100."""
+        """Footprint area that it detects 95 times in 100."""
         return CLASSICAL_LIMIT_OF_DETECTION_MM2
 
     def propose(self, film: Radiograph, anatomy: Anatomy) -> Proposals:
@@ -63,37 +62,33 @@ class ClassicalSegmenter:
 
     def candidates(self, film: Radiograph, anatomy: Anatomy) -> list[Region]:
         """Return the candidates on their reduced grids, with their probabilities, before they are outlined."""
-        working = classical_input(film, anatomy)
-        cuts = find_cuts(working)
-        return select(working, cuts, [self.scorer(rows) for rows in describe_cuts(working, cuts)])
-
-    def accept(self, proposals: Proposals, threshold: float | None = None) -> DepositLabels:
-        """Return the deposits among the proposals."""
-        return accept_proposals(proposals, threshold)
+        image = classical_input(film, anatomy)
+        cuts = find_cuts(image)
+        return select(image, cuts, [self.scorer(rows) for rows in describe_cuts(image, cuts)])
 
 
 def nothing_proposed(film: Radiograph, anatomy: Anatomy, *, method: str, threshold: float) -> Proposals:
-    """Return the proposals of a film on which nothing was looked for."""
+    """Return the proposals of a film that was not searched."""
     return Proposals(
         image=np.zeros(film.shape, dtype=np.uint16),
         probabilities=np.zeros(0),
         threshold=threshold,
-        group_within_px=group_within_px(film, anatomy),
+        pixel_mm=nominal_spacing_mm(film, anatomy),
         method=method,
         film_sha256=film.sha256,
         warnings=anatomy.warnings,
     )
 
 
-def select(working: ClassicalInput, cuts: list[Cut], probabilities: list[NDArray[np.float64]]) -> list[Region]:
-    """Return the candidates to propose: of those that overlap, the likeliest."""
+def select(image: ClassicalInput, cuts: list[Cut], probabilities: list[NDArray[np.float64]]) -> list[Region]:
+    """Return the candidates to propose: of those that overlap, the most probable."""
     order = [
         (-float(value), which, number)
         for which, values in enumerate(probabilities)
         for number, value in enumerate(values, start=1)
         if value >= _LEAST_PROBABILITY
     ]
-    taken = np.zeros(working.grey.shape, dtype=np.bool_)
+    taken = np.zeros(image.grey.shape, dtype=np.bool_)
     regions = []
     for negative, which, number in sorted(order):
         cut = cuts[which]
@@ -104,6 +99,6 @@ def select(working: ClassicalInput, cuts: list[Cut], probabilities: list[NDArray
         if (view & fine).sum() > _MOST_OVERLAP * fine.sum():
             continue
         view |= fine
-        corner, factor = place_on_film(working, cut, box)
+        corner, factor = place_on_film(image, cut, box)
         regions.append(Region(mask=mask, corner=corner, probability=-negative, factor=factor))
     return regions

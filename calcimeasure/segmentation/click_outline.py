@@ -1,10 +1,10 @@
-"""What a reader clicks on: the region that the search sees there, else what the outline network makes of the click.
+"""The region under a reader's click: that of the detection map, else that of the outline network.
 
-The search looks at the whole limb and knows large deposits better; what it missed is what a click is for. Its parts are
-one piece where a weak trace joins them: of a cluster over bone it is often sure of the lobes and not of what lies
-between. Where it is unsure of what it sees, or sees a speck only, the outline network is asked as well: of a deposit
-that the search nearly missed it sees the whole, and of specks side by side it tells one from the next. Where neither
-is sure, it is asked of the film on a grid twice as coarse too: of what is large and over bone it then sees more.
+The detection network reads the entire limb and segments large deposits better; a click is for what it missed. Its
+components are one piece where a weaker level joins them: of a cluster over bone the lobes are often certain and what
+lies between is not. Where the map's region is uncertain or very small, the outline network is run as well: it segments
+all of a deposit that the map nearly missed, and separates small ones side by side. Where neither is certain, it is
+run on a grid twice as coarse too: of what is large and over bone it then segments more.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from calcimeasure.segmentation.network_segmenter import CUT, WEAK_CUT, film_prob
 _WINDOW = 192
 _CUTS = (0.5, 0.2)
 _MISS_CELLS = 2
-SURE = 0.8
-"""The search's mean probability over a region of which the outline network need not be asked."""
-SPECK_CELLS = 75
-"""3 mm²: of less, the outline network knows better where it ends."""
-_LEAST_OF_SPECK = 0.5  # of the search's region: less is a part of it
-PIECE_SURE = 0.9
-"""The outline network's mean probability over a piece that it knows the size of."""
+CERTAIN = 0.8
+"""The map's mean probability over a region from which the outline network is not run."""
+SMALL_CELLS = 75
+"""3 mm²: of smaller regions the outline network finds the edge better."""
+_LEAST_OF_SMALL = 0.5  # of the map's region: less is a part of it
+PIECE_CERTAIN = 0.9
+"""The outline network's mean probability over a piece from which its size is certain."""
 COARSELY_LARGE_CELLS, _LEAST_COARSE_CELLS, _COARSELY_LARGER = 250, 50, 1.25
-"""10 mm²: what is so large on the coarse grid, and larger than on the fine one, is so (10 of 10 development clicks, 27
-of 67 smaller ones); of less than 2 mm² it knows nothing."""
+"""10 mm²: a piece so large on the coarse grid, and larger than on the fine one, is right (10 of 10 development clicks,
+27 of 67 smaller ones); below 2 mm² the coarse grid is not used."""
 
 
 _Cell = tuple[int, int]
@@ -69,17 +69,17 @@ def region_clicked(
     """
     seen = network_input(film, anatomy)
     at = _cell(click, seen.factor)
-    again = [_cell(other, seen.factor) for other in beside]
-    elsewhere = [_cell(other, seen.factor) for other in foreign] + _not_with(film, anatomy, at, again)
-    searched = _searched(film, anatomy, at, elsewhere)
-    if searched is not None and searched.probability >= SURE and searched.cells >= SPECK_CELLS:
-        return searched
+    others = [_cell(other, seen.factor) for other in beside]
+    elsewhere = [_cell(other, seen.factor) for other in foreign] + _not_with(film, anatomy, at, others)
+    mapped = _region_of_map(film, anatomy, at, elsewhere)
+    if mapped is not None and mapped.probability >= CERTAIN and mapped.cells >= SMALL_CELLS:
+        return mapped
     piece = piece_at(seen, at, elsewhere)
-    found = piece if searched is None or _better(piece, searched) else searched
-    if again or (searched is not None and searched.probability >= SURE):
-        return found  # one of several pieces is not what looks larger than it is
+    chosen = piece if mapped is None or _better(piece, mapped) else mapped
+    if others or (mapped is not None and mapped.probability >= CERTAIN):
+        return chosen  # one of several pieces does not extend farther than it seems
     coarse = piece_at(_halved(seen), *_halves(at, elsewhere))
-    return coarse if _larger(coarse, piece, found) else found
+    return coarse if _larger(coarse, piece, chosen) else chosen
 
 
 def _halved(seen: NetworkInput) -> NetworkInput:
@@ -102,29 +102,29 @@ def _halves(at: _Cell, others: Sequence[_Cell]) -> tuple[_Cell, list[_Cell]]:
     return (at[0] // 2, at[1] // 2), [(row // 2, col // 2) for row, col in others]
 
 
-def _larger(coarse: Region | None, piece: Region | None, found: Region | None) -> bool:
-    """Return whether the answer on the coarse grid is to be believed: it is larger, and large, or the other unsure."""
+def _larger(coarse: Region | None, piece: Region | None, chosen: Region | None) -> bool:
+    """Return whether the coarse grid's piece is taken: it is larger, and large, or the other is uncertain."""
     if coarse is None:
         return False
     cells = 4 * coarse.cells
-    if found is not None and cells <= _COARSELY_LARGER * found.cells:
+    if chosen is not None and cells <= _COARSELY_LARGER * chosen.cells:
         return False
-    unsure = piece is None or piece.probability < PIECE_SURE
-    return cells >= COARSELY_LARGE_CELLS or (unsure and cells >= _LEAST_COARSE_CELLS)
+    uncertain = piece is None or piece.probability < PIECE_CERTAIN
+    return cells >= COARSELY_LARGE_CELLS or (uncertain and cells >= _LEAST_COARSE_CELLS)
 
 
 def _not_with(film: Radiograph, anatomy: Anatomy, at: _Cell, others: Sequence[_Cell]) -> list[_Cell]:
-    """Return the cells that lie on no part of the search's that a cell lies on: a second click there means the same."""
-    number = _part_at(film, anatomy, at)
-    return [place for place in others if not number or _part_at(film, anatomy, place) != number]
+    """Return the cells that are not in the map's component of a cell: a second click in that means the same."""
+    number = _component_at(film, anatomy, at)
+    return [place for place in others if not number or _component_at(film, anatomy, place) != number]
 
 
-def _part_at(film: Radiograph, anatomy: Anatomy, at: _Cell) -> int:
-    """Return the number of the search's part at a cell; 0 where there is none."""
+def _component_at(film: Radiograph, anatomy: Anatomy, at: _Cell) -> int:
+    """Return the number of the map's component at a cell; 0 where there is none."""
     if not (network_installed() and anatomy.limb_count):
         return 0
-    parts, _ = _regions_of_search(film, anatomy)[2]
-    return int(parts[at]) if _lies_on(parts, at) else 0
+    labels, _ = _components_of_map(film, anatomy)[2]
+    return int(labels[at]) if _lies_on(labels, at) else 0
 
 
 def _lies_on(cells: NDArray[np.int32], at: _Cell) -> bool:
@@ -132,19 +132,19 @@ def _lies_on(cells: NDArray[np.int32], at: _Cell) -> bool:
     return bool(0 <= at[0] < rows and 0 <= at[1] < cols)
 
 
-def _better(piece: Region | None, searched: Region) -> bool:
-    """Return whether what the outline network sees is more of a deposit than what the search, unsure, sees there."""
+def _better(piece: Region | None, mapped: Region) -> bool:
+    """Return whether the outline network's piece is preferred to the map's region, which is uncertain."""
     if piece is None:
         return False
-    least = _LEAST_OF_SPECK if searched.cells < SPECK_CELLS else 1.0
-    return piece.cells > least * searched.cells
+    least = _LEAST_OF_SMALL if mapped.cells < SMALL_CELLS else 1.0
+    return piece.cells > least * mapped.cells
 
 
-def _searched(film: Radiograph, anatomy: Anatomy, at: _Cell, others: Sequence[_Cell]) -> Region | None:
-    """Return the region of the search at a cell; None where there is none, or where it holds other clicks too."""
-    if not _part_at(film, anatomy, at):
+def _region_of_map(film: Radiograph, anatomy: Anatomy, at: _Cell, others: Sequence[_Cell]) -> Region | None:
+    """Return the map's region at a cell; None where there is none, or where it holds other clicks too."""
+    if not _component_at(film, anatomy, at):
         return None
-    probability, joined, parts = _regions_of_search(film, anatomy)
+    probability, joined, parts = _components_of_map(film, anatomy)
     strong = parts[0]
     inside = [place for place in others if _lies_on(strong, place)]
     for labels, boxes in (joined, parts):
@@ -157,26 +157,26 @@ def _searched(film: Radiograph, anatomy: Anatomy, at: _Cell, others: Sequence[_C
     return None
 
 
-Numbered = tuple[NDArray[np.int32], NDArray[np.int32]]
-"""Cells by the number of what holds together, and a row a number from 1: left, top, width, height, cells."""
+Components = tuple[NDArray[np.int32], NDArray[np.int32]]
+"""A label image, and a row a label from 1: left, top, width, height, cells."""
 
 
 @cache_per_film
-def _regions_of_search(film: Radiograph, anatomy: Anatomy) -> tuple[NDArray[np.float32], Numbered, Numbered]:
-    """Return the search's map, and its regions as a weak trace joins them and as they hold together without."""
+def _components_of_map(film: Radiograph, anatomy: Anatomy) -> tuple[NDArray[np.float32], Components, Components]:
+    """Return the detection map, and its connected components at the weaker level and at its own."""
     probability = film_probability_map(film, anatomy)
     return probability, components(probability >= WEAK_CUT), components(probability >= CUT)
 
 
 def piece_at(seen: NetworkInput, at: _Cell, others: Sequence[_Cell]) -> Region | None:
-    """Return the piece at a cell, those at other cells left out; None where the network sees nothing.
+    """Return the piece at a cell, those at other cells left out; None where the outline network finds nothing.
 
     Its probability is the network's mean over it.
     """
     first = (at[0] - _WINDOW // 2, at[1] - _WINDOW // 2)
     own = (_WINDOW // 2, _WINDOW // 2)
-    shown = click_planes((_WINDOW, _WINDOW), [own], [(row - first[0], col - first[1]) for row, col in others])
-    probability, _ = predict_coverage(seen, shown, first)
+    clicks = click_planes((_WINDOW, _WINDOW), [own], [(row - first[0], col - first[1]) for row, col in others])
+    probability, _ = predict_coverage(seen, clicks, first)
     for cut in _CUTS:
         labels, _ = components(probability >= cut)
         near = labels[own[0] - _MISS_CELLS : own[0] + _MISS_CELLS + 1, own[1] - _MISS_CELLS : own[1] + _MISS_CELLS + 1]

@@ -1,10 +1,9 @@
-"""`segment_points`: the reader finds, the tool draws the boundary."""
+"""`segment_points`: the reader clicks, the program draws the boundary."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,14 +13,10 @@ from calcimeasure.boxes import Box, union_box
 from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels, Origin
 from calcimeasure.errors import UsageError
 from calcimeasure.io.film_inputs import FilmLike, SpacingLike, as_film
-from calcimeasure.label_arrays import group_pieces
-from calcimeasure.models.outline_network import outline_network_installed
+from calcimeasure.label_arrays import GROUP_WITHIN_MM, group_pieces
+from calcimeasure.models.working_grid import pixels_per_mm
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.candidate_classifier import load_scorer
-from calcimeasure.segmentation.classical_input import classical_input
 from calcimeasure.segmentation.click_outline import Click, region_clicked
-from calcimeasure.segmentation.click_region import classical_click_region
-from calcimeasure.segmentation.deposit_grouping import group_within_px
 from calcimeasure.segmentation.footprint import seed_on_film
 from calcimeasure.segmentation.map_regions import Region, draw_outlines
 
@@ -48,7 +43,7 @@ def segment_points(
         The deposit that each click belongs to: pieces that share a number are one deposit, whatever lies between them.
         Clicks without a number (None) are grouped as everywhere: pieces within 2.0 mm are one deposit.
     anatomy
-        The film's masks, where they are known already.
+        The film's masks, where they exist already.
 
     Returns
     -------
@@ -92,7 +87,7 @@ def segment_points(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pieces:
-    """The pieces drawn: a label image, where on it they lie, the deposit number of each, and what went wrong."""
+    """The pieces drawn: a label image, where on it they lie, the deposit number of each, and warnings."""
 
     image: NDArray[np.uint16]
     window: Box
@@ -126,18 +121,17 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
         return _Pieces(image=image, window=window, numbers=(), warnings=())
     if len(clicks) > LARGEST_LABEL:
         raise UsageError(f"{len(clicks)} points on one film are more than the {LARGEST_LABEL} that a label image holds")
-    find = _finder(film, anatomy)
     for click, number in zip(clicks, numbers, strict=True):
         at = (round(click.row), round(click.col))
-        there = int(image[at])
-        if there and (number is None or given[there - 1] == number):
+        drawn_before = int(image[at])
+        if drawn_before and (number is None or given[drawn_before - 1] == number):
             continue  # a second click in a piece that is drawn already
         foreign: list[Click] = []
         beside: list[Click] = []
-        for other, its in zip(clicks, numbers, strict=True):
+        for other, other_number in zip(clicks, numbers, strict=True):
             if other is not click:
-                (foreign if number is None or its != number else beside).append(other)
-        region = find(click, foreign, beside)
+                (foreign if number is None or other_number != number else beside).append(other)
+        region = region_clicked(film, anatomy, click, foreign, beside)
         if region is None:
             warnings.append(
                 f"Nothing stands out at row {at[0]}, column {at[1]}: no deposit was drawn there. "
@@ -158,14 +152,6 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
     return _Pieces(image=image, window=window, numbers=tuple(given), warnings=tuple(warnings))
 
 
-def _finder(film: Radiograph, anatomy: Anatomy) -> Callable[[Click, list[Click], list[Click]], Region | None]:
-    """Return what finds the piece under a click, given the clicks on other deposits and the others on its own."""
-    if outline_network_installed():
-        return partial(region_clicked, film, anatomy)
-    working, scorer = classical_input(film, anatomy, everywhere=True), load_scorer()
-    return lambda click, foreign, _beside: classical_click_region(working, click, foreign, scorer)
-
-
 def _place(film: Radiograph, image: NDArray[np.uint16], region: Region, *, label: int) -> Box | None:
     """Paint a region into the image where it is free; return where it lies, None where nothing was painted."""
     (row, col), padded = region.corner, np.pad(region.mask, 1)
@@ -177,7 +163,7 @@ def _place(film: Radiograph, image: NDArray[np.uint16], region: Region, *, label
 
 def _deposit_image(film: Radiograph, anatomy: Anatomy, pieces: _Pieces) -> tuple[NDArray[np.uint16], int]:
     """Return the label image of deposits, and how many there are."""
-    here = pieces.image[pieces.window]  # looking at all the rest takes 20 ms
+    here = pieces.image[pieces.window]  # the entire film takes 20 ms
     present = set(np.flatnonzero(np.bincount(here.ravel())).tolist()) - {0}
     named = sorted({number for number in pieces.numbers if number is not None})
     label_of = np.zeros(len(pieces.numbers) + 1, dtype=np.uint16)
@@ -185,7 +171,9 @@ def _deposit_image(film: Radiograph, anatomy: Anatomy, pieces: _Pieces) -> tuple
     for piece, number in enumerate(pieces.numbers, start=1):
         if number is not None:
             label_of[piece] = named.index(number) + 1
-    groups = group_pieces(here, np.array(unnamed, dtype=np.intp), group_within_px(film, anatomy))
+    rows, cols = pixels_per_mm(film, anatomy)
+    within_px = (GROUP_WITHIN_MM * rows, GROUP_WITHIN_MM * cols)
+    groups = group_pieces(here, np.array(unnamed, dtype=np.intp), within_px)
     for piece in unnamed:
         label_of[piece] = len(named) + int(groups[piece])
     image = np.zeros(pieces.image.shape, dtype=np.uint16)

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from calcimeasure.anatomy import Anatomy
 from calcimeasure.deposits import Deposit, DepositLabels, Origin
-from calcimeasure.label_arrays import GROUP_WITHIN_MM, group_pieces
-from calcimeasure.models.working_grid import pixels_per_mm
-from calcimeasure.radiograph import Radiograph
+from calcimeasure.label_arrays import group_pieces
 from calcimeasure.segmentation.segmenter import Proposals
-
-
-def group_within_px(film: Radiograph, anatomy: Anatomy) -> tuple[float, float]:
-    """Return (rows, columns) film pixels of 2.0 mm; of the same share of the limb where the film has no spacing."""
-    rows, cols = pixels_per_mm(film, anatomy)
-    return (GROUP_WITHIN_MM * rows, GROUP_WITHIN_MM * cols)
 
 
 def accept_proposals(proposals: Proposals, threshold: float | None = None) -> DepositLabels:

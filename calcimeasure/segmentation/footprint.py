@@ -1,8 +1,8 @@
 """The outline of a piece on the film's own pixels: the best binary estimate of its footprint.
 
-A seed on a coarser grid says which structure is meant. What measures the piece draws it too, so that label and area
-speak of the same outline: the outline network, or without it the edge model, which finds the piece's own contour and
-how far the shadow reaches beyond it.
+A seed on a coarser grid marks the structure. The estimator that measures the piece outlines it too, so that label and
+area agree: the outline network, or without it the edge model, which finds the piece's own contour and how far the
+shadow reaches beyond it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from calcimeasure.radiograph import Radiograph
 
 _LEAST_AGREEMENT = 0.3
 _MOST_GROWTH = 2.5
-_LOOKS, _SETTLED = 2, 0.03
+_PASSES, _CONVERGED = 2, 0.03
 
 
 def seed_on_film(
@@ -72,7 +72,7 @@ def footprint(
     film
         The film.
     seen
-        The film as the networks see it: the outline network draws. None leaves it to the edge model.
+        The outline network's input. Without it the edge model outlines.
     mask
         Which structure is meant, on film pixels.
     corner
@@ -85,8 +85,7 @@ def footprint(
     Returns
     -------
     tuple
-        The footprint and where on the film it lies. Where something is found that is clearly not what was meant, the
-        mask itself comes back.
+        The footprint and where on the film it lies; the mask itself where the footprint is clearly another structure.
     """
     reach = (margin_px(half_width_px(mask)),) * 2 if seen is None else context_radius_px(seen)
     own_box = box_at(corner, mask.shape)
@@ -110,39 +109,39 @@ def _by_edge(film: Radiograph, own: NDArray[np.bool_], taken: NDArray[np.bool_],
 def _by_network(
     film: Radiograph, own: NDArray[np.bool_], taken: NDArray[np.bool_], box: Box, *, seen: NetworkInput
 ) -> NDArray[np.bool_]:
-    """Return the footprint in a box of the film that the outline network sees.
+    """Return the footprint in a box of the film by the outline network.
 
-    What it draws leans a little on the mask it is shown; shown its own outline, it leaves what the mask got wrong.
+    Its outline is biased a little towards the mask that it is given; given its own outline, it corrects the mask.
     """
     mask = own
-    for _ in range(_LOOKS):
-        found = _seen_once(film, mask, taken, box, seen=seen)
-        if not found.any():
+    for _ in range(_PASSES):
+        outlined = _one_pass(film, mask, taken, box, seen=seen)
+        if not outlined.any():
             return mask
-        before, mask = mask, found
-        if int((before ^ mask).sum()) <= _SETTLED * int(mask.sum()):
+        before, mask = mask, outlined
+        if int((before ^ mask).sum()) <= _CONVERGED * int(mask.sum()):
             break
     return mask
 
 
-def _seen_once(
+def _one_pass(
     film: Radiograph, own: NDArray[np.bool_], taken: NDArray[np.bool_], box: Box, *, seen: NetworkInput
 ) -> NDArray[np.bool_]:
-    whole = np.zeros_like(own)
+    result = np.zeros_like(own)
     coverage = deposit_coverage(seen, own, taken, (box[0].start, box[1].start))
     if coverage is None:
-        return whole
-    found, where = coverage_outline(coverage, film.shape)
+        return result
+    outline, where = coverage_outline(coverage, film.shape)
     rows, cols = (
         slice(max(side.start, outer.start), max(min(side.stop, outer.stop), side.start, outer.start))
         for side, outer in zip(where, box, strict=True)
     )
-    whole[relative_box(box, (rows, cols))] = found[relative_box(where, (rows, cols))]
-    return whole & ~taken
+    result[relative_box(box, (rows, cols))] = outline[relative_box(where, (rows, cols))]
+    return result & ~taken
 
 
 def _to_area(inside: NDArray[np.bool_], area_px: float) -> NDArray[np.bool_]:
-    """Return the mask widened or narrowed evenly until it holds as many pixels as the area says."""
+    """Return the mask widened or narrowed evenly to as many pixels as the area."""
     if not inside.any():
         return inside
     outwards = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

@@ -1,7 +1,7 @@
-"""Specks that stand alone are doubted: what a film's dust, grain and bone texture make looks most like them.
+"""Small regions that stand alone lose probability: dust, grain and bone texture of a film resemble them most.
 
-The judge is fitted to films whose deposits were put there, specks among them. On real films specks that are no deposits
-are commoner than there: of the false finds on held-out films four in five are smaller than a square millimetre.
+The region classifier is fitted to films with inserted deposits, small ones among them. On real films small regions that
+are no deposits are commoner: of the false detections on held-out films four in five are smaller than 1 mm².
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy.image_filters import distance_to
-from calcimeasure.boxes import Box, box_at, pad_box, paste_masks
+from calcimeasure.boxes import pad_box, paste_masks
 from calcimeasure.label_arrays import GROUP_WITHIN_MM
 from calcimeasure.models.working_grid import WORKING_SPACING_MM
 from calcimeasure.segmentation.map_regions import Region
 
-SPECK_MM2 = 1.0
-"""A region smaller than this, with all that is likely within 2.0 mm of it, is a speck."""
-DOUBT = 1.4
-"""Log odds taken off a speck's probability; set on films made from real ones (`docs/method.md`)."""
-_LIKELY = 0.5
+ISOLATED_MM2 = 1.0
+"""A region is isolated where it is smaller than this together with all that is probable within 2.0 mm of it."""
+PENALTY = 1.4
+"""Log odds subtracted from an isolated region's probability; set on films made from real ones (`docs/method.md`)."""
+_PROBABLE = 0.5
 
 
 def penalise_isolated(
     regions: Sequence[Region], probabilities: NDArray[np.float64], shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    """Return the probabilities of regions, those of lone specks lowered.
+    """Return the probabilities of regions, those of isolated small ones lowered.
 
     Parameters
     ----------
@@ -40,29 +40,25 @@ def penalise_isolated(
         Rows and columns of the cells.
     """
     areas = np.array([0, *(int(region.mask.sum()) for region in regions)])
-    least = SPECK_MM2 / WORKING_SPACING_MM**2
-    likely = np.zeros(shape, dtype=np.int32)
+    least = ISOLATED_MM2 / WORKING_SPACING_MM**2
+    probable = np.zeros(shape, dtype=np.int32)
     for number, region in enumerate(regions, start=1):
-        if probabilities[number - 1] >= _LIKELY:
-            likely[_window(region)][region.mask] = number
-    found = probabilities.copy()
+        if probabilities[number - 1] >= _PROBABLE:
+            probable[region.box][region.mask] = number
+    penalised = probabilities.copy()
     for number, region in enumerate(regions, start=1):
         if areas[number] < least:
-            beside = [other for other in _beside(region, likely) if other != number]
+            beside = [other for other in _beside(region, probable) if other != number]
             if areas[number] + areas[beside].sum() < least:
-                likelihood = float(probabilities[number - 1]) * math.exp(-DOUBT)
-                found[number - 1] = likelihood / (likelihood + (1.0 - float(probabilities[number - 1])))
-    return found
-
-
-def _window(region: Region) -> Box:
-    return box_at(region.corner, region.mask.shape)
+                odds = float(probabilities[number - 1]) * math.exp(-PENALTY)
+                penalised[number - 1] = odds / (odds + (1.0 - float(probabilities[number - 1])))
+    return penalised
 
 
 def _beside(region: Region, numbered: NDArray[np.int32]) -> list[int]:
     """Return the numbers that lie no farther from a region, edge to edge, than pieces of one deposit do."""
     reach = round(GROUP_WITHIN_MM / WORKING_SPACING_MM) + 1
-    own = _window(region)
+    own = region.box
     around = pad_box(own, (reach, reach), numbered.shape)
     here = numbered[around]
     if not here.any():

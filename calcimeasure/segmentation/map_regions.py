@@ -1,7 +1,6 @@
 """From regions on a reduced grid to proposals on the film's own pixels.
 
-Any method that judges a film on a reduced grid ends here: the classical one with its chosen candidates, a network with
-the connected parts of its probability map.
+The classical method comes with its chosen candidates, a network with the connected components of its probability map.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from calcimeasure.anatomy import Anatomy
 from calcimeasure.anatomy.image_filters import components
 from calcimeasure.boxes import Box, box_at, union_box
 from calcimeasure.models.outline_network import outline_network_input
+from calcimeasure.models.working_grid import nominal_spacing_mm
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.deposit_grouping import group_within_px
 from calcimeasure.segmentation.footprint import footprint, seed_on_film
 from calcimeasure.segmentation.segmenter import Proposals, renumber_labels
 
-MOST_PROPOSALS = 500
-_MOST_OUTLINED = 60
+MAX_PROPOSALS = 500
+_MAX_OUTLINED = 60
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +46,11 @@ class Region:
     factor: tuple[float, float]
 
     @property
+    def box(self) -> Box:
+        """Where on its grid it lies."""
+        return box_at(self.corner, self.mask.shape)
+
+    @property
     def cells(self) -> int:
         """How many cells it has."""
         return int(self.mask.sum())
@@ -59,7 +63,7 @@ def regions_of_map(
     cut: float,
     weak_cut: float,
 ) -> list[Region]:
-    """Return the connected parts of a probability map.
+    """Return the connected components of a probability map.
 
     Parameters
     ----------
@@ -68,9 +72,9 @@ def regions_of_map(
     factor
         (rows, columns) film pixels a cell.
     cut
-        A part that reaches this is outlined at it.
+        A component that reaches this is outlined at it.
     weak_cut
-        Parts that stay below `cut` are outlined at this lower level: weak proposals.
+        Components that stay below `cut` are outlined at this lower level: weak proposals.
 
     Returns
     -------
@@ -122,7 +126,7 @@ def proposals_from_regions(
     outline_from
         Regions at least as probable get their outline from the edge model; weaker ones keep the region's own.
     """
-    ranked = sorted(regions, key=lambda region: (-region.probability, region.corner))[:MOST_PROPOSALS]
+    ranked = sorted(regions, key=lambda region: (-region.probability, region.corner))[:MAX_PROPOSALS]
     image = np.zeros(film.shape, dtype=np.uint16)
     placed: list[Region] = []
     for region in ranked:
@@ -133,7 +137,7 @@ def proposals_from_regions(
             continue
         placed.append(region)
         image[box][free] = len(placed)
-    likely = sum(region.probability >= outline_from for region in placed[:_MOST_OUTLINED])
+    likely = sum(region.probability >= outline_from for region in placed[:_MAX_OUTLINED])
     draw_outlines(film, anatomy, image, likely)
     image, kept = renumber_labels(image)
     probabilities = np.array([placed[number - 1].probability for number in kept], dtype=np.float64)
@@ -141,7 +145,7 @@ def proposals_from_regions(
         image=image,
         probabilities=np.clip(probabilities, 0.0, 1.0),
         threshold=threshold,
-        group_within_px=group_within_px(film, anatomy),
+        pixel_mm=nominal_spacing_mm(film, anatomy),
         method=method,
         film_sha256=film.sha256,
         warnings=warnings,
@@ -151,7 +155,7 @@ def proposals_from_regions(
 def draw_outlines(
     film: Radiograph, anatomy: Anatomy, image: NDArray[np.uint16], count: int, *, within: Box | None = None
 ) -> Box:
-    """Replace pieces in the image by their footprints, each knowing of the others.
+    """Replace pieces in the image by their footprints, none taking the pixels of another.
 
     Parameters
     ----------

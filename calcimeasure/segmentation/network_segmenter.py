@@ -1,22 +1,21 @@
-"""The learned method: a compact U-Net finds regions, a second look judges them. Made by `training/network.py`."""
+"""The learned method: a compact U-Net proposes regions, boosted trees classify them. Made by `training/network.py`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy
-from calcimeasure.deposits import DepositLabels
 from calcimeasure.models.film_cache import cache_per_film
 from calcimeasure.models.inference import model_installed, open_session
-from calcimeasure.models.network_input import DIVISOR, network_input
+from calcimeasure.models.network_input import DIVISOR, NetworkInput, network_input
 from calcimeasure.models.working_grid import WORKING_SPACING_MM
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.classical_segmenter import ClassicalSegmenter, nothing_proposed
-from calcimeasure.segmentation.deposit_grouping import accept_proposals
 from calcimeasure.segmentation.isolated_penalty import penalise_isolated
 from calcimeasure.segmentation.map_regions import Region, proposals_from_regions, regions_of_map
 from calcimeasure.segmentation.region_classifier import RegionContext, load_region_classifier, region_features
@@ -27,14 +26,13 @@ NETWORK_METHOD = "network/1"
 CUT, WEAK_CUT = 0.3, 0.1
 # All shapes and backgrounds, deposits over bone among them: 300 simulated pairs, see the model card.
 NETWORK_LIMIT_OF_DETECTION_MM2: float | None = 66.0
-# A classical candidate stands for itself where the network's regions cover less of it than this, and it holds none of
-# those that are clear.
+# A classical candidate is kept where the network's regions cover less of it than this, and no clear one overlaps it.
 _ALREADY_THERE = 0.2
 _LEAST_CLASSICAL = 0.05
 _OUTLINE_FROM = 0.1
-# Of a single look; surer than this counts no more.
+# Of one pass; probabilities closer to 0 or 1 are clipped.
 _LEAST_PROBABILITY = 1e-5
-# Context around the limb that the network is shown; it is air.
+# Context around the limb in the network's input; it is air.
 _AROUND_MM = 8.0
 
 
@@ -46,99 +44,69 @@ class NetworkSegmenter:
 
     def propose(self, film: Radiograph, anatomy: Anatomy) -> Proposals:
         """Return every region that may be a deposit, weak ones too."""
-        judge = load_region_classifier()
+        classifier = load_region_classifier()
         if anatomy.limb_count == 0:
-            return nothing_proposed(film, anatomy, method=NETWORK_METHOD, threshold=judge.threshold)
-        evidence = gather_evidence(film, anatomy)
-        regions, cells = region_candidates(evidence, film_probability_map(film, anatomy))
-        judged = judge(np.array([region_features(region, cells) for region in regions]))
-        judged = penalise_isolated(regions, judged, evidence.limb.shape)
-        regions = [replace(region, probability=float(value)) for region, value in zip(regions, judged, strict=True)]
+            return nothing_proposed(film, anatomy, method=NETWORK_METHOD, threshold=classifier.threshold)
+        seen = network_input(film, anatomy)
+        regions, cells = region_candidates(seen, classical_regions(film, anatomy), film_probability_map(film, anatomy))
+        probabilities = classifier(np.array([region_features(region, cells) for region in regions]))
+        probabilities = penalise_isolated(regions, probabilities, seen.limb.shape)
         return proposals_from_regions(
             film,
             anatomy,
-            regions,
+            [replace(region, probability=float(p)) for region, p in zip(regions, probabilities, strict=True)],
             method=NETWORK_METHOD,
-            threshold=judge.threshold,
+            threshold=classifier.threshold,
             outline_from=_OUTLINE_FROM,
             warnings=anatomy.warnings,
         )
 
-    def accept(self, proposals: Proposals, threshold: float | None = None) -> DepositLabels:
-        """Return the proposals that reach the threshold, grouped into deposits."""
-        return accept_proposals(proposals, threshold)
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DetectionEvidence:
-    """What a film gives before the network has looked at it.
-
-    Attributes
-    ----------
-    inputs, factor
-        As in `Prepared`.
-    limb, bone
-        Masks on the same cells.
-    classical
-        What the classical method proposes, on the same cells.
-    """
-
-    inputs: NDArray[np.float32]
-    factor: tuple[float, float]
-    limb: NDArray[np.bool_]
-    bone: NDArray[np.bool_]
-    classical: list[Region]
-
-
-def gather_evidence(film: Radiograph, anatomy: Anatomy) -> DetectionEvidence:
-    """Return what the network is shown of a film that has a limb on it, and what the classical method says."""
+def classical_regions(film: Radiograph, anatomy: Anatomy) -> list[Region]:
+    """Return what the classical method proposes, on the network's cells."""
     seen = network_input(film, anatomy)
-    classical = ClassicalSegmenter().candidates(film, anatomy)
-    found = [_on_grid(region, seen.factor, seen.limb.shape) for region in classical]
-    return DetectionEvidence(
-        inputs=seen.inputs,
-        factor=seen.factor,
-        limb=seen.limb,
-        bone=seen.bone,
-        classical=[region for region in found if region.mask.any()],
-    )
+    regions = [
+        _on_grid(region, seen.factor, seen.limb.shape) for region in ClassicalSegmenter().candidates(film, anatomy)
+    ]
+    return [region for region in regions if region.mask.any()]
 
 
 def region_candidates(
-    evidence: DetectionEvidence, probability: NDArray[np.float32]
+    seen: NetworkInput, classical: Sequence[Region], probability: NDArray[np.float32]
 ) -> tuple[list[Region], RegionContext]:
-    """Return the regions that the network or the classical method found, and what is known of every cell.
+    """Return the regions that the network or the classical method proposes, and what describes every cell.
 
     Parameters
     ----------
-    evidence
-        From `gather_evidence`.
+    seen
+        The networks' input.
+    classical
+        From `classical_regions`.
     probability
         The network's map.
 
     Returns
     -------
     regions
-        On the network's grid, the network's first; their probabilities are those of the map, or of the classical
-        method, and not yet judged.
+        On the network's cells, the network's first; their probabilities are those of the map, or of the classical
+        method, and not yet those of the region classifier.
     cells
-        What `region_features` needs.
+        The context that `region_features` needs.
     """
-    regions = regions_of_map(probability, evidence.factor, cut=CUT, weak_cut=WEAK_CUT)
+    regions = regions_of_map(probability, seen.factor, cut=CUT, weak_cut=WEAK_CUT)
     taken, clear = np.zeros(probability.shape, dtype=np.bool_), probability >= CUT
     for region in regions:
-        taken[_box_of(region)] |= region.mask
-    classical = np.zeros(probability.shape, dtype=np.float32)
-    for region in evidence.classical:
-        box = _box_of(region)
-        classical[box] = np.maximum(classical[box], np.where(region.mask, np.float32(region.probability), 0.0))
-        covered = float((taken[box] & region.mask).sum())
-        holds_clear = bool((clear[box] & region.mask).any())
-        enough = region.probability >= _LEAST_CLASSICAL and covered < _ALREADY_THERE * float(region.mask.sum())
-        if enough and not holds_clear:
+        taken[region.box] |= region.mask
+    by_classical = np.zeros(probability.shape, dtype=np.float32)
+    for region in classical:
+        box = region.box
+        by_classical[box] = np.maximum(by_classical[box], np.where(region.mask, np.float32(region.probability), 0.0))
+        overlap = float((taken[box] & region.mask).sum())
+        enough = region.probability >= _LEAST_CLASSICAL and overlap < _ALREADY_THERE * float(region.mask.sum())
+        if enough and not (clear[box] & region.mask).any():
             regions.append(region)
     cells = RegionContext(
-        probability=probability, inputs=evidence.inputs, limb=evidence.limb, bone=evidence.bone, classical=classical
+        probability=probability, inputs=seen.inputs, limb=seen.limb, bone=seen.bone, classical=by_classical
     )
     return regions, cells
 
@@ -152,11 +120,6 @@ def _on_grid(region: Region, factor: tuple[float, float], shape: tuple[int, ...]
     return replace(region, mask=mask, corner=corner, factor=factor)
 
 
-def _box_of(region: Region) -> tuple[slice, slice]:
-    rows, cols = region.mask.shape
-    return slice(region.corner[0], region.corner[0] + rows), slice(region.corner[1], region.corner[1] + cols)
-
-
 def network_installed() -> bool:
     """Return whether the trained network ships with this installation."""
     return model_installed(DETECTION_MODEL)
@@ -164,7 +127,7 @@ def network_installed() -> bool:
 
 @cache_per_film
 def film_probability_map(film: Radiograph, anatomy: Anatomy) -> NDArray[np.float32]:
-    """Return the network's probability map of a whole film, worked out once a film.
+    """Return the network's probability map of a film; computed once a film.
 
     Parameters
     ----------
@@ -174,12 +137,12 @@ def film_probability_map(film: Radiograph, anatomy: Anatomy) -> NDArray[np.float
     Returns
     -------
     numpy.ndarray
-        float32, (rows, cols): the working grid of the film and its padding.
+        float32, (rows, cols): the cells of the network's input, padding included.
     """
     seen = network_input(film, anatomy)
-    found = probability_map(seen.inputs, seen.limb)
-    found.flags.writeable = False
-    return found
+    probability = probability_map(seen.inputs, seen.limb)
+    probability.flags.writeable = False
+    return probability
 
 
 def probability_map(
@@ -202,21 +165,21 @@ def probability_map(
     box = _box_around(limb, round(_AROUND_MM / WORKING_SPACING_MM))
     crop = inputs[(slice(None), *box)][np.newaxis]
     session = session or open_session(DETECTION_MODEL)
-    # Two looks of one network, the film as it is and mirrored, err less alike than one would think.
-    looks = [_log_odds(_answer_to(session, crop)), _log_odds(_answer_to(session, crop[..., ::-1]))[:, ::-1]]
-    probability[box] = 1.0 / (1.0 + np.exp(-(looks[0] + looks[1]) / 2.0))
+    # The errors of the two passes, the film as it is and mirrored, are correlated less than one would think.
+    passes = [_log_odds(_predict(session, crop)), _log_odds(_predict(session, crop[..., ::-1]))[:, ::-1]]
+    probability[box] = 1.0 / (1.0 + np.exp(-(passes[0] + passes[1]) / 2.0))
     probability[~limb] = 0.0
     return probability
 
 
-def _answer_to(session: Any, window: NDArray[np.float32]) -> NDArray[np.float32]:
-    (answer,) = session.run(None, {"inputs": np.ascontiguousarray(window)})
-    return np.asarray(answer[0, 0], dtype=np.float32)
+def _predict(session: Any, window: NDArray[np.float32]) -> NDArray[np.float32]:
+    (output,) = session.run(None, {"inputs": np.ascontiguousarray(window)})
+    return np.asarray(output[0, 0], dtype=np.float32)
 
 
 def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    held = np.clip(probability, _LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY)
-    return np.asarray(np.log(held / (1.0 - held)), dtype=np.float32)
+    clipped = np.clip(probability, _LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY)
+    return np.asarray(np.log(clipped / (1.0 - clipped)), dtype=np.float32)
 
 
 def _box_around(limb: NDArray[np.bool_], around: int) -> tuple[slice, slice]:

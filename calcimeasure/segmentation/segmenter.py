@@ -1,7 +1,7 @@
-"""What every segmenter promises: propose everything that might be a deposit, and accept what is likely enough.
+"""The protocol of a segmenter: it proposes everything on a film that might be a piece of a deposit.
 
-The two steps are apart because a pair of films is judged together: what is found on one film is looked for among the
-weak proposals of the other.
+What is accepted is decided apart from it, over all films of a limb: what one film shows is searched for among the weak
+proposals of the other.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy import Anatomy
-from calcimeasure.deposits import DepositLabels
 from calcimeasure.errors import LabelsError
+from calcimeasure.label_arrays import GROUP_WITHIN_MM
 from calcimeasure.radiograph import Radiograph
 
 
@@ -29,11 +29,11 @@ class Proposals:
     image
         uint16, the film's own shape; 0 is nothing, n is piece n.
     probabilities
-        float64, one a piece: that it is calcinosis, judged from this film alone.
+        float64, one a piece: that it is calcinosis, from this film alone.
     threshold
         The probability from which the method itself accepts a piece.
-    group_within_px
-        (rows, columns) film pixels that 2.0 mm span: pieces no farther apart, edge to edge, are one deposit.
+    pixel_mm
+        (row, column) size of a film pixel; assumed from the limbs' size where the film has no spacing.
     method
         What made them, e.g. ``classical/1``.
     film_sha256
@@ -45,7 +45,7 @@ class Proposals:
     image: NDArray[np.uint16]
     probabilities: NDArray[np.float64]
     threshold: float
-    group_within_px: tuple[float, float]
+    pixel_mm: tuple[float, float]
     method: str
     film_sha256: str = ""
     warnings: tuple[str, ...] = field(default=())
@@ -64,8 +64,13 @@ class Proposals:
     def __len__(self) -> int:
         return int(self.probabilities.size)
 
+    @property
+    def group_within_px(self) -> tuple[float, float]:
+        """(rows, columns) film pixels that 2.0 mm span: pieces no farther apart, edge to edge, are one deposit."""
+        return (GROUP_WITHIN_MM / self.pixel_mm[0], GROUP_WITHIN_MM / self.pixel_mm[1])
+
     def with_probabilities(self, probabilities: NDArray[np.float64]) -> Proposals:
-        """Return the same pieces judged anew, for instance after a look at the other film."""
+        """Return the same pieces with other probabilities, for instance those that two films together give."""
         return replace(self, probabilities=np.array(probabilities, dtype=np.float64))
 
     def repainted(self, image: NDArray[np.uint16], probabilities: NDArray[np.float64]) -> Proposals:
@@ -84,10 +89,11 @@ class Proposals:
 
 def renumber_labels(image: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], NDArray[np.intp]]:
     """Return a label image numbered without gaps, and the old number of each new one."""
-    kept = np.flatnonzero(np.bincount(image.ravel(), minlength=1)[1:]) + 1
-    renumber = np.zeros(int(image.max(initial=0)) + 1, dtype=np.uint16)
-    renumber[kept] = np.arange(1, len(kept) + 1)
-    return renumber[image], kept
+    from skimage.segmentation import relabel_sequential
+
+    renumbered, _, old_numbers = relabel_sequential(image)
+    kept = old_numbers.out_values[old_numbers.out_values > 0].astype(np.intp)
+    return renumbered.astype(np.uint16, copy=False), kept
 
 
 class Segmenter(Protocol):
@@ -100,13 +106,9 @@ class Segmenter(Protocol):
 
     @property
     def limit_of_detection_mm2(self) -> float | None:
-        """Footprint area that it finds 95 times in 100 (all shapes and backgrounds); None where that is not known."""
+        """Footprint area that it detects 95 times in 100 (all shapes and backgrounds); None where unknown."""
         ...
 
     def propose(self, film: Radiograph, anatomy: Anatomy) -> Proposals:
         """Return everything on the film that might be a piece of a deposit."""
-        ...
-
-    def accept(self, proposals: Proposals, threshold: float | None = None) -> DepositLabels:
-        """Return the deposits among the proposals, at the method's own threshold when None."""
         ...

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
+from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.errors import UsageError
 from calcimeasure.statistics.checks import Floats, Interval, level, numbers
 
@@ -48,7 +49,7 @@ def posterior_ratio(
     *,
     mean_prior_sd: float = 0.5,
     between_prior_sd: float = 0.25,
-    margin_ratio: Interval = (0.80, 1.25),
+    margin_ratio: Interval = DEFAULT_MARGIN_RATIO,
     confidence_level: float = 0.95,
 ) -> Posterior:
     """Return the posterior of the geometric mean ratio from each patient's log ratio and its standard error.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
+from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.errors import UsageError
 from calcimeasure.statistics.checks import Interval, level, numbers
 from calcimeasure.statistics.laws import t_probability, t_quantile
@@ -112,7 +113,7 @@ class GeometricMeanRatio:
 
 
 def geometric_mean_ratio(
-    log_ratios: ArrayLike, *, margin_ratio: Interval = (0.80, 1.25), confidence_level: float = 0.95
+    log_ratios: ArrayLike, *, margin_ratio: Interval = DEFAULT_MARGIN_RATIO, confidence_level: float = 0.95
 ) -> GeometricMeanRatio:
     """Return the cohort's geometric mean ratio with its t interval and the tests against the margin.
 

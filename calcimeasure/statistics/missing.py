@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.errors import UsageError
 from calcimeasure.statistics.checks import Floats, Interval, numbers, paired
 from calcimeasure.statistics.equivalence import geometric_mean_ratio
@@ -84,7 +85,7 @@ def zero_sensitivity(
     limit_of_detection: ArrayLike,
     *,
     fractions: tuple[float, ...] = (0.25, 0.5, 1.0),
-    margin_ratio: Interval = (0.80, 1.25),
+    margin_ratio: Interval = DEFAULT_MARGIN_RATIO,
 ) -> pd.DataFrame:
     """Return the geometric mean ratio for several values in place of zero, and without the patients that have one.
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, ndtr
 
+from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.errors import UsageError
 from calcimeasure.statistics.checks import Floats, Interval, numbers
 from calcimeasure.statistics.laws import t_quantile
@@ -65,7 +66,7 @@ def power_of_equivalence(
     patients: int,
     *,
     true_ratio: float = 1.0,
-    margin_ratio: Interval = (0.80, 1.25),
+    margin_ratio: Interval = DEFAULT_MARGIN_RATIO,
     degrees_of_freedom: int | None = None,
     alpha: float = 0.05,
 ) -> float:
@@ -114,7 +115,7 @@ def power_of_change(log_sd: float, patients: int, *, true_ratio: float, alpha: f
 
 
 def patients_for_equivalence(
-    log_sd: float, *, power: float = 0.80, true_ratio: float = 1.0, margin_ratio: Interval = (0.80, 1.25)
+    log_sd: float, *, power: float = 0.80, true_ratio: float = 1.0, margin_ratio: Interval = DEFAULT_MARGIN_RATIO
 ) -> int:
     """Return the fewest patients with which equivalence is shown with the wanted power.
 
@@ -155,7 +156,7 @@ def plan(
     within_cv: float,
     between_sd: float = 0.0,
     repeats: int = 1,
-    margin_ratio: Interval = (0.80, 1.25),
+    margin_ratio: Interval = DEFAULT_MARGIN_RATIO,
     true_ratio_equivalence: float = 1.0,
     true_ratio_change: float = 1.25,
     power: float = 0.80,
@@ -205,7 +206,11 @@ class Detectable:
 
 
 def could_have_detected(
-    log_ratios: ArrayLike, log_ratio_ses: ArrayLike, *, margin_ratio: Interval = (0.80, 1.25), power: float = 0.80
+    log_ratios: ArrayLike,
+    log_ratio_ses: ArrayLike,
+    *,
+    margin_ratio: Interval = DEFAULT_MARGIN_RATIO,
+    power: float = 0.80,
 ) -> Detectable:
     """Return what a study of these patients, with these errors, could have detected.
 

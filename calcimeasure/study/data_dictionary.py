@@ -63,6 +63,7 @@ DEPOSIT_COLUMNS = (
     Column("confidence", NUMBER, "", "Probability that it is calcinosis; 1 for what a person confirmed"),
     Column("origin", TEXT, "", "auto, clicked, edited, drawn"),
     Column("integrated_contrast", NUMBER, "", "Excess signal summed; absent where the grey scale does not allow it"),
+    Column("area_estimator", TEXT, "", "coverage_network, edge_model, or outline: which estimator gave the area"),
 )
 
 LINKS = (

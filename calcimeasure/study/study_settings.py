@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.errors import StudyError
 
 STUDY_TOML = "study.toml"
@@ -92,7 +93,7 @@ class StudySettings:
     title: str = "Untitled study"
     visits: tuple[Visit, ...]
     method: str = "auto"
-    margin_ratio: tuple[float, float] = (0.80, 1.25)
+    margin_ratio: tuple[float, float] = DEFAULT_MARGIN_RATIO
     repositioning_sd: float | None = None
     precision: float | None = None
     magnification_corrected: bool = False
@@ -182,7 +183,7 @@ def settings_of(table: Mapping[str, Any], where: str = STUDY_TOML) -> StudySetti
         title=str(table.get("title", "Untitled study")),
         visits=visits,
         method=str(settings.get("method", "auto")),
-        margin_ratio=_margin(settings.get("margin_ratio", (0.80, 1.25)), where),
+        margin_ratio=_margin(settings.get("margin_ratio", DEFAULT_MARGIN_RATIO), where),
         repositioning_sd=_number(settings, "repositioning_sd", where),
         precision=_number(settings, "precision", where),
         magnification_corrected=settings.get("magnification_corrected", False) is True,

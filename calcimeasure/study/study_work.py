@@ -1,7 +1,7 @@
-"""The two pieces of work of a study, as workers do them: reading a series of films, comparing a pair.
+"""The two jobs of a study: reading a series of films, and comparing a pair.
 
-Each reads its inputs from disk, writes its results whole, and its mark last; what it returns is the mark. Nothing here
-knows of the runner, so that the same functions serve a process pool and a cluster.
+Each reads its inputs from disk, writes its results, and its mark last; it returns the mark. Nothing here depends on the
+runner, so that the same functions serve a process pool and a cluster.
 """
 
 from __future__ import annotations
@@ -144,15 +144,14 @@ def _compare(work: PairWork) -> dict[str, Any]:
     except MemoryError:
         raise
     except Exception as error:
-        # One pair's failure never stops a study; the reason is kept and told.
+        # One pair's failure never stops a study; the reason is kept and reported.
         outcome = {"status": FAILED, "reason": reason_of(error, work.followup)}
-    return {
-        "key": work.key,
-        "kind": work.pair.kind,
-        "baseline": work.pair.baseline.name,
-        "followup": work.pair.followup.name,
-        **outcome,
-    }
+    return {**_pair_identity(work), **outcome}
+
+
+def _pair_identity(work: PairWork) -> dict[str, Any]:
+    pair = work.pair
+    return {"key": work.key, "kind": pair.kind, "baseline": pair.baseline.name, "followup": pair.followup.name}
 
 
 def _limit_of_detection(work: PairWork) -> float | None:
@@ -272,13 +271,6 @@ def failed_mark(work: ReadWork | PairWork) -> dict[str, Any]:
     if isinstance(work, ReadWork):
         mark = {"key": work.key, "films": {one.row.name: {"status": FAILED, "reason": reason} for one in work.films}}
     else:
-        mark = {
-            "key": work.key,
-            "kind": work.pair.kind,
-            "baseline": work.pair.baseline.name,
-            "followup": work.pair.followup.name,
-            "status": FAILED,
-            "reason": reason,
-        }
+        mark = {**_pair_identity(work), "status": FAILED, "reason": reason}
     write_mark(work.mark, mark)
     return mark

@@ -1,4 +1,4 @@
-"""One pair of a validation: made, put through the product, scored. What comes back is plain data."""
+"""One pair of a validation: made, compared, scored. The result is plain data."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ def run_pair(scenario: Scenario, settings: ValidationSettings) -> Rows:
     cv2.setNumThreads(1)
     rng = np.random.default_rng(scenario.seed)
     pair = make_pair(scenario, settings, rng)
-    sides = ((pair.baseline, pair.truth.baseline), (pair.followup, pair.truth.followup))
+    films = (pair.baseline, pair.followup)
     labels: list[DepositLabels | None] = [None, None]
     if settings.mode == ASSISTED:
-        labels = [segment_clicked(side.film, side.labels.image, rng) for side, _ in sides]
+        labels = [segment_clicked(one.film, one.labels.image, rng) for one in films]
     started = time.perf_counter()
     comparison = compare(
         pair.baseline.film,
@@ -89,7 +89,7 @@ def run_pair(scenario: Scenario, settings: ValidationSettings) -> Rows:
         method=settings.method,
     )
     elapsed_s = time.perf_counter() - started
-    return _scored(scenario, pair.truth, [side.labels.image for side, _ in sides], comparison, elapsed_s)
+    return _scored(scenario, pair.truth, [one.labels.image for one in films], comparison, elapsed_s)
 
 
 def make_pair(
@@ -107,7 +107,7 @@ def make_pair(
 
 
 def segment_clicked(film: Radiograph, truth: NDArray[np.uint16], rng: np.random.Generator) -> DepositLabels:
-    """Return what the tool makes of one click a piece, as a person would click: near the middle, not on it."""
+    """Return the deposits of one simulated click a piece, placed as a person would: near the middle, not on it."""
     points, numbers = [], []
     for label in range(1, int(truth.max(initial=0)) + 1):
         count, pieces = cv2.connectedComponents((truth == label).astype(np.uint8), connectivity=8)
@@ -132,30 +132,30 @@ def _scored(
         ("followup", truth.followup, comparison.followup, images[1]),
     ]
     rows: Rows = {"pairs": [], "films": [], "deposits": [], "false_finds": [], "links": [], "alignment": []}
-    answers = []
+    overlaps = []
     for name, film_truth, measured, image in films:
         deposits, false = score_film(film_truth, image, measured)
         rows["deposits"] += [{"film": name, **row} for row in deposits]
         rows["false_finds"] += [{"film": name, **row} for row in false]
         rows["films"].append({"film": name, **film_overlap(image, measured.labels.image)})
-        answers.append(truth_overlaps(image, measured.labels.image, len(film_truth.deposits)).answers())
-    rows["links"] = score_links(truth, comparison, answers[0], answers[1])
+        overlaps.append(truth_overlaps(image, measured.labels.image, len(film_truth.deposits)).answers())
+    rows["links"] = score_links(truth, comparison, overlaps[0], overlaps[1])
     rows["alignment"] = [{"error_mm": value} for value in alignment_errors_mm(truth, comparison)]
-    lonely, either = one_sided(truth, answers[0], answers[1], ONE_SIDED_LEAST_MM2)
-    out = not_evaluated(comparison, answers[0], answers[1])
-    ratio = common_ratio(truth, out)
+    unmatched, of_either = one_sided(truth, overlaps[0], overlaps[1], ONE_SIDED_LEAST_MM2)
+    left_out = not_evaluated(comparison, overlaps[0], overlaps[1])
+    ratio = common_ratio(truth, left_out)
     rows["pairs"] = [
         {
             "true_ratio": ratio,
             "true_log_ratio": math.log(ratio) if ratio else None,
             "true_baseline_mm2": truth.baseline.total_area_mm2,
             "baseline_mm2": comparison.baseline.total_area_mm2,
-            "one_sided": lonely,
-            "one_sided_of": either,
-            "left_out": len(out[0]) + len(out[1]),
+            "one_sided": unmatched,
+            "one_sided_of": of_either,
+            "left_out": len(left_out[0]) + len(left_out[1]),
             "left_out_of": len(truth.baseline.deposits) + len(truth.followup.deposits),
             "elapsed_s": elapsed_s,
-            **_answer(comparison),
+            **_measured_change(comparison),
         }
     ]
     return {
@@ -164,7 +164,7 @@ def _scored(
     }
 
 
-def _answer(comparison: Comparison) -> dict[str, Any]:
+def _measured_change(comparison: Comparison) -> dict[str, Any]:
     low95, high95 = comparison.ci95_percent or (None, None)
     low90, high90 = comparison.ci90_percent or (None, None)
     return {

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.change.contour_propagation import (
-    AMISS,
-    AMISS_SD,
     APART_SD,
-    CARRIED_SD,
+    OUTLIER,
+    OUTLIER_SD,
     OWN_SHARE,
+    PROPAGATED_SD,
     PULL,
     AreaRatioEstimator,
     PropagatedAreas,
@@ -26,6 +26,7 @@ from calcimeasure.deposits import DepositLabels, Origin, from_label_image
 from calcimeasure.measurement import measure_film
 from calcimeasure.measurement.area_ratio import AreaRatio, area_ratio
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.parallel import two_threads
 from calcimeasure.registration.alignment import inverse
 from calcimeasure.registration.film_registration import register
 from calcimeasure.registration.registration_records import Alignment
@@ -82,7 +83,7 @@ def grown() -> Grown:
 
 def test_what_is_carried_knows_of_a_true_change(grown: Grown) -> None:
     found = [
-        AreaRatioEstimator(grown.alignment).carried(grown.measured[0], first, grown.measured[1], second)
+        AreaRatioEstimator(grown.alignment).propagate(grown.measured[0], first, grown.measured[1], second)
         for first, second in grown.links
     ]
     told = [one.log_ratio / PULL for one in found if one is not None]
@@ -152,7 +153,7 @@ def test_what_a_person_painted_is_compared_as_painted(grown: Grown) -> None:
 def test_outlines_at_two_places_say_nothing(grown: Grown) -> None:
     first, second = grown.links[0]
     elsewhere = Alignment(matrix=grown.alignment.matrix + np.array([[0.0, 0.0, 60.0], [0.0, 0.0, 0.0]]))
-    assert AreaRatioEstimator(elsewhere).carried(grown.measured[0], first, grown.measured[1], second) is None
+    assert AreaRatioEstimator(elsewhere).propagate(grown.measured[0], first, grown.measured[1], second) is None
     own = area_ratio(grown.measured[0], first, grown.measured[1], second)
     both = AreaRatioEstimator(elsewhere)(grown.measured[0], first, grown.measured[1], second)
     assert own is not None
@@ -163,26 +164,26 @@ def test_outlines_at_two_places_say_nothing(grown: Grown) -> None:
 
 def test_a_contradiction_goes_to_what_is_carried_and_widens_the_interval() -> None:
     own = AreaRatio(log_ratio=1.3, se=0.04)
-    both = combine_log_ratios(own, PropagatedAreas(log_ratio=0.0, apart=0.05))
+    both = combine_log_ratios(own, PropagatedAreas(log_ratio=0.0, difference=0.05))
     assert abs(both.log_ratio) < 0.05
-    assert 2.0 * own.se < both.se < AMISS_SD
-    assert both.se >= CARRIED_SD
+    assert 2.0 * own.se < both.se < OUTLIER_SD
+    assert both.se >= PROPAGATED_SD
 
 
 def test_agreement_costs_little() -> None:
     own = AreaRatio(log_ratio=0.2, se=0.03)
-    both = combine_log_ratios(own, PropagatedAreas(log_ratio=0.2 * PULL, apart=0.03))
+    both = combine_log_ratios(own, PropagatedAreas(log_ratio=0.2 * PULL, difference=0.03))
     assert both.log_ratio == pytest.approx(0.2)
     assert own.se <= both.se < 1.15 * own.se
 
 
 def test_the_standard_error_holds_the_truth_in_95_of_100_under_the_mixture() -> None:
-    own, carried = AreaRatio(log_ratio=0.6, se=0.1), PropagatedAreas(log_ratio=0.1, apart=0.1)
+    own, carried = AreaRatio(log_ratio=0.6, se=0.1), PropagatedAreas(log_ratio=0.1, difference=0.1)
     both = combine_log_ratios(own, carried)
-    spread = math.hypot(CARRIED_SD, carried.apart, OWN_SHARE * own.se) / PULL
+    spread = math.hypot(PROPAGATED_SD, carried.difference, OWN_SHARE * own.se) / PULL
     grid = np.linspace(-4, 4, 160_001)
-    amiss = math.hypot(own.se, AMISS_SD)
-    prior = (1 - AMISS) * _normal(grid - own.log_ratio, own.se) + AMISS * _normal(grid - own.log_ratio, amiss)
+    amiss = math.hypot(own.se, OUTLIER_SD)
+    prior = (1 - OUTLIER) * _normal(grid - own.log_ratio, own.se) + OUTLIER * _normal(grid - own.log_ratio, amiss)
     density = prior * _normal(grid - carried.log_ratio / PULL, spread)
     density /= density.sum()
     assert both.log_ratio == pytest.approx(float((grid * density).sum()), abs=1e-4)
@@ -195,9 +196,10 @@ def _normal(away: NDArray[np.float64], sd: float) -> NDArray[np.float64]:
 
 
 def test_carrying_both_ways_at_once_says_the_same(grown: Grown) -> None:
-    alone, together = AreaRatioEstimator(grown.alignment), AreaRatioEstimator(grown.alignment, parallel=True)
+    alone, together = AreaRatioEstimator(grown.alignment), AreaRatioEstimator(grown.alignment)
     unnoted = [replace(film, boxes={}) for film in grown.measured]
     for first, second in grown.links:
         ratio = alone(grown.measured[0], first, grown.measured[1], second)
-        assert together(grown.measured[0], first, grown.measured[1], second) == ratio
+        with two_threads():
+            assert together(grown.measured[0], first, grown.measured[1], second) == ratio
         assert AreaRatioEstimator(grown.alignment)(unnoted[0], first, unnoted[1], second) == ratio

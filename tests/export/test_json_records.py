@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -24,6 +23,7 @@ from calcimeasure.export.json_records import (
     record_text,
 )
 from calcimeasure.radiograph import Spacing
+from tests.fixtures.drawn_pairs import with_change
 
 RECORD_KEYS = {
     "schema", "calcimeasure_version", "baseline", "followup", "registration", "links", "baseline_common_area_mm2",
@@ -113,7 +113,7 @@ def test_no_identity(pair: Comparison) -> None:
 
 
 def test_what_is_not_finite_is_null(pair: Comparison) -> None:
-    odd = replace(pair, total_area_change_percent=math.nan, ci95_percent=(-math.inf, 3.0))
+    odd = with_change(pair, total_area_change_percent=math.nan, ci95_percent=(-math.inf, 3.0))
     record = json.loads(record_text(comparison_record(odd)))
     assert record["total_area_change_percent"] is None
     assert record["ci95_percent"] == [None, 3.0]

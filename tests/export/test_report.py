@@ -21,6 +21,7 @@ from calcimeasure.export.report.report_page import NOT_A_DEVICE, _tiles, report_
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.radiograph import Spacing, SpacingBasis
 from calcimeasure.segmentation import get_segmenter
+from tests.fixtures.drawn_pairs import with_change
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -102,9 +103,8 @@ def test_two_areas_of_one_film_are_told_apart(pair: Comparison) -> None:
 
 
 def test_equal_areas_need_no_word(pair: Comparison) -> None:
-    alike = replace(
-        pair,
-        registration=replace(pair.registration, scale_applied=False),
+    alike = with_change(
+        replace(pair, registration=replace(pair.registration, scale_applied=False)),
         baseline_common_area_px=pair.baseline.total_area_px,
         followup_common_area_px=pair.followup.total_area_px,
     )
@@ -117,7 +117,7 @@ def test_what_a_film_may_have_hidden_is_told(pair: Comparison) -> None:
     assert "not known of who or what read these films" in Page(page_of(pair)).text
     text = Page(page_of(pair, settings={"limit_of_detection_mm2": 12.5})).text
     assert "12.5 mm²: a deposit of this size is found 95 times in 100" in text
-    from_zero = replace(pair, total_area_change_percent=None, smallest_detectable_change_percent=None)
+    from_zero = with_change(pair, total_area_change_percent=None, smallest_detectable_change_percent=None)
     record = {"settings": {"limit_of_detection_mm2": 12.5}}
     assert limit_of_detection_text(from_zero, record) == 12.5
     tiles = {tile["term"]: tile["value"] for tile in _tiles(from_zero, 12.5)}
@@ -193,8 +193,8 @@ def hostile(pair: Comparison) -> Comparison:
     links = tuple(replace(link, reason=HOSTILE) for link in pair.links)
     registration = replace(pair.registration, reason=HOSTILE)
     return replace(
-        pair, baseline=baseline, links=links, registration=registration, warnings=(HOSTILE,), reasons=(HOSTILE,),
-        self_check={HOSTILE: HOSTILE, "verdict": []},
+        with_change(pair, links=links, reasons=(HOSTILE,)), baseline=baseline, registration=registration,
+        warnings=(HOSTILE,), self_check={HOSTILE: HOSTILE, "verdict": []},
     )  # fmt: skip
 
 
@@ -222,7 +222,7 @@ def test_same_pair_same_page(pair: Comparison, page: str) -> None:
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_every_verdict_has_a_page(pair: Comparison, verdict: Verdict) -> None:
-    told = page_of(replace(pair, verdict=verdict))
+    told = page_of(with_change(pair, verdict=verdict))
     assert wording.VERDICT_WORDS[verdict] in Page(told).text
     assert f'class="verdict-{verdict}"' in told
     assert Page(told).open == []
@@ -262,7 +262,7 @@ def test_no_deposits(build_pair: Callable[..., Comparison]) -> None:
 
 
 def test_hundreds_of_deposits_stay_in_bounds(pair: Comparison) -> None:
-    many = replace(pair, links=pair.links[:2] + pair.links[4:] * 150)
+    many = with_change(pair, links=pair.links[:2] + pair.links[4:] * 150)
     told = page_of(many)
     assert len(told) < 3_000_000
     assert sum(tag == "tr" for tag, _ in Page(told).elements) == 2 + 152

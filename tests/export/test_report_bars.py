@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from calcimeasure.change.change_records import Comparison
 from calcimeasure.export.report.change_bars import ROW_WIDTH, make_axis, make_bar
+from tests.fixtures.drawn_pairs import with_change
 
 
 def test_halving_and_doubling_are_as_far(pair: Comparison) -> None:
@@ -29,7 +29,7 @@ def test_everything_is_on_the_axis(pair: Comparison) -> None:
 
 
 def test_what_runs_off_is_marked(pair: Comparison) -> None:
-    wild = replace(pair, ci95_percent=(-99.9, 5000.0))
+    wild = with_change(pair, ci95_percent=(-99.9, 5000.0))
     bar = make_bar(make_axis(wild), 10.0, wild.ci95_percent, (-99.0, 4000.0))
     assert bar is not None
     assert bar.off_low
@@ -39,7 +39,7 @@ def test_what_runs_off_is_marked(pair: Comparison) -> None:
 
 
 def test_total_loss_has_a_place(pair: Comparison) -> None:
-    axis = make_axis(replace(pair, ci95_percent=(-100.0, -100.0)))
+    axis = make_axis(with_change(pair, ci95_percent=(-100.0, -100.0)))
     assert axis.x(-100.0) < axis.x(-80.0)
 
 
@@ -48,7 +48,7 @@ def test_no_percentage_no_bar(pair: Comparison) -> None:
 
 
 def test_ticks_name_the_margin_and_do_not_touch(pair: Comparison) -> None:
-    axis = make_axis(replace(pair, margin_ratio=(0.7, 1.4)))
+    axis = make_axis(with_change(pair, margin_ratio=(0.7, 1.4)))
     placed = {word: x for x, word in axis.ticks}
     assert {"0", "\u221230", "+40"} <= set(placed)
     places = sorted(placed.values())

@@ -12,6 +12,7 @@ from calcimeasure.measurement import influence_px, measure_film
 from calcimeasure.measurement.area_ratio import AreaRatio, area_ratio, combine_ratios
 from calcimeasure.measurement.coverage_area import AREA_SCALE, Coverage, ErrorLaw, coverage_outline, deposit_coverage
 from calcimeasure.models.network_input import network_input
+from calcimeasure.parallel import two_threads
 from calcimeasure.simulation import ChangePlan, simulate_pair
 
 LEAST_MM2 = 3.0
@@ -192,9 +193,9 @@ def test_asking_in_two_threads_gives_the_same(side):
     for deposit in large[:3]:
         own = image == deposit.label
         others = (image > 0) & ~own
-        one, two = (
-            deposit_coverage(seen, own, others, (0, 0), mirrored=True, parallel=parallel) for parallel in (False, True)
-        )
+        one = deposit_coverage(seen, own, others, (0, 0), mirrored=True)
+        with two_threads():
+            two = deposit_coverage(seen, own, others, (0, 0), mirrored=True)
         np.testing.assert_array_equal(one.share, two.share)
         assert one.log_error == two.log_error
 

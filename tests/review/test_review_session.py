@@ -257,13 +257,13 @@ def test_what_is_taken_back_is_neither_measured_nor_asked_again(material: Review
 def counted_ratios(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Return the labels whose outlines are carried from now on."""
     asked: list[tuple[int, int]] = []
-    carried = AreaRatioEstimator.carried
+    carried = AreaRatioEstimator.propagate
 
     def counting(self, baseline, baseline_label, followup, followup_label):
         asked.append((baseline_label, followup_label))
         return carried(self, baseline, baseline_label, followup, followup_label)
 
-    monkeypatch.setattr(AreaRatioEstimator, "carried", counting)
+    monkeypatch.setattr(AreaRatioEstimator, "propagate", counting)
     return asked
 
 
@@ -499,7 +499,7 @@ def test_what_compare_asked_of_lone_deposits_holds_while_nobody_touches_any(mate
     links = tuple(
         replace(link, absent_probability=0.8) if link.status is LinkStatus.NEW else link for link in start.links
     )
-    session = ReviewSession(replace(material, comparison=replace(start, links=links)))
+    session = ReviewSession(replace(material, comparison=replace(start, change=replace(start.change, links=links))))
     plain = ReviewSession(material)
 
     def lone(one: ReviewSession) -> list[float | None]:

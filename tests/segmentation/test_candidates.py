@@ -71,15 +71,3 @@ def test_features_are_finite_and_free_of_the_windowing(simulated):
     assert abs(len(tables[0]) - len(tables[1])) < 0.02 * len(tables[0])
     medians = [np.median(table, axis=0) for table in tables]
     assert medians[0] == pytest.approx(medians[1], rel=0.03, abs=0.01)
-
-
-def test_a_part_of_a_cut_keeps_what_it_is_told(simulated):
-    working = classical_input(simulated.film, find_anatomy(simulated.film))
-    cut = max(find_cuts(working), key=lambda each: each.count)
-    few = cut.only([2, 5])
-    assert few.count == 2
-    assert (few.labels[few.box(2)] == 2).sum() == (cut.labels[cut.box(5)] == 5).sum()
-    kept = np.concatenate(describe_cuts(working, [few]))
-    whole = np.concatenate(describe_cuts(working, [cut]))[[1, 4]]
-    alike = [name not in {"crowd", "crowd_of_cut"} for name in FEATURE_NAMES]
-    assert kept[:, alike] == pytest.approx(whole[:, alike])

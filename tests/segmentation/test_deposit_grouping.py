@@ -13,7 +13,7 @@ def proposals(image, probabilities, within=(10.0, 10.0)):
         image=image,
         probabilities=np.array(probabilities, dtype=float),
         threshold=0.5,
-        group_within_px=within,
+        pixel_mm=(2.0 / within[0], 2.0 / within[1]),
         method="test/1",
         film_sha256="abc",
     )

@@ -8,7 +8,7 @@ from calcimeasure.registration.alignment import inverse
 from calcimeasure.registration.common_field import CommonField
 from calcimeasure.registration.registration_records import Alignment
 from calcimeasure.segmentation import accept_proposals
-from calcimeasure.segmentation.detection_fusion import fuse_detections, log_odds
+from calcimeasure.segmentation.detection_fusion import find_correspondence, fuse_detections, log_odds
 from calcimeasure.segmentation.segmenter import Proposals
 
 SHAPE = (160, 160)
@@ -30,15 +30,21 @@ def proposals(*pieces: Piece, size: int = 12, threshold: float = 0.5) -> Proposa
         image=image,
         probabilities=np.array([probability for _, probability in pieces], np.float64),
         threshold=threshold,
-        group_within_px=(10.0, 10.0),
+        pixel_mm=(0.2, 0.2),
         method="test/1",
     )
+
+
+def fused(
+    before: Proposals, after: Proposals, alignment: Alignment, field: CommonField | None = None
+) -> list[Proposals]:
+    return fuse_detections([before, after], {1: find_correspondence(before, after, alignment, field)})
 
 
 def detect_jointly(
     before: Proposals, after: Proposals, alignment: Alignment, field: CommonField | None = None
 ) -> tuple[DepositLabels, DepositLabels]:
-    first, second = fuse_detections(before, after, alignment, field)
+    first, second = fused(before, after, alignment, field)
     return accept_proposals(first), accept_proposals(second)
 
 
@@ -73,15 +79,15 @@ def test_only_the_certain_are_new_or_resolved(probability: float) -> None:
 
 
 def test_nothing_there_is_the_least_that_a_film_can_say() -> None:
-    lone, _ = fuse_detections(proposals((HERE, 0.9)), proposals((ELSEWHERE, 0.9)), STILL)
-    with_weak, _ = fuse_detections(proposals((HERE, 0.9)), proposals((NEARBY, 0.2)), STILL)
+    lone, _ = fused(proposals((HERE, 0.9)), proposals((ELSEWHERE, 0.9)), STILL)
+    with_weak, _ = fused(proposals((HERE, 0.9)), proposals((NEARBY, 0.2)), STILL)
     assert lone.probabilities[0] < with_weak.probabilities[0]
 
 
 def test_a_lone_proposal_outside_the_common_field_keeps_its_own_evidence() -> None:
     nothing = np.zeros((20, 20), bool)
     field = CommonField(baseline=nothing, followup=nothing, baseline_step=8, followup_step=8)
-    first, second = fuse_detections(proposals((HERE, 0.6)), proposals((ELSEWHERE, 0.4)), STILL, field)
+    first, second = fused(proposals((HERE, 0.6)), proposals((ELSEWHERE, 0.4)), STILL, field)
     assert (first.probabilities[0], second.probabilities[0]) == (0.6, 0.4)
 
 

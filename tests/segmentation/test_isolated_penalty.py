@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calcimeasure.segmentation.isolated_penalty import DOUBT, penalise_isolated
+from calcimeasure.segmentation.isolated_penalty import PENALTY, penalise_isolated
 from calcimeasure.segmentation.map_regions import Region
 
 SHAPE = (100, 100)
@@ -21,7 +21,7 @@ def log_odds(probability: float) -> float:
 
 def test_a_lone_speck_is_doubted_by_so_many_log_odds() -> None:
     (found,) = penalise_isolated([region(50, 50, 3)], np.array([0.9]), SHAPE)
-    assert log_odds(found) == pytest.approx(log_odds(0.9) - DOUBT)
+    assert log_odds(found) == pytest.approx(log_odds(0.9) - PENALTY)
 
 
 def test_what_is_a_square_millimetre_is_not() -> None:

@@ -6,7 +6,7 @@ import pytest
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
 from calcimeasure.segmentation import accept_proposals
-from calcimeasure.segmentation.map_regions import MOST_PROPOSALS, Region, proposals_from_regions, regions_of_map
+from calcimeasure.segmentation.map_regions import MAX_PROPOSALS, Region, proposals_from_regions, regions_of_map
 
 
 @pytest.fixture
@@ -76,4 +76,4 @@ def test_there_is_an_end_to_proposals(film, anatomy):
         for row in range(1, 60, 2)
         for col in range(1, 50, 2)
     ]
-    assert len(proposals_from_regions(film, anatomy, regions, method="test/1", threshold=0.5)) == MOST_PROPOSALS
+    assert len(proposals_from_regions(film, anatomy, regions, method="test/1", threshold=0.5)) == MAX_PROPOSALS

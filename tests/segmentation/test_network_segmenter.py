@@ -7,9 +7,9 @@ import pytest
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.io import read_film
-from calcimeasure.models.network_input import DIVISOR, input_masks, input_planes
+from calcimeasure.models.network_input import DIVISOR, network_input
 from calcimeasure.radiograph import GreyScale, Radiograph
-from calcimeasure.segmentation import get_segmenter, network_segmenter, segment
+from calcimeasure.segmentation import accept_proposals, get_segmenter, network_segmenter, segment
 from calcimeasure.segmentation.map_regions import Region
 from calcimeasure.segmentation.region_classifier import (
     REGION_FEATURE_NAMES,
@@ -39,7 +39,7 @@ def test_it_ships_and_is_the_default():
 def test_most_deposits_are_found_and_little_else(simulated, proposed):
     sizes, hits, false = [], [], 0
     for made, proposals in zip(simulated, proposed, strict=True):
-        labels, truth = get_segmenter("network").accept(proposals), made.labels.image
+        labels, truth = accept_proposals(proposals), made.labels.image
         assert labels.film_sha256 == made.film.sha256
         for number in range(1, int(truth.max()) + 1):
             mask = truth == number
@@ -68,8 +68,8 @@ def test_windowing_does_not_change_what_is_seen(simulated):
     film = simulated[0].film
     anatomy = find_anatomy(film)
     changed = Radiograph(pixels=film.pixels * 0.37 + 120.0, spacing=film.spacing, grey=GreyScale(lowest=0, highest=9e4))
-    seen, factor = input_planes(film, anatomy)
-    np.testing.assert_allclose(input_planes(changed, anatomy)[0], seen, atol=2e-3)
+    seen, factor = network_input(film, anatomy).inputs, network_input(film, anatomy).factor
+    np.testing.assert_allclose(network_input(changed, anatomy).inputs, seen, atol=2e-3)
     assert seen.dtype == np.float32
     assert seen.shape[0] == 2
     assert all(side % DIVISOR == 0 for side in seen.shape[1:])
@@ -79,8 +79,8 @@ def test_windowing_does_not_change_what_is_seen(simulated):
 def test_nothing_is_found_outside_the_limb(simulated):
     film = simulated[0].film
     anatomy = find_anatomy(film)
-    inputs, _ = input_planes(film, anatomy)
-    limb, bone = input_masks(film, anatomy, inputs.shape)
+    made = network_input(film, anatomy)
+    inputs, limb, bone = made.inputs, made.limb, made.bone
     assert limb.shape == bone.shape == inputs.shape[1:]
     probability = network_segmenter.probability_map(inputs, limb)
     assert probability.shape == limb.shape

@@ -12,12 +12,13 @@ from scipy import ndimage
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.change import compare
+from calcimeasure.models.working_grid import nominal_spacing_mm
 from calcimeasure.registration.alignment import inverse
 from calcimeasure.registration.common_field import common_field
 from calcimeasure.registration.film_registration import register
 from calcimeasure.segmentation import accept_proposals
-from calcimeasure.segmentation.deposit_grouping import group_within_px
-from calcimeasure.segmentation.recover_missed import measure_presence, presence_image, recover_missed
+from calcimeasure.segmentation.presence import measure_presence, presence_image
+from calcimeasure.segmentation.recover_missed import recover_missed
 from calcimeasure.segmentation.segmenter import Proposals
 from calcimeasure.simulation import ChangePlan, simulate_pair
 
@@ -67,7 +68,7 @@ class Visits:
             image=np.zeros_like(image),
             probabilities=np.zeros(0),
             threshold=0.5,
-            group_within_px=group_within_px(side.film, self.anatomies[which]),
+            pixel_mm=nominal_spacing_mm(side.film, self.anatomies[which]),
             method="test/1",
         )
         return whole.repainted(image, sure)

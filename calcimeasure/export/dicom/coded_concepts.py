@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from calcimeasure.change.change_records import LinkStatus, Verdict
-from calcimeasure.deposits import AreaMethod, Finding
+from calcimeasure.deposits import AreaEstimator, AreaMethod, Finding
 from calcimeasure.radiograph import SpacingBasis
 
 if TYPE_CHECKING:
@@ -73,6 +73,13 @@ FINDING = {
 AREA_METHOD = {
     AreaMethod.EDGE_MODEL: _own("edge_model", "Footprint area by a model of the edge"),
     AreaMethod.OUTLINE: _own("outline", "Footprint area of the pixels as outlined"),
+}
+
+AREA_ESTIMATED_BY = _own("estimator", "Estimator of the area")
+AREA_ESTIMATOR = {
+    AreaEstimator.COVERAGE_NETWORK: _own("by_network", "Sum of a network's coverage of each cell"),
+    AreaEstimator.EDGE_MODEL: _own("by_edge", "Model of the edge's profile"),
+    AreaEstimator.OUTLINE: _own("by_outline", "Pixels of the outline"),
 }
 
 SPACING_BASIS = {

@@ -80,6 +80,7 @@ class _Common(TypedDict):
     algorithm_id: AlgorithmIdentification
     finding_sites: list[FindingSite] | None
     measurements: list[Measurement]
+    qualitative_evaluations: list[QualitativeEvaluation] | None
 
 
 def deposit_groups(reported: Reported) -> list[Group]:
@@ -110,6 +111,7 @@ def _deposit_group(reported: Reported, row: DepositMeasurement, followed: Tracki
             mm2=(row.area_mm2, row.area_se_mm2),
             px=(row.area_px, row.area_se_px),
         ),
+        "qualitative_evaluations": _estimator(row),
     }
     group: Group
     segmentation = reported.segmentation
@@ -122,6 +124,15 @@ def _deposit_group(reported: Reported, row: DepositMeasurement, followed: Tracki
     if followed.group_uid is not None:
         _add_group_identifier(group, followed.group_uid)
     return group
+
+
+def _estimator(row: DepositMeasurement) -> list[QualitativeEvaluation] | None:
+    from highdicom.sr import QualitativeEvaluation
+
+    if row.area_estimator is None:
+        return None
+    value = coded_concepts.AREA_ESTIMATOR[row.area_estimator].coded()
+    return [QualitativeEvaluation(name=coded_concepts.AREA_ESTIMATED_BY.coded(), value=value)]
 
 
 def _add_group_identifier(group: Group, uid: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from calcimeasure.change.change_records import LinkStatus, Verdict
-from calcimeasure.deposits import AreaMethod, Finding
+from calcimeasure.deposits import AreaEstimator, AreaMethod, Finding
 from calcimeasure.export.dicom import coded_concepts
 from calcimeasure.export.dicom.coded_concepts import Concept
 from calcimeasure.radiograph import SpacingBasis
@@ -15,6 +15,7 @@ ALL = [value for value in vars(coded_concepts).values() if isinstance(value, Con
 TABLES: list[tuple[type[StrEnum], dict]] = [
     (Finding, coded_concepts.FINDING),
     (AreaMethod, coded_concepts.AREA_METHOD),
+    (AreaEstimator, coded_concepts.AREA_ESTIMATOR),
     (SpacingBasis, coded_concepts.SPACING_BASIS),
     (Verdict, coded_concepts.VERDICT),
     (LinkStatus, coded_concepts.LINK_STATUS),

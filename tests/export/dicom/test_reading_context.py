@@ -11,6 +11,7 @@ import pytest
 
 from calcimeasure.export.dicom import write_comparison_dicom, write_measurement_dicom
 from calcimeasure.export.dicom.describe_object import describe_object
+from tests.fixtures.drawn_pairs import with_change
 
 FILES = ("image.dcm", "segmentation.dcm", "measurement.sr.dcm", "overlay.sc.dcm")
 
@@ -62,7 +63,7 @@ def test_a_given_date_is_that_of_the_study_and_of_every_object(plain, tmp_path: 
 
 
 def test_a_pair_without_dates_is_told_for_each_film_and_stays_the_same(plain, pair, tmp_path: Path, dciodvfy) -> None:
-    undated = replace(pair, baseline=plain, followup=plain, links=(), changed_links=())
+    undated = with_change(replace(pair, baseline=plain, followup=plain), links=(), changed_links=())
     contents = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -10,11 +10,12 @@ import numpy as np
 import pydicom
 import pytest
 
-from calcimeasure.change.change_records import Comparison, Link, LinkStatus, Verdict
+from calcimeasure.change.change_records import Change, Comparison, Link, LinkStatus, Verdict
 from calcimeasure.errors import OutputError
 from calcimeasure.export.dicom import DicomFiles, write_change_report, write_comparison_dicom
 from calcimeasure.export.dicom.tracking_ids import track_film, track_pair
 from calcimeasure.registration.registration_records import Registration
+from tests.fixtures.drawn_pairs import with_change
 
 LINKS = (
     Link(
@@ -50,20 +51,22 @@ def comparison(kit: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -
         followup=measurements[1],
         registration=Registration(status="ok"),
         alignment=None,
-        links=LINKS,
-        verdict=Verdict.INDETERMINATE,
-        baseline_common_area_mm2=1.25,
-        followup_common_area_mm2=1.5,
-        baseline_common_area_px=100.0,
-        followup_common_area_px=120.0,
-        total_area_change_percent=20.0 / 3,
-        ci95_percent=(-3.1, 17.9),
-        ci90_percent=(-2.2, 15.0),
-        total_area_change_mm2=0.25,
-        smallest_detectable_change_percent=11.0,
-        detectable=False,
-        beyond_margin=False,
-        reasons=("The interval holds both.",),
+        change=Change(
+            links=LINKS,
+            verdict=Verdict.INDETERMINATE,
+            baseline_common_area_mm2=1.25,
+            followup_common_area_mm2=1.5,
+            baseline_common_area_px=100.0,
+            followup_common_area_px=120.0,
+            total_area_change_percent=20.0 / 3,
+            ci95_percent=(-3.1, 17.9),
+            ci90_percent=(-2.2, 15.0),
+            total_area_change_mm2=0.25,
+            smallest_detectable_change_percent=11.0,
+            detectable=False,
+            beyond_margin=False,
+            reasons=("The interval holds both.",),
+        ),
     )
 
 
@@ -165,7 +168,7 @@ def test_change_interval_and_verdict(files, comparison: Comparison, folder: Path
 )
 def test_every_verdict_is_coded_and_valid(comparison, tmp_path: Path, verdict, code, dciodvfy) -> None:
     path = tmp_path / "change.sr.dcm"
-    write_change_report(replace(comparison, verdict=verdict, links=()), path)
+    write_change_report(with_change(comparison, verdict=verdict, links=()), path)
 
     assert named(groups_of(tmp_path)[1][-1], "change") == code
     assert dciodvfy.errors(path) == []
@@ -220,8 +223,7 @@ def test_films_without_deposits_have_a_report_and_no_segmentation(comparison, ki
         followup=empty[1],
         registration=Registration(status="ok"),
         alignment=None,
-        links=(),
-        verdict=Verdict.NO_DEPOSITS,
+        change=Change(verdict=Verdict.NO_DEPOSITS),
     )
     (tmp_path / "out").mkdir()
     files = write_comparison_dicom(bare, tmp_path / "out")
@@ -261,6 +263,6 @@ def test_a_deposit_keeps_its_uid_at_every_later_visit(kit, comparison, tmp_path:
     later = kit.measured(film, kit.labels(squares(film.shape, 2), film))
     links = (Link(status=LinkStatus.MATCHED, baseline_labels=(1,), followup_labels=(1,)),)
     first = track_pair(comparison)
-    second = track_pair(replace(comparison, followup=later, links=links))
+    second = track_pair(with_change(replace(comparison, followup=later), links=links))
 
     assert first[1][1] == second[1][0] == first[0][0] == track_film(comparison.baseline)[0]

@@ -8,7 +8,7 @@ from calcimeasure.deposits import Origin
 from calcimeasure.errors import UsageError
 from calcimeasure.io import read_film
 from calcimeasure.radiograph import GreyScale, Radiograph
-from calcimeasure.segmentation import get_segmenter, segment
+from calcimeasure.segmentation import accept_proposals, get_segmenter, segment
 from calcimeasure.simulation import simulate_film
 
 
@@ -64,7 +64,7 @@ def test_the_same_film_gives_the_same_pixels(simulated):
     first, second = (segmenter.propose(film, anatomy) for _ in range(2))
     assert (first.image == second.image).all()
     assert (first.probabilities == second.probabilities).all()
-    assert len(first) > len(segmenter.accept(first))
+    assert len(first) > len(accept_proposals(first))
 
 
 def test_a_film_without_spacing_is_segmented(simulated):
