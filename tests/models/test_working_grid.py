@@ -6,7 +6,7 @@ import pytest
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.models.working_grid import nominal_spacing_mm
 from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
-from calcimeasure.segmentation.deposit_grouping import group_within_px
+from calcimeasure.segmentation.classical_segmenter import nothing_proposed
 
 
 @pytest.fixture
@@ -39,6 +39,6 @@ def test_the_size_follows_the_hand_not_the_film_around_it(bare: Radiograph) -> N
 
 def test_linking_and_grouping_take_the_same_size_for_a_film_without_spacing(bare: Radiograph) -> None:
     anatomy = hand_on(bare)
-    rows, cols = group_within_px(bare, anatomy)
+    rows, cols = nothing_proposed(bare, anatomy, method="test/1", threshold=0.5).group_within_px
     row_mm, col_mm = nominal_spacing_mm(bare, anatomy)
     assert (rows * row_mm, cols * col_mm) == pytest.approx((2.0, 2.0))
