@@ -90,15 +90,7 @@ class AreaRatioEstimator:
     def __call__(
         self, baseline: FilmMeasurement, baseline_label: int, followup: FilmMeasurement, followup_label: int
     ) -> AreaRatio | None:
-        """Return the ratio of a deposit on two measured films; None as for `area_ratio`.
-
-        Parameters
-        ----------
-        baseline, followup
-            The films, measured.
-        baseline_label, followup_label
-            The deposit on each.
-        """
+        """Return the ratio of a deposit on two measured films; None as for `area_ratio`."""
         own = area_ratio(baseline, baseline_label, followup, followup_label)
         if own is None:
             return None

@@ -74,22 +74,9 @@ class LinkEvidence:
 def link_deposits(
     baseline: FilmMeasurement, followup: FilmMeasurement, alignment: Alignment, field: CommonField
 ) -> tuple[Link, ...]:
-    """Return every deposit of both films in exactly one link, the areas summed.
+    """Return every deposit of both films in exactly one link, ordered by baseline, then follow-up label.
 
-    Parameters
-    ----------
-    baseline, followup
-        The measured films.
-    alignment
-        Baseline to follow-up.
-    field
-        What both films show.
-
-    Returns
-    -------
-    tuple of Link
-        In the order of the baseline's labels, then of the follow-up's; the change is not yet computed. Areas count
-        the deposits found to be calcinosis.
+    Areas are sums over the deposits found to be calcinosis; the change is not yet computed.
     """
     evidence = gather_link_evidence(baseline, followup, alignment, field)
     return links_from_components(joined_components(evidence, baseline, followup), evidence, baseline, followup)
@@ -142,14 +129,7 @@ def joined_pairs(
 
     Pairs that lie on one another (`JOINED`) always are. The others, whose edges and centres are in reach of the
     alignment's uncertainty, are taken from the nearest and most alike in size, and only where both still are without
-    a partner.
-
-    Parameters
-    ----------
-    overlaps
-        Labels on or beside one another.
-    baseline_areas, followup_areas
-        Area of label n in entry n - 1, in one unit.
+    a partner. Areas are in one unit, that of label n in entry n - 1.
     """
     cover = np.maximum(overlaps.cover_first, overlaps.cover_second)
     size = np.log(np.maximum(baseline_areas[overlaps.first - 1], 1e-9))
@@ -218,15 +198,7 @@ def _placed_centres(
 def connected_components(
     pairs: list[tuple[int, int]], baseline: int, followup: int
 ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Return the components of the graph of pairs, single labels too, ordered by baseline, then follow-up label.
-
-    Parameters
-    ----------
-    pairs
-        (baseline label, follow-up label).
-    baseline, followup
-        Number of deposits on either film.
-    """
+    """Return the components of the graph of pairs, single labels too, ordered by baseline, then follow-up label."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

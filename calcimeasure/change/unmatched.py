@@ -65,17 +65,7 @@ def with_absent_probabilities(
     measured: Sequence[FilmMeasurement],
     alignment: Alignment,
 ) -> tuple[Link, ...]:
-    """Return the links, new and resolved ones with the probability that the deposit is not on the other film.
-
-    Parameters
-    ----------
-    links
-        Of both films.
-    measured
-        Baseline and follow-up.
-    alignment
-        Baseline to follow-up.
-    """
+    """Return the links, new and resolved ones with the probability that the deposit is not on the other film."""
     if not outlined_automatically(measured) or not any(link.status in UNMATCHED for link in links):
         return tuple(links)
     images = [presence_image(film.film, film.anatomy or find_anatomy(film.film)) for film in measured]

@@ -77,20 +77,7 @@ def comparison_record(
 def measurement_record(
     measurement: FilmMeasurement, *, include_paths: bool = False, settings: Mapping[str, object] | None = None
 ) -> Record:
-    """Return the record of one measured film: the content of `measurement.json`.
-
-    Parameters
-    ----------
-    measurement
-        The film with its deposits.
-    include_paths, settings
-        As for `comparison_record`.
-
-    Returns
-    -------
-    dict
-        The film object of a comparison, with the schema's name before it.
-    """
+    """Return the record of one measured film, the content of `measurement.json`; options as for `comparison_record`."""
     return {
         **_head(MEASUREMENT_SCHEMA),
         **film_record(measurement, include_paths=include_paths),

@@ -98,7 +98,7 @@ def _layers(film: ClassicalInput, coarse: int) -> _Layers:
         skin_depth=reduced(film.skin_depth_mm),
         bone_distance=reduced(film.bone_distance_mm),
         clipped=reduced(film.clipped),
-        blurred=_pyramid(grey, cell_mm),
+        blurred=tuple(_broad_blur(grey, sigma_mm / cell_mm) for sigma_mm in _BLUR_SIGMAS_MM),
         slope=np.asarray(np.hypot(down, right) / np.float32(cell_mm), dtype=np.float32),
         coherence=anisotropy / (energy + 1e-6),
         direction=0.5 * np.arctan2(2 * downright, rightright - downdown),
@@ -107,10 +107,6 @@ def _layers(film: ClassicalInput, coarse: int) -> _Layers:
         limb_noise=float(np.median(film.noise[film.limb][::11])) if film.limb.any() else 0.0,
         limb_bone_share=float(film.bone.sum() / max(1, film.limb.sum())),
     )
-
-
-def _pyramid(grey: NDArray[np.float32], cell_mm: float) -> tuple[NDArray[np.float32], ...]:
-    return tuple(_broad_blur(grey, sigma_mm / cell_mm) for sigma_mm in _BLUR_SIGMAS_MM)
 
 
 def _broad_blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:

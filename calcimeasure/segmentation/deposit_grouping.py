@@ -10,15 +10,7 @@ from calcimeasure.segmentation.segmenter import Proposals
 
 
 def accept_proposals(proposals: Proposals, threshold: float | None = None) -> DepositLabels:
-    """Return the deposits among the proposals.
-
-    Parameters
-    ----------
-    proposals
-        Pieces with their probabilities.
-    threshold
-        Pieces at least as probable are accepted; the method's own threshold when None.
-    """
+    """Return the deposits among the proposals: pieces that reach the threshold, the method's own when None."""
     least = proposals.threshold if threshold is None else threshold
     wanted = np.flatnonzero(proposals.probabilities >= least) + 1
     group_of = group_pieces(proposals.image, wanted, proposals.group_within_px)

@@ -28,17 +28,7 @@ _PROBABLE = 0.5
 def penalise_isolated(
     regions: Sequence[Region], probabilities: NDArray[np.float64], shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    """Return the probabilities of regions, those of isolated small ones lowered.
-
-    Parameters
-    ----------
-    regions
-        On cells of 0.2 mm.
-    probabilities
-        One a region.
-    shape
-        Rows and columns of the cells.
-    """
+    """Return the probabilities of regions on a grid of 0.2 mm of this shape, those of isolated small ones lowered."""
     areas = np.array([0, *(int(region.mask.sum()) for region in regions)])
     least = ISOLATED_MM2 / WORKING_SPACING_MM**2
     probable = np.zeros(shape, dtype=np.int32)

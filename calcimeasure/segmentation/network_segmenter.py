@@ -127,18 +127,7 @@ def network_installed() -> bool:
 
 @cache_per_film
 def film_probability_map(film: Radiograph, anatomy: Anatomy) -> NDArray[np.float32]:
-    """Return the network's probability map of a film; computed once a film.
-
-    Parameters
-    ----------
-    film, anatomy
-        The film and its masks.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, (rows, cols): the cells of the network's input, padding included.
-    """
+    """Return the network's probability map of a film, on the cells of its input; computed once a film."""
     seen = network_input(film, anatomy)
     probability = probability_map(seen.inputs, seen.limb)
     probability.flags.writeable = False
@@ -150,14 +139,7 @@ def probability_map(
 ) -> NDArray[np.float32]:
     """Return the probability of each cell of the network's input, 0 outside the limb.
 
-    Parameters
-    ----------
-    inputs
-        float32, (2, rows, cols), from `network_input`.
-    limb
-        bool, (rows, cols).
-    session
-        An inference session of ONNX Runtime in place of the network that ships.
+    A `session` of ONNX Runtime takes the place of the network that ships.
     """
     probability = np.zeros(limb.shape, dtype=np.float32)
     if not limb.any():

@@ -42,17 +42,7 @@ def recover_missed(
     alignment: Alignment,
     field: CommonField,
 ) -> tuple[Proposals, Proposals]:
-    """Return both films' proposals, those added that were accepted on the other film only and are on this one too.
-
-    Parameters
-    ----------
-    baseline, followup
-        Each film, and its proposals with the probabilities that both films give.
-    alignment
-        Baseline to follow-up.
-    field
-        What both films show.
-    """
+    """Return both films' proposals, those added that were accepted on the other film only and are on this one too."""
     back = inverse(alignment, followup[0].film.shape)
     on_followup = _missed(baseline, followup, there=alignment, back=back, shown=(field.baseline, field.baseline_step))
     on_baseline = _missed(followup, baseline, there=back, back=alignment, shown=(field.followup, field.followup_step))

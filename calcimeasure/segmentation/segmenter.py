@@ -74,15 +74,7 @@ class Proposals:
         return replace(self, probabilities=np.array(probabilities, dtype=np.float64))
 
     def repainted(self, image: NDArray[np.uint16], probabilities: NDArray[np.float64]) -> Proposals:
-        """Return other pieces of the same film: those that have pixels, numbered without gaps.
-
-        Parameters
-        ----------
-        image
-            Label image of pieces; some numbers may have no pixels.
-        probabilities
-            One a number.
-        """
+        """Return other pieces of the same film: those that have pixels, numbered without gaps."""
         image, kept = renumber_labels(image)
         return replace(self, image=image, probabilities=np.asarray(probabilities[kept - 1], dtype=np.float64))
 
