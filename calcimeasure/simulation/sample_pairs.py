@@ -78,7 +78,7 @@ def write_samples(folder: Path) -> list[Path]:
     """
     written = []
     for name in SAMPLES:
-        pair = sample_pair(name)
+        pair = simulate_sample_pair(name)
         target = folder / name
         target.mkdir(parents=True, exist_ok=True)
         for visit, film in (("baseline", pair.baseline), ("followup", pair.followup)):
@@ -89,7 +89,7 @@ def write_samples(folder: Path) -> list[Path]:
     return written
 
 
-def sample_pair(name: str) -> SimulatedPair:
+def simulate_sample_pair(name: str) -> SimulatedPair:
     """Return one of the sample pairs by its name in `SAMPLES`."""
     sample = SAMPLES[name]
     rng = np.random.default_rng(sample.seed)

@@ -99,7 +99,7 @@ def write_labels_layer(path: str, data: Any, attributes: dict[str, Any]) -> list
     return [str(target), str(beside)]
 
 
-def write_results(path: str, layers: Sequence[LayerData]) -> list[str]:
+def write_results_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
     """Write a film's layer and its deposits' layer as a folder of results.
 
     Raises

@@ -72,15 +72,15 @@ def test_a_label_image_is_written_with_spacing_and_json(tmp_path: Path, material
 def test_a_film_and_its_labels_are_written_as_results(tmp_path: Path, material: Any) -> None:
     from calcimeasure.errors import LabelsError
     from calcimeasure.review.annotation_state import TimePoint
-    from napari_calcimeasure.file_contributions import film_layer_data, write_results
+    from napari_calcimeasure.file_contributions import film_layer_data, write_results_layers
 
     film = material.films[TimePoint.BASELINE]
     labels = (material.labels[TimePoint.BASELINE].image, {"name": "mask"}, "labels")
-    write_results(str(tmp_path / "out"), [film_layer_data(film, "film"), labels])
+    write_results_layers(str(tmp_path / "out"), [film_layer_data(film, "film"), labels])
     record = json.loads((tmp_path / "out" / "measurement.json").read_text())
     assert {deposit["area_method"] for deposit in record["deposits"]} == {"outline"}
     with pytest.raises(LabelsError, match="was not opened with 'CalciMeasure: radiograph'"):
-        write_results(str(tmp_path / "no"), [(film.pixels, {"name": "film"}, "image"), labels])
+        write_results_layers(str(tmp_path / "no"), [(film.pixels, {"name": "film"}, "image"), labels])
 
 
 def test_the_samples_are_two_films_each() -> None:

@@ -89,7 +89,7 @@ def test_bias_in_percent() -> None:
     assert linearity([0.0, 1.0, 2.0, 3.1], [0.0, 1.0, 2.0, 3.0]).bias_percent is None
 
 
-def test_a_curve_is_told_from_a_line() -> None:
+def test_a_curve_is_reported_from_a_line() -> None:
     x = np.linspace(1, 10, 30)
     wiggle = 0.1 * np.sin(17 * x)
     assert linearity(x + 0.05 * x**2 + wiggle, x).quadratic_p < 0.001

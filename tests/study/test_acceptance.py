@@ -72,9 +72,9 @@ def table(path: Path) -> list[dict[str, str]]:
 @pytest.mark.slow
 def test_a_trial_of_24_patients(trial: Path) -> None:
     study = trial / "study"
-    told = calcimeasure("study", "init", trial / "films", "--out", study, "--title", "Trial")
-    assert told.returncode == 0, told.stderr
-    assert "46 films of 24 subjects; visits: baseline, month 3." in told.stdout
+    printed = calcimeasure("study", "init", trial / "films", "--out", study, "--title", "Trial")
+    assert printed.returncode == 0, printed.stderr
+    assert "46 films of 24 subjects; visits: baseline, month 3." in printed.stdout
     # The garbled file is no film; the cut one has a whole header, and fails when it is read.
     (left_out,) = table(study / "left_out.csv")
     assert "not a film" in left_out["reason"]
@@ -82,11 +82,11 @@ def test_a_trial_of_24_patients(trial: Path) -> None:
     assert sorted(key) == [f"SIM-S{number:03d}" for number in range(1, SUBJECTS + 1)]
     names = {name: key[f"SIM-{name}"] for name in (CUT, GARBLED, HEADER_SIDE, REAL_SIDE, MISSING)}
     for name in (GARBLED, HEADER_SIDE, MISSING):
-        assert f"{names[name]}: no film of" in told.stdout
+        assert f"{names[name]}: no film of" in printed.stdout
 
-    told = calcimeasure("study", "run", study, "--workers", 2)
-    assert told.returncode == 5, told.stderr
-    assert "45 of 46 films read." in told.stdout
+    printed = calcimeasure("study", "run", study, "--workers", 2)
+    assert printed.returncode == 5, printed.stderr
+    assert "45 of 46 films read." in printed.stdout
     films = table(study / "results" / "tables" / "films.csv")
     (failed,) = [row for row in films if row["status"] == "failed"]
     assert (failed["subject"], failed["visit"]) == (names[CUT], "month 3")
@@ -100,20 +100,20 @@ def test_a_trial_of_24_patients(trial: Path) -> None:
     assert len(subjects) == SUBJECTS
     lost = {subject for subject, row in subjects.items() if row["verdict"] == "not_evaluable"}
     assert lost >= set(names.values())
-    # Now and then two films of one hand cannot be laid over each other: that is told too, and is no failure.
+    # Now and then two films of one hand cannot be laid over each other: that is printed too, and is no failure.
     refused = lost - set(names.values())
     assert len(refused) <= 3
     assert all("could not be aligned" in subjects[subject]["reason"] for subject in refused)
     assert all(subjects[subject]["reason"] for subject in lost)
 
-    told = calcimeasure("study", "report", study)
-    assert told.returncode == 0, told.stderr
+    printed = calcimeasure("study", "report", study)
+    assert printed.returncode == 0, printed.stderr
     page = (study / "results" / "report.html").read_text(encoding="utf-8")
     assert f"of {SUBJECTS - len(lost)} patients ({len(lost)} more are not evaluable)" in page
     for name in names.values():
         assert f"{name}" in page
     assert "SIM-" not in page
     # Nothing is done again but what failed.
-    told = calcimeasure("study", "run", study, "--dry-run")
+    printed = calcimeasure("study", "run", study, "--dry-run")
     expected = "To do: 2 films of 1 limb to be read (1 failed before), with their pairs; 0 other pairs."
-    assert expected in told.stdout
+    assert expected in printed.stdout

@@ -14,13 +14,13 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "demo.py"
 
 @pytest.mark.slow
 def test_the_demo_ends_on_the_studys_page(tmp_path: Path) -> None:
-    told = subprocess.run([sys.executable, str(SCRIPT), str(tmp_path)], capture_output=True, text=True, check=True)
+    printed = subprocess.run([sys.executable, str(SCRIPT), str(tmp_path)], capture_output=True, text=True, check=True)
     for page in ("unchanged/report.html", "grown/report.html", "study/results/report.html"):
-        assert str(tmp_path / page) in told.stdout
+        assert str(tmp_path / page) in printed.stdout
         assert (tmp_path / page).is_file()
-    assert "six simulated patients, 20 films" in told.stdout
-    assert "of 4 patients" in told.stdout
-    assert "no treatment effect can be estimated" in told.stdout
+    assert "six simulated patients, 20 films" in printed.stdout
+    assert "of 4 patients" in printed.stdout
+    assert "no treatment effect can be estimated" in printed.stdout
     tables = tmp_path / "study" / "results" / "tables"
     films = pd.read_csv(tables / "films.csv")
     assert list(films["status"].unique()) == ["ok"]
@@ -39,9 +39,9 @@ def test_the_demo_ends_on_the_studys_page(tmp_path: Path) -> None:
     assert ((sums >= 60 + 15 * 22) & (sums <= 60 + 15 * 26)).all()
     # A second time nothing is done again, and the same is said.
     again = subprocess.run([sys.executable, str(SCRIPT), str(tmp_path)], capture_output=True, text=True, check=True)
-    assert said(again.stdout) == said(told.stdout)
+    assert said(again.stdout) == said(printed.stdout)
 
 
-def said(told: str) -> list[str]:
+def said(printed: str) -> list[str]:
     """Return the sentences about the study."""
-    return told.split("no change in truth", 1)[1].splitlines()[1:]
+    return printed.split("no change in truth", 1)[1].splitlines()[1:]

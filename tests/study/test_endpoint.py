@@ -133,7 +133,7 @@ def test_a_declared_population_is_all_that_is_counted() -> None:
     assert "counted nowhere" in result.sentences[-1]
 
 
-def test_a_change_within_the_margin_that_is_detectable_is_told() -> None:
+def test_a_change_within_the_margin_that_is_detectable_is_reported() -> None:
     changes = (*FOUR[:3], patient(4, 12.0, detectable=True))
     sentence, chance, *_ = analyse(changes, STUDY).sentences
     assert "if none of the 4 had changed, 0.2 would be expected to show a change by chance" in chance

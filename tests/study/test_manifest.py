@@ -1,4 +1,4 @@
-"""films.csv: every mistake is told with file, row, column and remedy; what is right reads back the same."""
+"""films.csv: every mistake is reported with file, row, column and remedy; what is right reads back the same."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_mistakes_in_optional_columns(tmp_path: Path, column: str, value: str) -
         read_manifest(path)
 
 
-def test_all_mistakes_are_told_at_once_and_long_lists_are_cut(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_and_long_lists_are_cut(tmp_path: Path) -> None:
     rows = "".join(f"S{n},baseline,HAND,Q,PA,{n}.dcm\n" for n in range(30))
     with pytest.raises(StudyError) as caught:
         read_manifest(written(tmp_path, GOOD + rows))

@@ -74,7 +74,7 @@ def test_identifiers_that_are_pseudonyms_already_are_kept() -> None:
     assert names["Doe^John"] == "S002"
 
 
-def test_a_damaged_key_file_is_told(tmp_path: Path) -> None:
+def test_a_damaged_key_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "private").mkdir()
     (tmp_path / KEY_FILE).write_text("a,b\n")
     with pytest.raises(StudyError, match="subject, identifier"):

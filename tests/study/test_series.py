@@ -46,18 +46,18 @@ def test_without_a_baseline_there_is_no_change() -> None:
     assert pairs_of([film("S1", "month 3"), film("S1", "month 6")], STUDY) == ()
 
 
-def test_missing_films_and_a_film_of_the_wrong_side_are_told() -> None:
+def test_missing_films_and_a_film_of_the_wrong_side_are_reported() -> None:
     films = [film("S1", visit) for visit in ("baseline", "month 6")] + [film("S1", "month 3", "R")]
-    told = gaps(films, STUDY)
-    assert "S1: no film of L HAND PA at month 3." in told
-    assert "S1: no film of R HAND PA at baseline." in told
+    reported = gaps(films, STUDY)
+    assert "S1: no film of L HAND PA at month 3." in reported
+    assert "S1: no film of R HAND PA at baseline." in reported
 
 
-def test_dates_outside_the_window_are_told() -> None:
+def test_dates_outside_the_window_are_reported() -> None:
     films = [
         film("S1", "baseline", date="2026-01-01"),
         film("S1", "month 3", date="2026-04-02"),
         film("S1", "month 6", date="2026-09-01"),
     ]
-    (told,) = gaps(films, STUDY)
-    assert "243 days after baseline, outside the window of month 6 (182 ± 14 days)" in told
+    (reported,) = gaps(films, STUDY)
+    assert "243 days after baseline, outside the window of month 6 (182 ± 14 days)" in reported

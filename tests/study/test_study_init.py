@@ -1,4 +1,4 @@
-"""A folder of films becomes a proposed manifest; what is no film, a copy or not stated is told."""
+"""A folder of films becomes a proposed manifest; what is no film, a copy or not stated is reported."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ def test_names_of_files_do_not_matter(films: Path, tmp_path: Path) -> None:
     assert {(row.film_id, row.key) for row in init_study(shuffled, tmp_path / "two").films} == expected
 
 
-def test_what_is_no_film_is_told_with_the_reason(films: Path, tmp_path: Path) -> None:
+def test_what_is_no_film_is_reported_with_the_reason(films: Path, tmp_path: Path) -> None:
     (films / "empty.dcm").write_bytes(b"")
     (films / "letter.bin").write_bytes(b"%PDF-1.4 hello")
     (films / "cut.dcm").write_bytes((films / "A" / "baseline.dcm").read_bytes()[:200])
     (films / "notes.txt").write_text("nobody takes this for a film")
     (films / ".hidden").write_bytes(b"x")
     proposal = init_study(films, tmp_path / "study")
-    told = {Path(path).name: reason for path, reason in proposal.left_out}
-    assert set(told) == {"empty.dcm", "letter.bin", "cut.dcm"}
-    assert told["empty.dcm"] == "is empty"
-    assert "PDF" in told["letter.bin"]
+    reported = {Path(path).name: reason for path, reason in proposal.left_out}
+    assert set(reported) == {"empty.dcm", "letter.bin", "cut.dcm"}
+    assert reported["empty.dcm"] == "is empty"
+    assert "PDF" in reported["letter.bin"]
     assert (tmp_path / "study" / "left_out.csv").exists()
     assert len(proposal.films) == 4
 

@@ -50,10 +50,10 @@ def test_readings_of_two_readers_and_a_second_of_one(study: Path, films: Path) -
     assert table["item"].nunique() == 2
     # 0.6 mm pixels: ten columns of 10, 11 and 12, and of 20, 21 and 22 rows.
     assert sorted(table["area_mm2"] / 3.6) == pytest.approx([10, 11, 12, 20, 21, 22], rel=0.01)
-    told = CliRunner().invoke(precision, [str(study), "--of", "readings"])
-    assert told.exit_code == 0, told.output
-    assert "Readers: 2, on 2 items" in told.output
-    assert "2 items measured more than once" in told.output
+    result = CliRunner().invoke(precision, [str(study), "--of", "readings"])
+    assert result.exit_code == 0, result.output
+    assert "Readers: 2, on 2 items" in result.output
+    assert "2 items measured more than once" in result.output
 
 
 @pytest.mark.usefixtures("stubbed_work")

@@ -103,7 +103,7 @@ def test_the_same_study_gives_the_same_page(stub: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_later_change_of_what_was_declared_is_told(stub: Path, inline: Executor) -> None:
+def test_a_later_change_of_what_was_declared_is_reported(stub: Path, inline: Executor) -> None:
     path = stub / "study.toml"
     path.write_text(path.read_text().replace("[0.8, 1.25]", "[0.7, 1.4]"))
     run_study(stub, executor=inline)

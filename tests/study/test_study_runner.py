@@ -75,12 +75,14 @@ def finish(process: subprocess.Popen[bytes]) -> None:
 
 
 def lines_of(study: Path, executor: Executor) -> list[str]:
-    """Run a study and return what was told, a line each film and pair."""
-    told: list[str] = []
+    """Run a study and return what was reported, a line each film and pair."""
+    reported: list[str] = []
     run_study(
-        study, executor=executor, progress=RunProgress(done=lambda _units, line: told.append(line) if line else None)
+        study,
+        executor=executor,
+        progress=RunProgress(done=lambda _units, line: reported.append(line) if line else None),
     )
-    return told
+    return reported
 
 
 def test_a_study_is_really_read_and_compared(done_study: Path) -> None:
@@ -157,7 +159,7 @@ def test_broken_films_are_recorded_and_the_rest_goes_on(study: Path, films: Path
     assert (study / RESULTS / "tables" / "films.csv").read_text().count("failed") == 4
 
 
-def test_rows_that_contradict_their_file_and_copies_are_told(study: Path, films: Path, inline: Executor) -> None:
+def test_rows_that_contradict_their_file_and_copies_are_reported(study: Path, films: Path, inline: Executor) -> None:
     shutil.copy(films / "B" / "baseline.dcm", films / "B" / "month3.dcm")
     rows = [
         replace(row, side="L", date="2020-01-01") if row.path.endswith("A/baseline.dcm") else row
@@ -168,11 +170,11 @@ def test_rows_that_contradict_their_file_and_copies_are_told(study: Path, films:
     (left,) = [row.name for row in rows if row.side == "L"]
     (copy,) = [row.name for row in rows if "B/month3" in row.path]
     (original,) = [row.name for row in rows if "B/baseline" in row.path]
-    told = run_study(study, executor=inline).contradictions
-    assert sorted(told) == sorted([left, copy])
-    assert "where it says side L, the file says R." in told[left]
-    assert "where it says study date 2020-01-01, the file says" in told[left]
-    assert told[copy] == (
+    reported = run_study(study, executor=inline).contradictions
+    assert sorted(reported) == sorted([left, copy])
+    assert "where it says side L, the file says R." in reported[left]
+    assert "where it says study date 2020-01-01, the file says" in reported[left]
+    assert reported[copy] == (
         f"films.csv is followed where it says study date {next(r.date for r in rows if r.name == copy)}, the file says "
         f"{next(r.date for r in rows if r.name == original)}. The file is that of {original}, byte for byte."
     )
@@ -183,12 +185,12 @@ def test_a_changed_film_is_read_again_with_its_series_and_others_are_not(tmp_pat
     study = stubbed(tmp_path, 3)
     run_study(study, executor=inline)
     (study / "files" / "2_month 3").write_text("changed")
-    told = lines_of(study, inline)
-    assert sorted(line.split(":")[0] for line in told if line.endswith("read")) == [
+    reported = lines_of(study, inline)
+    assert sorted(line.split(":")[0] for line in reported if line.endswith("read")) == [
         "S002_baseline_HAND_L_PA_1",
         "S002_month-3_HAND_L_PA_1",
     ]
-    assert len(told) == 3
+    assert len(reported) == 3
 
 
 @pytest.mark.usefixtures("stubbed_work")
@@ -197,8 +199,8 @@ def test_a_film_turned_in_its_row_is_read_again(tmp_path: Path, inline: Executor
     run_study(study, executor=inline)
     films = read_manifest(study / "films.csv")
     write_manifest(study / "films.csv", [replace(films[0], invert=True), *films[1:]])
-    told = lines_of(study, inline)
-    assert len([line for line in told if line.endswith("read")]) == 2
+    reported = lines_of(study, inline)
+    assert len([line for line in reported if line.endswith("read")]) == 2
 
 
 @pytest.mark.usefixtures("stubbed_work")
@@ -234,9 +236,9 @@ def test_another_margin_compares_again_and_reads_nothing(tmp_path: Path, inline:
     run_study(study, executor=inline)
     path = study / "study.toml"
     path.write_text(path.read_text().replace("[0.8, 1.25]", "[0.5, 2.0]"))
-    told = lines_of(study, inline)
-    assert len(told) == 3
-    assert not any(line.endswith("read") for line in told)
+    reported = lines_of(study, inline)
+    assert len(reported) == 3
+    assert not any(line.endswith("read") for line in reported)
 
 
 @pytest.mark.usefixtures("stubbed_work")
@@ -359,7 +361,7 @@ def test_a_cluster_measures_as_processes_do(done_study: Path, tmp_path: Path) ->
         assert (study / path.relative_to(done_study)).read_bytes() == path.read_bytes(), path
 
 
-def test_a_scheduler_that_does_not_answer_is_told(tmp_path: Path) -> None:
+def test_a_scheduler_that_does_not_answer_is_reported(tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="the cluster extra is not installed")
     from calcimeasure.study.executors import cluster
 

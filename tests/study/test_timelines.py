@@ -1,4 +1,4 @@
-"""Exposures and outcomes: read with every mistake told, summed to each visit, judged against published differences."""
+"""Exposures and outcomes: read with every mistake reported, summed to each visit, compared with published ones."""
 
 from __future__ import annotations
 

@@ -106,30 +106,30 @@ def tables():
 
 
 def test_deposits_that_only_one_film_shows_do_not_count(tables):
-    told = figures(tables)
-    assert told["deposits_of_2_mm2_and_more"] == 3
-    assert told["sensitivity"] == pytest.approx(2 / 3)
-    assert told["area_ratio_median"] == pytest.approx(1.0)
-    assert told["false_finds_a_film"] == pytest.approx(7 / 14)
-    assert told["hausdorff_mm_median"] == pytest.approx(0.1 * (math.sqrt(10) + math.sqrt(60)) / 2)
-    assert told["surface_distance_mm_median"] == pytest.approx(0.2)
-    assert told["film_dice_median"] == pytest.approx(0.6)
+    reported = figures(tables)
+    assert reported["deposits_of_2_mm2_and_more"] == 3
+    assert reported["sensitivity"] == pytest.approx(2 / 3)
+    assert reported["area_ratio_median"] == pytest.approx(1.0)
+    assert reported["false_finds_a_film"] == pytest.approx(7 / 14)
+    assert reported["hausdorff_mm_median"] == pytest.approx(0.1 * (math.sqrt(10) + math.sqrt(60)) / 2)
+    assert reported["surface_distance_mm_median"] == pytest.approx(0.2)
+    assert reported["film_dice_median"] == pytest.approx(0.6)
 
 
 def test_errors_are_of_log_ratios_in_percent(tables):
-    told = figures(tables)
-    assert told["deposit_change_rms_percent"] == pytest.approx(100 * math.sqrt(0.2**2 / 3)), "of 2 mm² and more"
-    assert told["deposit_change_median_percent"] == pytest.approx(0.0)
+    reported = figures(tables)
+    assert reported["deposit_change_rms_percent"] == pytest.approx(100 * math.sqrt(0.2**2 / 3)), "of 2 mm² and more"
+    assert reported["deposit_change_median_percent"] == pytest.approx(0.0)
     errors = [0.0, math.log(1.1), math.log(1.2 / 1.25), 0.0, 0.0, 0.0]
-    assert told["burden_change_rms_percent"] == pytest.approx(100 * math.sqrt(sum(e * e for e in errors) / 6))
+    assert reported["burden_change_rms_percent"] == pytest.approx(100 * math.sqrt(sum(e * e for e in errors) / 6))
 
 
 def test_verdicts_are_counted_where_there_is_something_to_judge(tables):
-    told = figures(tables)
-    assert told["unchanged_called_changed"] == told["unchanged_called_no_change"] == 0.5
-    assert told["margin_called_no_change"] == 0.5
-    assert told["changes_of_50_called_right"] == 0.5
-    assert told["found_on_one_film_only"] == pytest.approx(1 / 28)
+    reported = figures(tables)
+    assert reported["unchanged_called_changed"] == reported["unchanged_called_no_change"] == 0.5
+    assert reported["margin_called_no_change"] == 0.5
+    assert reported["changes_of_50_called_right"] == 0.5
+    assert reported["found_on_one_film_only"] == pytest.approx(1 / 28)
     curve = verdicts_by_change(tables).set_index("change")
     assert list(curve.index) == ["-33 %", "-20 %", "+0 %", "+25 %", "+50 %"]
     assert curve.loc["+0 %", "pairs"] == 3
@@ -137,10 +137,10 @@ def test_verdicts_are_counted_where_there_is_something_to_judge(tables):
 
 
 def test_intervals_tell_on_which_side_the_truth_lies(tables):
-    told = figures(tables)
-    assert told["coverage_95"]["of"] == 6
-    assert told["coverage_95"]["truth_below"] == pytest.approx(1 / 6), "0 % lies below 2 to 18 %"
-    assert told["coverage_95"]["truth_above"] == pytest.approx(1 / 6), "25 % lies above -10 to 10 %"
+    reported = figures(tables)
+    assert reported["coverage_95"]["of"] == 6
+    assert reported["coverage_95"]["truth_below"] == pytest.approx(1 / 6), "0 % lies below 2 to 18 %"
+    assert reported["coverage_95"]["truth_above"] == pytest.approx(1 / 6), "25 % lies above -10 to 10 %"
     of_links = intervals_by_stratum(tables).set_index("stratum")
     assert of_links.loc["all", "coverage"] == 0.5
     assert of_links.loc["over_bone", "truth_below"] == pytest.approx(1 / 3), "the interval lies above it"
@@ -159,7 +159,7 @@ def test_strata_add_up_to_all(tables):
     assert list(sizes["size_mm2"]) == ["0-2", "5-15", "over 50"]
 
 
-def test_a_limit_of_detection_that_no_deposit_was_near_is_not_told(tables):
+def test_a_limit_of_detection_that_no_deposit_was_near_is_not_reported(tables):
     few = [deposit(float(area), found) for area in (20, 30, 40, 60, 80, 120) for found in (True,) * 60 + (area != 20,)]
     assert figures({**tables, "deposits": pd.DataFrame(few)})["limit_of_detection_mm2"] is None
     many = [deposit(float(area), n < share) for area, share in ((1, 5), (4, 12), (16, 17), (64, 20)) for n in range(20)]
@@ -168,8 +168,14 @@ def test_a_limit_of_detection_that_no_deposit_was_near_is_not_told(tables):
 
 def test_where_nothing_was_measured_there_is_no_figure(tables):
     empty = {name: table.iloc[:0] for name, table in tables.items()}
-    told = figures(empty)
-    assert told["pairs"] == 0
-    assert told["sensitivity"] is told["slope"] is told["coverage_95"] is told["limit_of_detection_mm2"] is None
+    reported = figures(empty)
+    assert reported["pairs"] == 0
+    assert (
+        reported["sensitivity"]
+        is reported["slope"]
+        is reported["coverage_95"]
+        is reported["limit_of_detection_mm2"]
+        is None
+    )
     assert verdicts_by_change(empty).empty
     assert intervals_by_stratum(empty).empty
