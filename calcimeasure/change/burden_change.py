@@ -27,12 +27,16 @@ from calcimeasure.change.film_burden import (
 from calcimeasure.change.intervals import IntervalModel, LogRatio, Variances, holm, percent
 from calcimeasure.change.verdict import Decision, area_change_band, checked_margin, decide_from_zero, decide_on_ratio
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.registration.registration_records import Registration
 
-METHOD_WARNING = (
-    "A deposit was painted by a person on one film and measured automatically on the other; its interval is wider."
+METHOD_WARNING = Notice(
+    NoticeCode.AREA_METHOD_DIFFERS,
+    "A deposit was painted by a person on one film and measured automatically on the other; its interval is wider.",
 )
-PROCESSING_WARNING = "The two films were processed differently; the intervals are wider."
+PROCESSING_WARNING = Notice(
+    NoticeCode.PROCESSING_DIFFERS, "The two films were processed differently; the intervals are wider."
+)
 _NOT_EVALUABLE = LinkStatus.NOT_EVALUABLE
 NO_FIELD_REASON = "Deposits are there, but none that both films show and that can be compared."
 
@@ -69,7 +73,7 @@ class Change:
     changed_links: tuple[int, ...] = ()
     area_change_band: str | None = None
     reasons: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     variances: Variances | None = None
     model: IntervalModel
 
@@ -312,8 +316,8 @@ def _complete_links(links: tuple[Link, ...], pair: _Pair) -> tuple[Link, ...]:
 
 def _with_ratio(link: Link, ratio: LogRatio, mismatch: float) -> Link:
     reason = link.reason
-    if mismatch > 0.0 and METHOD_WARNING not in reason:
-        reason = f"{reason} {METHOD_WARNING}".strip()
+    if mismatch > 0.0 and METHOD_WARNING.text not in reason:
+        reason = f"{reason} {METHOD_WARNING.text}".strip()
     return replace(
         link,
         log_ratio=ratio.value,
@@ -353,7 +357,7 @@ def _changed(links: tuple[Link, ...], pair: _Pair) -> tuple[int, ...]:
     )
 
 
-def _warnings(variances: Variances) -> tuple[str, ...]:
+def _warnings(variances: Variances) -> tuple[Notice, ...]:
     warnings = []
     if variances.area_method > 0.0:
         warnings.append(METHOD_WARNING)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from calcimeasure.measurement.area_ratio import AreaRatio
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.notices import Notice
 from calcimeasure.registration.registration_records import Alignment, Registration
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Comparison:
     changed_links: tuple[int, ...] = ()
     area_change_band: str | None = None
     reasons: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     self_check: dict[str, object] | None = None
     # By labels, how much the area of each deposit matched one to one changed, in pixels; not in the file.
     ratios: Mapping[tuple[int, int], AreaRatio] = field(default_factory=dict)

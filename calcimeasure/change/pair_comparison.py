@@ -24,6 +24,7 @@ from calcimeasure.errors import UsageError
 from calcimeasure.measurement import measure_film
 from calcimeasure.measurement.area_ratio import AreaRatio
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.notices import Notice, NoticeCode, unique_notices
 from calcimeasure.parallel import map_pair
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.common_field import CommonField, common_field
@@ -40,11 +41,14 @@ RatioEstimator = Callable[[FilmMeasurement, int, FilmMeasurement, int], AreaRati
 DEFAULT_MARGIN: Interval = (0.80, 1.25)
 # Of a film's burden, as a standard error: makes the intervals of simulated burdens hold the truth as often as they say.
 UNSEEN_SHARE = {Origin.AUTO: 0.0125, Origin.CLICKED: 0.0175}
-SAME_FILM_WARNING = (
-    "Both films are the same file: the change is exactly none, and says nothing about how well it repeats."
+SAME_FILM_WARNING = Notice(
+    NoticeCode.SAME_FILM,
+    "Both films are the same file: the change is exactly none, and says nothing about how well it repeats.",
 )
 FORCED_WARNING = "Compared although the headers contradict one another (--force): {}"
-FLIPPED_WARNING = "The follow-up film was mirrored before it was compared (--flip)."
+FLIPPED_WARNING = Notice(
+    NoticeCode.FOLLOWUP_MIRRORED, "The follow-up film was mirrored before it was compared (--flip)."
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,7 +191,7 @@ def assess_pair(
     links: tuple[Link, ...],
     *,
     processing: str | None = None,
-    pair_warnings: tuple[str, ...] = (),
+    pair_warnings: tuple[Notice, ...] = (),
     margin_ratio: Interval = DEFAULT_MARGIN,
     repositioning_sd: float | None = None,
     limit_of_detection_mm2: float | None = None,
@@ -238,7 +242,7 @@ def assess_pair(
         },
     )
     told = change.comparison_fields()
-    told["warnings"] = _once(
+    told["warnings"] = unique_notices(
         *pair_warnings,
         *spacing_warnings(baseline, followup, registration),
         *film_warnings(baseline, followup),
@@ -329,7 +333,7 @@ def _not_comparable(
     registration: Registration,
     *,
     reasons: tuple[str, ...],
-    warnings: tuple[str, ...],
+    warnings: tuple[Notice, ...],
     margin: Interval,
 ) -> Comparison:
     """Return the record of a pair that gives no change: each film is still measured by itself."""
@@ -343,7 +347,7 @@ def _not_comparable(
         verdict=Verdict.NOT_COMPARABLE,
         margin_ratio=margin,
         reasons=reasons,
-        warnings=_once(*warnings, *film_warnings(*measured)),
+        warnings=unique_notices(*warnings, *film_warnings(*measured)),
     )
 
 
@@ -363,16 +367,15 @@ def _alignment_reasons(registration: Registration) -> tuple[str, ...]:
     return (f"The films could not be aligned: {registration.reason}",)
 
 
-def _pair_warnings(first: _Film, second: _Film, identity: IdentityCheck, *, force: bool, flip: bool) -> tuple[str, ...]:
+def _pair_warnings(
+    first: _Film, second: _Film, identity: IdentityCheck, *, force: bool, flip: bool
+) -> tuple[Notice, ...]:
     warnings = list(identity.warnings)
     if force and identity.contradictions:
-        warnings.append(FORCED_WARNING.format(" ".join(identity.contradictions)))
+        text = FORCED_WARNING.format(" ".join(identity.contradictions))
+        warnings.append(Notice(NoticeCode.IDENTITY_CONTRADICTORY, text))
     if flip:
         warnings.append(FLIPPED_WARNING)
     if first.film.sha256 == second.film.sha256:
         warnings.append(SAME_FILM_WARNING)
     return tuple(warnings)
-
-
-def _once(*sentences: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(sentences))

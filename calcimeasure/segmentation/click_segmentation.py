@@ -14,6 +14,7 @@ from calcimeasure.boxes import Box, union_box
 from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels, Origin
 from calcimeasure.errors import UsageError
 from calcimeasure.models.outline_network import outline_network_installed
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.candidate_classifier import load_scorer
 from calcimeasure.segmentation.classical_input import classical_input
@@ -85,7 +86,7 @@ class _Pieces:
     image: NDArray[np.uint16]
     window: Box
     numbers: tuple[int | None, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
 
 
 def _checked_clicks(film: Radiograph, points: ArrayLike) -> list[Click]:
@@ -127,17 +128,19 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
                 (foreign if number is None or its != number else beside).append(other)
         region = find(click, foreign, beside)
         if region is None:
-            warnings.append(
+            text = (
                 f"Nothing stands out at row {at[0]}, column {at[1]}: no deposit was drawn there. "
                 "Click nearer to its middle, or outline it by hand."
             )
+            warnings.append(Notice(NoticeCode.CLICK_WITHOUT_DEPOSIT, text))
             continue
         drawn = _place(film, image, region, label=len(given) + 1)
         if drawn is None:
-            warnings.append(
+            text = (
                 f"What lies at row {at[0]}, column {at[1]} is part of another deposit that was clicked: no second one "
                 "was drawn."
             )
+            warnings.append(Notice(NoticeCode.CLICK_ON_OTHER_DEPOSIT, text))
             continue
         window = union_box(window, drawn) if given else drawn
         given.append(number)

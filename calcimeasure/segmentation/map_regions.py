@@ -16,6 +16,7 @@ from calcimeasure.anatomy import Anatomy
 from calcimeasure.anatomy.image_filters import components
 from calcimeasure.boxes import Box, box_at, union_box
 from calcimeasure.models.outline_network import outline_network_input
+from calcimeasure.notices import Notice
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.deposit_grouping import group_within_px
 from calcimeasure.segmentation.footprint import footprint, seed_on_film
@@ -107,7 +108,7 @@ def proposals_from_regions(
     method: str,
     threshold: float,
     outline_from: float = 0.1,
-    warnings: tuple[str, ...] = (),
+    warnings: tuple[Notice, ...] = (),
 ) -> Proposals:
     """Return regions as proposals: on the film's pixels, the likely ones with their footprint outlined.
 
