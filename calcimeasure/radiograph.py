@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.errors import FilmError, SpacingError
+from calcimeasure.notices import Notice
 
 FILM_ID_LENGTH = 16
 
@@ -176,7 +177,7 @@ class Radiograph:
     frame
         Number of the frame in a multi-frame file, counted from 0; None for a single frame.
     warnings
-        Sentences about the file that a person should read.
+        What a person should know of the file.
     """
 
     pixels: NDArray[np.float32]
@@ -187,7 +188,7 @@ class Radiograph:
     padding: NDArray[np.bool_] | None = None
     path: Path | None = None
     frame: int | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.float32:

@@ -75,7 +75,7 @@ def deidentify(films: tuple[Path, ...], out: Path, **options: Any) -> int:
 
 def _files(given: tuple[Path, ...]) -> tuple[list[Path], int]:
     """Return the films, and how many other files lie in the folders that were named."""
-    from calcimeasure.export.dicom.source_image import is_dicom_file
+    from calcimeasure.io.dicom_source import is_dicom_file
 
     files: list[Path] = []
     others = 0

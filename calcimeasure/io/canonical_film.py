@@ -11,16 +11,19 @@ from calcimeasure.errors import FilmError
 from calcimeasure.io.film_options import FilmOptions
 from calcimeasure.io.film_parts import FilmParts
 from calcimeasure.io.polarity import Polarity, judge_polarity
+from calcimeasure.notices import Notice, NoticeCode, unique_notices
 from calcimeasure.radiograph import GreyScale, Identity, Radiograph
 
-GIVEN_WARNING = (
+GIVEN_WARNING = Notice(
+    NoticeCode.POLARITY_DISAGREES,
     "In the picture bone seems to have the smaller values; an array is taken as it is given. Look at it: if bone is "
-    "bright, nothing needs doing; if it is dark, give invert=True."
+    "bright, nothing needs doing; if it is dark, give invert=True.",
 )
-DECLARED_WARNING = (
+DECLARED_WARNING = Notice(
+    NoticeCode.POLARITY_REVERSED,
     "Shown as the file declares, bone would seem to be dark, so the film was turned round. Look at the overlay: if "
     "bone is bright there, nothing needs doing; if it is dark, run again with --no-invert (in a pair "
-    "--baseline-no-invert or --followup-no-invert; in a study, write no under invert in films.csv)."
+    "--baseline-no-invert or --followup-no-invert; in a study, write no under invert in films.csv).",
 )
 
 
@@ -47,7 +50,8 @@ def make_film(parts: FilmParts, options: FilmOptions, *, sha256: str = "", path:
         inverted=inverted,
     )
     if pixels.size and float(np.ptp(pixels)) == 0:
-        parts.warnings.append("Every pixel has the same value: there is nothing to see on this film.")
+        text = "Every pixel has the same value: there is nothing to see on this film."
+        parts.warnings.append(Notice(NoticeCode.FILM_UNIFORM, text))
     return Radiograph(
         pixels=pixels,
         spacing=parts.spacing,
@@ -57,7 +61,7 @@ def make_film(parts: FilmParts, options: FilmOptions, *, sha256: str = "", path:
         padding=padding,
         path=path,
         frame=parts.frame,
-        warnings=tuple(dict.fromkeys(parts.warnings)),
+        warnings=unique_notices(*parts.warnings),
     )
 
 
@@ -88,7 +92,8 @@ def _without_missing(pixels: NDArray[np.float32], parts: FilmParts, where: str) 
         return parts.padding
     if count == pixels.size:
         raise FilmError("no pixel holds a number", where=where, remedy="Export the film again.")
-    parts.warnings.append(f"{count} pixels hold no number; they count as not recorded.")
+    text = f"{count} pixels hold no number; they count as not recorded."
+    parts.warnings.append(Notice(NoticeCode.PIXELS_NOT_FINITE, text))
     return missing if parts.padding is None else missing | parts.padding
 
 

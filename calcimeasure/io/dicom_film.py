@@ -24,6 +24,7 @@ from calcimeasure.io.grey_scale import (
 )
 from calcimeasure.io.pixel_decoding import stored_range, stored_values
 from calcimeasure.io.pixel_spacing import SpacingTags, choose_spacing, spacing_doubts
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Identity, Spacing
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def read_dicom(data: bytes, options: FilmOptions, where: str) -> FilmParts:
     """
     with discreet() as caught:
         parts = _read(data, options, where)
-    parts.warnings.extend(_in_plain_words(caught))
+    parts.warnings.extend(_standard_violations(caught))
     return parts
 
 
@@ -70,7 +71,7 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
     dataset = _parse(data, where)
     header, frame = _choose_frame(dataset, options, where)
     stored = stored_values(header, where)
-    notes: list[str] = []
+    notes: list[Notice] = []
     if stored.dtype.kind == "f":
         pixels, padding, (low, high) = stored, None, value_range(stored)
     else:
@@ -81,10 +82,11 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
     other_part = _another_part(identity)
     notes.extend(other_part)
     if identity.modality in _FLUOROSCOPY:
-        notes.append(
+        text = (
             f"Modality {identity.modality}: fluoroscopy often shows bone dark. Look at the overlay: if bone is dark "
             "there, run again with --invert (in a pair --baseline-invert or --followup-invert)."
         )
+        notes.append(Notice(NoticeCode.FLUOROSCOPY, text))
     parts = FilmParts(
         pixels=pixels,
         lowest=low,
@@ -101,7 +103,8 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
         warnings=notes,
     )
     if header.unreadable:
-        notes.append(f"Header values that cannot be read count as absent: {', '.join(header.unreadable)}.")
+        text = f"Header values that cannot be read count as absent: {', '.join(header.unreadable)}."
+        notes.append(Notice(NoticeCode.HEADER_UNREADABLE, text))
     return parts
 
 
@@ -167,7 +170,7 @@ def _choose_frame(dataset: Dataset, options: FilmOptions, where: str) -> tuple[H
     return Header(dataset, index), index if count > 1 else None
 
 
-def _spacing(header: Header, options: FilmOptions, shape: tuple[int, int], notes: list[str]) -> Spacing:
+def _spacing(header: Header, options: FilmOptions, shape: tuple[int, int], notes: list[Notice]) -> Spacing:
     tags = SpacingTags(
         pixel=header.numbers("PixelSpacing"),
         imager=header.numbers("ImagerPixelSpacing"),
@@ -182,21 +185,24 @@ def _spacing(header: Header, options: FilmOptions, shape: tuple[int, int], notes
     return spacing
 
 
-def _another_part(identity: Identity) -> list[str]:
+def _another_part(identity: Identity) -> list[Notice]:
     if identity.modality is not None and identity.modality not in _RADIOGRAPHY:
         named = identity.modality if re.fullmatch(r"[A-Z0-9_ ]{1,16}", identity.modality) else "of an unknown kind"
-        return [f"This is not a limb radiograph: the header says Modality {named}."]
+        text = f"This is not a limb radiograph: the header says Modality {named}."
+        return [Notice(NoticeCode.MODALITY_UNEXPECTED, text)]
     if identity.body_part in _NOT_A_LIMB:
-        return [f"This is not a limb radiograph: the header says BodyPartExamined {identity.body_part}."]
+        text = f"This is not a limb radiograph: the header says BodyPartExamined {identity.body_part}."
+        return [Notice(NoticeCode.BODY_PART_UNEXPECTED, text)]
     return []
 
 
-def _in_plain_words(caught: list[warnings.WarningMessage]) -> list[str]:
-    """Say what pydicom warned of without its text, which may quote the header."""
+def _standard_violations(caught: list[warnings.WarningMessage]) -> list[Notice]:
+    """Report what pydicom warned of without its text, which may quote the header."""
     # Others come from importing decoders, and do not concern the film.
     about_the_file = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
     if not about_the_file:
         return []
     kinds = sorted({match[1] for text in about_the_file if (match := re.search(r"\bVR ['\"]?([A-Z]{2})\b", text))})
     which = f" (values of type {', '.join(kinds)})" if kinds else ""
-    return [f"The header breaks rules of DICOM{which}; it was read as well as it can be."]
+    text = f"The header breaks rules of DICOM{which}; it was read as well as it can be."
+    return [Notice(NoticeCode.HEADER_NONSTANDARD, text)]

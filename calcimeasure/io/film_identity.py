@@ -8,6 +8,7 @@ from datetime import date
 
 from calcimeasure.io.dicom_header import Header, code_of
 from calcimeasure.io.film_options import upper_words
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Identity
 
 # Identifiers that de-identification leaves behind: equal on films of different people, so they say nothing.
@@ -37,7 +38,7 @@ _OLDEST_YEARS = 120
 _UNITS_A_YEAR = {"Y": 1.0, "M": 12.0, "W": _DAYS_A_YEAR / 7, "D": _DAYS_A_YEAR}
 
 
-def identity_of(header: Header, warnings: list[str]) -> Identity:
+def identity_of(header: Header, warnings: list[Notice]) -> Identity:
     """Return the identity that a header states; doubts are added to the warnings."""
     study_date = next(
         (d for k in ("StudyDate", "AcquisitionDate", "ContentDate") if (d := iso_date(header.words(k)))), None
@@ -85,7 +86,7 @@ def age_years(age: str | None, born: date | None, on: date | None) -> float | No
     return round(years, 2) if years <= _OLDEST_YEARS else None
 
 
-def _side(header: Header, warnings: list[str]) -> str | None:
+def _side(header: Header, warnings: list[Notice]) -> str | None:
     tags = ("ImageLaterality", "FrameLaterality", "Laterality")
     stated = {tag: side for tag in tags if (side := header.words(tag)) in ("L", "R", "B")}
     for region in header.items("AnatomicRegionSequence"):
@@ -94,8 +95,9 @@ def _side(header: Header, warnings: list[str]) -> str | None:
             if side:
                 stated["AnatomicRegionModifierSequence"] = side
     if len(set(stated.values())) > 1:
-        told = ", ".join(f"{tag} {side}" for tag, side in stated.items())
-        warnings.append(f"The header names different sides ({told}); the first is used. Use --side to say which.")
+        listed = ", ".join(f"{tag} {side}" for tag, side in stated.items())
+        text = f"The header names different sides ({listed}); the first is used. Use --side to say which."
+        warnings.append(Notice(NoticeCode.SIDE_CONTRADICTORY, text))
     return next(iter(stated.values()), None)
 
 

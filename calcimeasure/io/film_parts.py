@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.errors import FilmError
 from calcimeasure.io.resolution_tag import Resolution
+from calcimeasure.notices import Notice
 from calcimeasure.radiograph import GreyRelationship, Identity, Spacing
 
 MAX_PIXELS = 150_000_000
@@ -40,7 +41,7 @@ class FilmParts:
     frame
         Counted from 0; None for a single frame.
     warnings
-        Sentences for the person, without anything personal in them.
+        What a person should know of the file, without anything personal.
     """
 
     pixels: NDArray[Any]
@@ -56,7 +57,7 @@ class FilmParts:
     direction_is_given: bool = False
     shows_a_limb: bool = True
     frame: int | None = None
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,7 +122,7 @@ def test_big_endian_and_float_tiff_with_values_that_are_no_numbers(tmp_path, gre
     film = read_film(path)
     assert film.padding.sum() == 3
     assert np.isfinite(film.pixels).all()
-    assert "3 pixels hold no number" in film.warnings[0]
+    assert "3 pixels hold no number" in film.warnings[0].text
 
 
 def test_a_tiff_of_nothing_but_nan(tmp_path):

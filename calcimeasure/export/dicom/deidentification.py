@@ -22,10 +22,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from calcimeasure.errors import DecoderError, FilmError
-from calcimeasure.export.dicom.content_uids import content_uid
 from calcimeasure.export.dicom.pixel_blanking import blank_outside_limbs
-from calcimeasure.export.dicom.source_image import is_dicom_file
 from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.dicom_source import is_dicom_file
+from calcimeasure.io.dicom_uids import content_uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

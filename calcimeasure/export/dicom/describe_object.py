@@ -12,9 +12,9 @@ import numpy as np
 
 from calcimeasure.errors import FilmError
 from calcimeasure.export.dicom.reading_context import UNDATED
-from calcimeasure.export.dicom.seg_read import pixel_frames
 from calcimeasure.io.dicom_header import Header, discreet
 from calcimeasure.io.dicom_object import LABEL_MAP_SEGMENTATION, SEGMENTATION, why_no_film
+from calcimeasure.io.dicom_seg import pixel_frames
 from calcimeasure.io.file_format import FileFormat, find_format
 
 if TYPE_CHECKING:

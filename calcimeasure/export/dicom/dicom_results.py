@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from calcimeasure.export.deposit_outlines import film_marks, pair_marks
 from calcimeasure.export.dicom.pdf_report import report_pdf
 from calcimeasure.export.dicom.reading_context import ReadingContext, creation_time, dicom_date_time
-from calcimeasure.export.dicom.secondary_capture import write_document, write_picture
+from calcimeasure.export.dicom.secondary_capture import write_document, write_picture, write_secondary_capture
 from calcimeasure.export.dicom.seg_write import write_segmentation
-from calcimeasure.export.dicom.source_image import read_source, wrap
 from calcimeasure.export.dicom.sr_change import write_change_report
 from calcimeasure.export.dicom.sr_film import write_measurement_report
 from calcimeasure.export.dicom.tracking_ids import track_pair
 from calcimeasure.export.film_picture import anatomy_of
 from calcimeasure.export.overlay import overlay_png
 from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.dicom_source import read_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,7 +191,7 @@ def _write_film(
     if source.wrapped:
         moment = creation_time(source.header, reading)
         created = None if moment is None else dicom_date_time(moment)
-        wrap(measurement.film, folder / f"{prefix}{IMAGE_FILE}", created=created)
+        write_secondary_capture(measurement.film, folder / f"{prefix}{IMAGE_FILE}", created=created)
         written.append(f"{prefix}{IMAGE_FILE}")
     if write_segmentation(measurement, folder / f"{prefix}{SEGMENTATION_FILE}", reading=reading, tracking=tracking):
         written.append(f"{prefix}{SEGMENTATION_FILE}")

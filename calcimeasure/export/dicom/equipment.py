@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from calcimeasure import __version__
-from calcimeasure.export.dicom.content_uids import place_holder_uid
+from calcimeasure.io.dicom_uids import place_holder_uid
 
 MANUFACTURER = "calcimeasure"
 PRODUCT = "calcimeasure"

@@ -69,7 +69,7 @@ def report_page(comparison: Comparison, pictures: tuple[bytes, bytes]) -> Image:
     for line in _links(comparison):
         top = _write(draw, line, top, size=_SMALL)
     top += 14
-    for line in (*comparison.reasons, *comparison.warnings):
+    for line in (*comparison.reasons, *map(str, comparison.warnings)):
         if top < HEIGHT - 160:
             top = _write(draw, line, top, size=_SMALL, ink=_QUIET)
     note = f"{CALIBRATION_NOTE} calcimeasure {__version__}; films {comparison.baseline.film.film_id} and "

@@ -12,13 +12,22 @@ from calcimeasure import __version__
 from calcimeasure.deposits import Origin
 from calcimeasure.errors import OutputError
 from calcimeasure.export.dicom import coded_concepts
-from calcimeasure.export.dicom.content_uids import content_uid, settle_instance_uids
 from calcimeasure.export.dicom.equipment import PRODUCT, maker_and_series
 from calcimeasure.export.dicom.reading_context import ReadingContext, creation_time, date_object, person_name
-from calcimeasure.export.dicom.source_image import Source, read_source
 from calcimeasure.export.dicom.tracking_ids import Tracking, track_film
 from calcimeasure.io.dicom_header import discreet
 from calcimeasure.io.dicom_object import encoded
+from calcimeasure.io.dicom_seg_codes import (
+    CONFIDENCE_ELEMENT,
+    FINDING,
+    FINDING_ELEMENT,
+    METHOD_ELEMENT,
+    ORIGIN_ELEMENT,
+    PRIVATE_CREATOR,
+    PRIVATE_GROUP,
+)
+from calcimeasure.io.dicom_source import Source, read_source
+from calcimeasure.io.dicom_uids import content_uid, settle_instance_uids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +41,6 @@ if TYPE_CHECKING:
     from calcimeasure.measurement.measurement_records import FilmMeasurement
 
 SEGMENTATION_SERIES_NUMBER = 9101
-PRIVATE_GROUP = 0x0063
-PRIVATE_CREATOR = "CALCIMEASURE"
-# Elements of the private block in an item of the Segment Sequence.
-FINDING_ELEMENT, ORIGIN_ELEMENT, CONFIDENCE_ELEMENT, METHOD_ELEMENT = 0x01, 0x02, 0x03, 0x04
 
 _ALGORITHM_TYPE = {
     Origin.AUTO: "AUTOMATIC",
@@ -155,7 +160,7 @@ def _description(measurement: FilmMeasurement, deposit: Deposit, followed: Track
         segment_number=deposit.label,
         segment_label=f"Deposit {deposit.label}",
         segmented_property_category=coded_concepts.MORPHOLOGIC_CATEGORY.coded(),
-        segmented_property_type=coded_concepts.FINDING[deposit.finding].coded(),
+        segmented_property_type=FINDING[deposit.finding].coded(),
         algorithm_type=kind,
         algorithm_identification=algorithm,
         tracking_id=followed.identifier,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from calcimeasure.change.verdict_sentence import verdict_sentence
+from calcimeasure.deposits import Finding
 from calcimeasure.errors import OutputError
 from calcimeasure.export.dicom import coded_concepts
-from calcimeasure.export.dicom.content_uids import content_uid
 from calcimeasure.export.dicom.reading_context import ReadingContext, film_time
-from calcimeasure.export.dicom.source_image import Source, read_source
 from calcimeasure.export.dicom.sr_document import (
     add_comments,
     segmentation_header,
@@ -29,6 +28,9 @@ from calcimeasure.export.dicom.sr_groups import (
 )
 from calcimeasure.export.dicom.tracking_ids import Tracking, track_pair
 from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.dicom_seg_codes import FINDING
+from calcimeasure.io.dicom_source import Source, read_source
+from calcimeasure.io.dicom_uids import content_uid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
     from highdicom.sr import Measurement, MeasurementsAndQualitativeEvaluations
 
     from calcimeasure.change.change_records import Comparison, Link
-    from calcimeasure.export.dicom.coded_concepts import Concept
     from calcimeasure.export.dicom.sr_groups import Group
+    from calcimeasure.io.dicom_seg_codes import Concept
 
 CALIBRATION_NOTE = "Calibrated on simulated films; not yet verified on patients' repeat films."
 
@@ -144,7 +146,7 @@ def _link_group(
         tracking_identifier=TrackingIdentifier(
             uid=_link_uid(link, baseline.tracking, followup.tracking), identifier=f"link {number_}"
         ),
-        finding_type=coded_concepts.PATHOLOGIC_CALCIFICATION.coded(),
+        finding_type=FINDING[Finding.CALCINOSIS].coded(),
         measurements=_percent_and_interval(link.area_change_percent, link.ci95_percent) or None,
         qualitative_evaluations=evaluations,
         source_images=[source_image(baseline.source), source_image(followup.source)],
@@ -196,13 +198,13 @@ def _change_group(
             uid=content_uid("change", comparison.baseline.film.sha256, comparison.followup.film.sha256),
             identifier="change of burden",
         ),
-        finding_type=coded_concepts.PATHOLOGIC_CALCIFICATION.coded(),
+        finding_type=FINDING[Finding.CALCINOSIS].coded(),
         measurements=_change_numbers(comparison),
         qualitative_evaluations=evaluations,
         source_images=[source_image(baseline.source), source_image(followup.source)],
     )
     add_text(group, coded_concepts.VERDICT_TEXT, verdict_sentence(comparison))
-    add_comments(group, [*comparison.reasons, *comparison.warnings, CALIBRATION_NOTE])
+    add_comments(group, [*comparison.reasons, *map(str, comparison.warnings), CALIBRATION_NOTE])
     return group
 
 

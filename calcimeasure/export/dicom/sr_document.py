@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from calcimeasure import __version__
 from calcimeasure.errors import OutputError
 from calcimeasure.export.dicom import coded_concepts
-from calcimeasure.export.dicom.content_uids import content_uid, settle_instance_uids
 from calcimeasure.export.dicom.equipment import MANUFACTURER, PRODUCT, maker_and_series
 from calcimeasure.export.dicom.reading_context import ReadingContext, creation_time, date_object, person_name
 from calcimeasure.export.dicom.sr_groups import Reported, add_text
 from calcimeasure.io.dicom_header import discreet
 from calcimeasure.io.dicom_object import encoded
+from calcimeasure.io.dicom_uids import content_uid, settle_instance_uids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from calcimeasure.export.dicom.reading_context import ReadingContext
-from calcimeasure.export.dicom.source_image import read_source
 from calcimeasure.export.dicom.sr_document import (
     add_comments,
     segmentation_header,
@@ -15,6 +14,7 @@ from calcimeasure.export.dicom.sr_document import (
 from calcimeasure.export.dicom.sr_groups import Reported, ReportTimePoint, burden_group, deposit_groups
 from calcimeasure.export.dicom.tracking_ids import track_film
 from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.dicom_source import read_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +56,6 @@ def write_measurement_report(
         time_point=None if visit is None else ReportTimePoint(visit=visit),
     )
     groups: list[Group] = [*deposit_groups(reported), burden_group(reported)]
-    add_comments(groups[-1], measurement.warnings)
+    add_comments(groups[-1], [str(warning) for warning in measurement.warnings])
     dataset = structured_report([reported], groups, [reading])
     write_structured_report(dataset, path)

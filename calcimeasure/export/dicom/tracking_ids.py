@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from calcimeasure.change.change_records import LinkStatus
-from calcimeasure.export.dicom.content_uids import content_uid
+from calcimeasure.io.dicom_uids import content_uid
 
 if TYPE_CHECKING:
     from calcimeasure.change.change_records import Comparison

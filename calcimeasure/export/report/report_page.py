@@ -167,12 +167,12 @@ def _warnings(comparison: Comparison) -> list[str]:
     """Return the pair's warnings, and those of a film that the pair's do not repeat."""
     films = (("Baseline film", comparison.baseline), ("Follow-up film", comparison.followup))
     own = [
-        f"{name}: {text}"
+        f"{name}: {warning}"
         for name, film in films
-        for text in film.warnings
-        if not any(text in warning for warning in comparison.warnings)
+        for warning in film.warnings
+        if not any(warning.text in of_pair.text for of_pair in comparison.warnings)
     ]
-    return wording.each_once([*comparison.warnings, *own])
+    return wording.each_once([*map(str, comparison.warnings), *own])
 
 
 def _films(
