@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,15 @@ import click
 
 from calcimeasure.cli.progress_bar import steps
 from calcimeasure.cli.reading_options import reader_option, reading_of, reading_settings, visit_option
-from calcimeasure.cli.shared_options import film_options, output_options, read_one_film, tell_dicom_notes
+from calcimeasure.cli.shared_options import (
+    RESULT_OPTIONS,
+    film_options,
+    output_options,
+    print_dicom_notes,
+    print_record,
+    print_warnings,
+    read_one_film,
+)
 from calcimeasure.errors import UsageError
 
 NOT_COMPARABLE_STATUS = 4
@@ -24,8 +31,10 @@ STEPS = 9
 @click.option("--magnification-corrected", is_flag=True, help="Divide by the magnification that the headers state.")
 @click.option("--baseline-points", type=click.Path(path_type=Path), help="Clicks on the baseline: row, col[, deposit].")
 @click.option("--followup-points", type=click.Path(path_type=Path), help="Clicks on the follow-up; both or neither.")
-@click.option("--baseline-labels", type=click.Path(path_type=Path), help="A reading of the baseline (TIFF or SEG).")
-@click.option("--followup-labels", type=click.Path(path_type=Path), help="A reading of the follow-up; both or neither.")
+@click.option(
+    "--baseline-labels", type=click.Path(path_type=Path), help="Labels of the baseline (TIFF, NIfTI, NRRD, MHA, SEG)."
+)
+@click.option("--followup-labels", type=click.Path(path_type=Path), help="Labels of the follow-up; both or neither.")
 @reader_option
 @visit_option("baseline")
 @visit_option("followup")
@@ -72,19 +81,16 @@ def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
         write_comparison(
             comparison,
             out,
-            dicom=options["dicom"],
-            dicom_pictures=options["dicom_pictures"],
             dicom_context=context,
-            include_paths=options["include_paths"],
-            overwrite=options["overwrite"],
+            **{name: options[name] for name in RESULT_OPTIONS},
             settings=settings | said,
         )
     if options["as_json"]:
         record = comparison_record(comparison, include_paths=options["include_paths"], settings=settings | said)
-        click.echo(json.dumps(record, indent=1, ensure_ascii=False))
+        print_record(record)
     elif not options["quiet"]:
         _summarise(comparison, out)
-        tell_dicom_notes(out / "comparison.json")
+        print_dicom_notes(out / "comparison.json")
     return NOT_COMPARABLE_STATUS if comparison.verdict is Verdict.NOT_COMPARABLE else 0
 
 
@@ -145,6 +151,5 @@ def _summarise(comparison: Any, out: Path) -> None:
     from calcimeasure.change import verdict_sentence
 
     click.echo(verdict_sentence(comparison))
-    for warning in comparison.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+    print_warnings(comparison.warnings)
     click.echo(f"Report: {out / 'report.html'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,15 @@ import click
 
 from calcimeasure.cli.progress_bar import steps
 from calcimeasure.cli.reading_options import reader_option, reading_of, reading_settings, visit_option
-from calcimeasure.cli.shared_options import film_options, output_options, read_one_film, tell_dicom_notes
+from calcimeasure.cli.shared_options import (
+    RESULT_OPTIONS,
+    film_options,
+    output_options,
+    print_dicom_notes,
+    print_record,
+    print_warnings,
+    read_one_film,
+)
 from calcimeasure.errors import UsageError
 
 
@@ -19,7 +26,7 @@ from calcimeasure.errors import UsageError
 @film_options()
 @click.option("--magnification-corrected", is_flag=True, help="Divide by the magnification that the header states.")
 @click.option("--points", type=click.Path(path_type=Path), help="CSV of clicks inside deposits: row, col[, deposit].")
-@click.option("--labels", type=click.Path(path_type=Path), help="Measure these labels (TIFF or DICOM SEG) instead.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Measure these labels (TIFF, NIfTI, NRRD, MHA, SEG).")
 @reader_option
 @visit_option()
 @click.option("--method", default="auto", show_default=True, help="Segmenter: auto, network or classical.")
@@ -51,19 +58,16 @@ def segment(film: Path, out: Path, **options: Any) -> int:
         write_measurement(
             measurement,
             out,
-            dicom=options["dicom"],
-            dicom_pictures=options["dicom_pictures"],
             dicom_context={"reading": reading, "visit": options["visit"]},
-            include_paths=options["include_paths"],
-            overwrite=options["overwrite"],
+            **{name: options[name] for name in RESULT_OPTIONS},
             settings=settings,
         )
     if options["as_json"]:
         record = measurement_record(measurement, include_paths=options["include_paths"], settings=settings)
-        click.echo(json.dumps(record, indent=1, ensure_ascii=False))
+        print_record(record)
     elif not options["quiet"]:
         _summarise(measurement, out)
-        tell_dicom_notes(out / "measurement.json")
+        print_dicom_notes(out / "measurement.json")
     return 0
 
 
@@ -88,6 +92,5 @@ def _summarise(measurement: Any, out: Path) -> None:
     else:
         area = f"{measurement.total_area_px:.0f} px² (no spacing: give --spacing MM to have mm²)"
     click.echo(f"{count} deposit{'' if count == 1 else 's'}, total area {area}")
-    for warning in measurement.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+    print_warnings(measurement.warnings)
     click.echo(f"Results: {out}")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from calcimeasure.notices import Notice
     from calcimeasure.radiograph import Radiograph
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+LABELS_FORMATS = ("tif", "nii.gz", "nrrd", "mha")
 FILM_OPTIONS = ("spacing", "frame", "side", "view", "body_part", "date", "invert")
 
 
@@ -98,19 +100,40 @@ def read_one_film(path: Path, options: dict[str, Any], prefix: str = "") -> Radi
     )
 
 
-def tell_dicom_notes(record: Path) -> None:
-    """Print what was noted while DICOM objects were written: why one is not there, or has no date."""
+RESULT_OPTIONS = ("labels_format", "dicom", "dicom_pictures", "include_paths", "overwrite")
+
+
+def print_record(record: dict[str, Any]) -> None:
+    """Print a record as JSON."""
+    click.echo(json.dumps(record, indent=1, ensure_ascii=False))
+
+
+def print_warnings(warnings: Iterable[Notice]) -> None:
+    """Print warnings on standard error."""
+    for warning in warnings:
+        click.echo(f"Warning: {warning}", err=True)
+
+
+def print_dicom_notes(record: Path) -> None:
+    """Print why a DICOM object was not written, or has no date."""
     for note in json.loads(record.read_text("utf-8")).get("dicom", {}).get("notes", []):
         click.echo(f"Note: {note}", err=True)
 
 
 def output_options(command: Command) -> Command:
-    """Add --out, --overwrite, --dicom, --include-paths and how much the terminal says."""
+    """Add the options on what is written and what is printed."""
     options = [
         click.option(
             "--out", "out", type=click.Path(path_type=Path), required=True, help="Folder for the results (made new)."
         ),
         click.option("--overwrite", is_flag=True, help="Replace what is in the folder."),
+        click.option(
+            "--labels-format",
+            type=click.Choice(LABELS_FORMATS),
+            default="tif",
+            show_default=True,
+            help="Write the label images in this format too, beside labels.tif.",
+        ),
         click.option("--dicom", is_flag=True, help="Write DICOM SEG and SR too."),
         click.option("--dicom-pictures", is_flag=True, help="Write them as DICOM pictures too, for plain viewers."),
         click.option("--include-paths", is_flag=True, help="Write file paths into the results (they carry names)."),

@@ -30,7 +30,6 @@ from calcimeasure.radiograph import Radiograph, Spacing
 LABELS_SCHEMA = "calcimeasure.labels/1"
 TIFF_SUFFIXES = (".tif", ".tiff")
 PLAIN_SUFFIXES = (*TIFF_SUFFIXES, ".png")
-LABELS_FORMATS = ("tif", "nii.gz", "nrrd", "mha")
 
 _ASK_SHAPE = "Give a label image on the film's own pixel grid: same rows and columns, 0 for none and n for deposit n."
 

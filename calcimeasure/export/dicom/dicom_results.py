@@ -54,6 +54,10 @@ class DicomFiles:
     written: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
+    def record(self) -> dict[str, list[str]]:
+        """Return the object ``dicom`` of the JSON record."""
+        return {"written": list(self.written), "notes": list(self.notes)}
+
 
 @discreet()
 def write_measurement_dicom(
