@@ -47,7 +47,7 @@ STEPS = 9
     help="Ratios of area between which a change counts as none.",
 )
 @click.option("--repositioning-sd", type=float, help="SD of an area's logarithm between exposures of one pose.")
-@click.option("--precision", type=float, help="A reader's relative SD of a painted area, e.g. 0.05.")
+@click.option("--precision", type=float, help="Relative SD of an area painted by a reader, e.g. 0.05.")
 @click.option("--self-check", is_flag=True, help="Measure synthetic follow-ups of this baseline with known change.")
 @click.option("--force", is_flag=True, help="Compare although the headers contradict one another.")
 @click.option("--flip", is_flag=True, help="Mirror the follow-up first.")
@@ -59,7 +59,7 @@ def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
     --followup- before --spacing, --frame, --side, --view, --body-part, --date, --invert and --no-invert.
     """
     _refuse_contradictions(options)
-    context, said = _who_and_when(options)
+    context, recorded = _readers_and_visits(options)
     from calcimeasure.change import Verdict
     from calcimeasure.change import compare as compare_films
     from calcimeasure.export import comparison_record, write_comparison
@@ -83,10 +83,10 @@ def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
             out,
             dicom_context=context,
             **{name: options[name] for name in RESULT_OPTIONS},
-            settings=settings | said,
+            settings=settings | recorded,
         )
     if options["as_json"]:
-        record = comparison_record(comparison, include_paths=options["include_paths"], settings=settings | said)
+        record = comparison_record(comparison, include_paths=options["include_paths"], settings=settings | recorded)
         print_record(record)
     elif not options["quiet"]:
         _summarise(comparison, out)
@@ -111,16 +111,16 @@ def _refuse_contradictions(options: dict[str, Any]) -> None:
         )
 
 
-def _who_and_when(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return who read each film and what the visits are called: for the DICOM objects, and for the record."""
+def _readers_and_visits(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the readers and visits of both films, for the DICOM objects and for the record."""
     context: dict[str, Any] = {}
-    said: dict[str, Any] = {}
+    recorded: dict[str, Any] = {}
     for which in ("baseline", "followup"):
         reading = reading_of(options[f"{which}_points"], options[f"{which}_labels"], options["reader"])
         visit = options[f"{which}_visit"]
         context |= {f"{which}_reading": reading} | ({} if visit is None else {f"{which}_visit": visit})
-        said |= reading_settings(reading, visit, which)
-    return context, said
+        recorded |= reading_settings(reading, visit, which)
+    return context, recorded
 
 
 def _given_labels(film: Any, options: dict[str, Any], which: str) -> Any:

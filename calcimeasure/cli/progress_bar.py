@@ -1,4 +1,4 @@
-"""What the terminal says while work goes on: nothing for work under a second, a bar of steps beyond it."""
+"""Progress on the terminal: a bar of steps for work that takes longer than a second."""
 
 from __future__ import annotations
 

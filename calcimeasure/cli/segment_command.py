@@ -30,7 +30,7 @@ from calcimeasure.errors import UsageError
 @reader_option
 @visit_option()
 @click.option("--method", default="auto", show_default=True, help="Segmenter: auto, network or classical.")
-@click.option("--precision", type=float, help="A reader's relative SD of a painted area, e.g. 0.05.")
+@click.option("--precision", type=float, help="Relative SD of an area painted by a reader, e.g. 0.05.")
 @output_options
 def segment(film: Path, out: Path, **options: Any) -> int:
     """Find the deposits on FILM, measure them, and write tables and an overlay into a folder."""

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the film they describe."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -44,34 +44,34 @@ def film_options(*prefixes: str) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         for prefix in reversed(("", *prefixes)):
             start = f"--{prefix}-" if prefix else "--"
-            whose = f"the {prefix} film" if prefix else ("both films" if prefixes else "the film")
+            film_words = f"the {prefix} film" if prefix else ("both films" if prefixes else "the film")
             hidden = bool(prefix)
-            for option in reversed(_options_of(start, whose, hidden=hidden)):
+            for option in reversed(_options_of(start, film_words, hidden=hidden)):
                 command = option(command)
         return command
 
     return decorate
 
 
-def _options_of(start: str, whose: str, *, hidden: bool) -> list[Callable[[Command], Command]]:
+def _options_of(start: str, film_words: str, *, hidden: bool) -> list[Callable[[Command], Command]]:
     return [
         click.option(
-            f"{start}spacing", type=SpacingParameter(), hidden=hidden, help=f"Pixel spacing of {whose} in mm."
+            f"{start}spacing", type=SpacingParameter(), hidden=hidden, help=f"Pixel spacing of {film_words} in mm."
         ),
         click.option(f"{start}frame", type=int, hidden=hidden, help="Frame of a multi-frame file, counted from 1."),
         click.option(
-            f"{start}side", type=click.Choice(["L", "R", "B"]), hidden=hidden, help=f"Side of the limb on {whose}."
+            f"{start}side", type=click.Choice(["L", "R", "B"]), hidden=hidden, help=f"Side of the limb on {film_words}."
         ),
-        click.option(f"{start}view", hidden=hidden, help=f"View of {whose}, e.g. PA."),
-        click.option(f"{start}body-part", hidden=hidden, help=f"Body part on {whose}, e.g. HAND."),
+        click.option(f"{start}view", hidden=hidden, help=f"View of {film_words}, e.g. PA."),
+        click.option(f"{start}body-part", hidden=hidden, help=f"Body part on {film_words}, e.g. HAND."),
         click.option(
-            f"{start}date", metavar="YYYY-MM-DD", hidden=hidden, help=f"Date of {whose}, where the file has none."
+            f"{start}date", metavar="YYYY-MM-DD", hidden=hidden, help=f"Date of {film_words}, where the file has none."
         ),
         click.option(
             f"{start}invert/{start}no-invert",
             default=None,
             hidden=hidden,
-            help=f"In {whose} grey runs against what the file declares, or as it does.  [default: the picture tells]",
+            help=f"Polarity of {film_words}: opposite to the file, or as the file declares.  [default: judged from the picture]",
         ),
     ]
 

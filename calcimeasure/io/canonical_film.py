@@ -1,4 +1,4 @@
-"""From what a reader found to the canonical film: direction of grey, padding, values that are no numbers."""
+"""From the parts of a file to the canonical film: polarity, padding, values that are not numbers."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ DECLARED_WARNING = Notice(
 
 
 def make_film(parts: FilmParts, options: FilmOptions, *, sha256: str = "", path: Path | None = None) -> Radiograph:
-    """Turn what a reader found into a film: more calcium is a larger value."""
+    """Return the film of the parts of a file: more calcium is a larger value."""
     where = str(path) if path else "array"
     # A copy even of float32 pixels: the film is read-only, the caller's array is the caller's.
     pixels = parts.pixels.astype(np.float32)
-    padding = _without_missing(pixels, parts, where)
+    padding = _padding_with_missing(pixels, parts, where)
     _fill(pixels, padding, value=parts.highest if parts.bone_is_low else parts.lowest)
-    inverted = _decide_direction(pixels, padding, parts, options)
+    inverted = _must_invert(pixels, padding, parts, options)
     window = parts.window
     if inverted:
         total = np.float32(parts.lowest + parts.highest)
@@ -65,24 +65,24 @@ def make_film(parts: FilmParts, options: FilmOptions, *, sha256: str = "", path:
     )
 
 
-def _decide_direction(
+def _must_invert(
     pixels: NDArray[np.float32], padding: NDArray[np.bool_] | None, parts: FilmParts, options: FilmOptions
 ) -> bool:
-    """Say whether the values must be turned round, and warn where the image overrules the file."""
+    """Return whether the values must be inverted, and warn where the image contradicts the file."""
     if options.invert is not None:
         return parts.bone_is_low != options.invert
     verdict = judge_polarity(pixels, padding) if parts.shows_a_limb else Polarity.UNSURE
-    seen_low = {Polarity.BONE_HIGH: False, Polarity.BONE_LOW: True}.get(verdict, parts.bone_is_low)
-    if seen_low == parts.bone_is_low:
-        return seen_low
+    bone_seen_low = {Polarity.BONE_HIGH: False, Polarity.BONE_LOW: True}.get(verdict, parts.bone_is_low)
+    if bone_seen_low == parts.bone_is_low:
+        return bone_seen_low
     if parts.direction_is_given:
         parts.warnings.append(GIVEN_WARNING)
         return parts.bone_is_low
     parts.warnings.append(DECLARED_WARNING)
-    return seen_low
+    return bone_seen_low
 
 
-def _without_missing(pixels: NDArray[np.float32], parts: FilmParts, where: str) -> NDArray[np.bool_] | None:
+def _padding_with_missing(pixels: NDArray[np.float32], parts: FilmParts, where: str) -> NDArray[np.bool_] | None:
     """Add values that are no numbers to the padding."""
     if parts.pixels.dtype.kind != "f":
         return parts.padding

@@ -79,8 +79,8 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
         padding = padding_mask(stored, header, limits)
         pixels, low, high = modality_values(stored, header, limits, notes)
     identity = identity_of(header, notes)
-    other_part = _another_part(identity)
-    notes.extend(other_part)
+    unexpected = _unexpected_part(identity)
+    notes.extend(unexpected)
     if identity.modality in _FLUOROSCOPY:
         text = (
             f"Modality {identity.modality}: fluoroscopy often shows bone dark. Look at the overlay: if bone is dark "
@@ -98,7 +98,7 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
         relationship=relationship_of(header),
         processing_intent=processing_intent_of(header),
         padding=padding,
-        shows_a_limb=not other_part,
+        shows_a_limb=not unexpected,
         frame=frame,
         warnings=notes,
     )
@@ -170,8 +170,9 @@ def _choose_frame(dataset: Dataset, options: FilmOptions, where: str) -> tuple[H
     return Header(dataset, index), index if count > 1 else None
 
 
-def _spacing(header: Header, options: FilmOptions, shape: tuple[int, int], notes: list[Notice]) -> Spacing:
-    tags = SpacingTags(
+def spacing_tags(header: Header) -> SpacingTags:
+    """Return the values of a header that bear on spacing."""
+    return SpacingTags(
         pixel=header.numbers("PixelSpacing"),
         imager=header.numbers("ImagerPixelSpacing"),
         nominal_scanned=header.numbers("NominalScannedPixelSpacing"),
@@ -179,13 +180,17 @@ def _spacing(header: Header, options: FilmOptions, shape: tuple[int, int], notes
         aspect_ratio=header.numbers("PixelAspectRatio"),
         magnification=header.number("EstimatedRadiographicMagnificationFactor"),
     )
-    asked = options.magnification_corrected
-    spacing = choose_spacing(tags, user_mm=options.spacing_mm, magnification_corrected=asked)
-    notes.extend(spacing_doubts(spacing, tags, shape, magnification_corrected=asked))
+
+
+def _spacing(header: Header, options: FilmOptions, shape: tuple[int, int], notes: list[Notice]) -> Spacing:
+    tags = spacing_tags(header)
+    corrected = options.magnification_corrected
+    spacing = choose_spacing(tags, user_mm=options.spacing_mm, magnification_corrected=corrected)
+    notes.extend(spacing_doubts(spacing, tags, shape, magnification_corrected=corrected))
     return spacing
 
 
-def _another_part(identity: Identity) -> list[Notice]:
+def _unexpected_part(identity: Identity) -> list[Notice]:
     if identity.modality is not None and identity.modality not in _RADIOGRAPHY:
         named = identity.modality if re.fullmatch(r"[A-Z0-9_ ]{1,16}", identity.modality) else "of an unknown kind"
         text = f"This is not a limb radiograph: the header says Modality {named}."

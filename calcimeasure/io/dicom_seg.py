@@ -269,7 +269,7 @@ def _deposits(
     if present != list(range(1, len(present) + 1)):
         text = f"The segments were numbered {', '.join(map(str, present))}; they are now 1 to {len(present)}."
         warnings.append(Notice(NoticeCode.LABEL_NUMBERS_CHANGED, text))
-    warnings += label_spacing_warnings(_stated_spacing(dataset), film.spacing)
+    warnings += label_spacing_warnings(stated_spacing(dataset), film.spacing)
     deposits = tuple(_deposit(label, segments[number]) for label, number in enumerate(present, start=1))
     methods = {_private(segments[number], METHOD_ELEMENT) for number in present} - {None}
     return DepositLabels(
@@ -281,7 +281,7 @@ def _deposits(
     )
 
 
-def _stated_spacing(dataset: Dataset) -> tuple[float, float] | None:
+def stated_spacing(dataset: Dataset) -> tuple[float, float] | None:
     """Return the (row, column) spacing that a Segmentation states, or None."""
     for group in dataset.get("SharedFunctionalGroupsSequence", []):
         for measures in group.get("PixelMeasuresSequence", []):

@@ -75,7 +75,7 @@ _UNPAIRED = frozenset(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
-    """What results need to know of the image they are about.
+    """The image that a DICOM object refers to.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ def _header_of_file(film: Radiograph) -> Dataset:
     from pydicom import dcmread
     from pydicom.dataset import Dataset
 
-    # Whatever is odd in a film's header has been said when the film was read.
+    # What is odd in a film's header was reported when the film was read.
     with discreet():
         full = dcmread(film.path, stop_before_pixels=True, force=True)  # type: ignore[arg-type]
         header = Dataset()

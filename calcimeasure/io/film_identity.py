@@ -1,4 +1,4 @@
-"""Whose film it is and what it shows, from header values."""
+"""Patient, side, body part, view and date of a film, from header values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from calcimeasure.io.film_options import upper_words
 from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Identity
 
-# Identifiers that de-identification leaves behind: equal on films of different people, so they say nothing.
+# Identifiers that de-identification leaves behind: equal on films of different people.
 _PLACEHOLDERS = {"ANONYMOUS", "ANONYMIZED", "ANONYMISED", "ANON", "UNKNOWN", "NONE", "NA", "N/A", "0", "REMOVED"}
 _MODIFIER_SIDES = {
     "24028007": "R", "7771000": "L", "51440002": "B",
@@ -46,8 +46,8 @@ def identity_of(header: Header, warnings: list[Notice]) -> Identity:
     return Identity(
         patient_key=patient_key(header.words("PatientID"), header.words("IssuerOfPatientID")),
         side=_side(header, warnings),
-        body_part=_body_part(header),
-        view=_view(header),
+        body_part=_word(header, "BodyPartExamined", "AnatomicRegionSequence", _REGIONS),
+        view=_word(header, "ViewPosition", "ViewCodeSequence", _VIEWS),
         study_date=study_date.isoformat() if study_date else None,
         modality=header.words("Modality"),
         age_years=age_years(header.words("PatientAge"), iso_date(header.words("PatientBirthDate")), study_date),
@@ -101,23 +101,10 @@ def _side(header: Header, warnings: list[Notice]) -> str | None:
     return next(iter(stated.values()), None)
 
 
-def _body_part(header: Header) -> str | None:
-    stated = header.words("BodyPartExamined")
+def _word(header: Header, keyword: str, sequence: str, words: dict[str, str]) -> str | None:
+    """Return what a tag says, else what the first code of a sequence means."""
+    stated = header.words(keyword)
     if stated is not None:
         return stated
-    for item in header.items("AnatomicRegionSequence"):
-        code, meaning = code_of(item)
-        if code or meaning:
-            return _REGIONS.get(code or "", meaning)
-    return None
-
-
-def _view(header: Header) -> str | None:
-    stated = header.words("ViewPosition")
-    if stated is not None:
-        return stated
-    for item in header.items("ViewCodeSequence"):
-        code, meaning = code_of(item)
-        if code or meaning:
-            return _VIEWS.get(code or "", meaning)
-    return None
+    coded = (code_of(item) for item in header.items(sequence))
+    return next((words.get(code or "", meaning) for code, meaning in coded if code or meaning), None)

@@ -1,4 +1,4 @@
-"""What the person says about one film, checked once and used by every reader."""
+"""Options for reading one film, checked once and used by every reader."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SIDES = {"L": "L", "LEFT": "L", "R": "R", "RIGHT": "R", "B": "B", "BOTH": "B"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FilmOptions:
-    """What the person says about a film; it overrides the file.
+    """Options for reading a film; they override the file.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class FilmOptions:
     study_date
         ISO date of the exposure.
     invert
-        Whether the values run against what the file declares, or as it does; None for asking the image.
+        Whether the values run against what the file declares, or as it does; None to judge it from the image.
     magnification_corrected
         Divide a detector spacing by the header's magnification factor.
     """
@@ -53,7 +53,7 @@ def film_options(
     invert: bool | None = None,
     magnification_corrected: bool = False,
 ) -> FilmOptions:
-    """Check what the person said and bring it into one form.
+    """Return checked options in one form.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a reader finds in a file, before it becomes a film."""
+"""Pixels and header values as read from a file, before they become a film."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _GREY_FRACTION = 0.995
 
 @dataclass(kw_only=True)
 class FilmParts:
-    """One picture and what its file says of it.
+    """One picture with the values of its header.
 
     Attributes
     ----------
@@ -35,9 +35,9 @@ class FilmParts:
     padding
         True where no picture was recorded.
     direction_is_given
-        Whether a person answers for `bone_is_low`: the picture is then asked, but does not decide.
+        Whether a person stated `bone_is_low`: then a picture that disagrees gives a warning only.
     shows_a_limb
-        False where the file says that it shows something else: the picture is not asked which way grey runs.
+        False where the file says that it shows something else: polarity is then not judged from the picture.
     frame
         Counted from 0; None for a single frame.
     warnings
@@ -62,7 +62,7 @@ class FilmParts:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What a plain picture's decoder gives.
+    """One decoded picture of a plain file.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Picture:
     frame
         Page, counted from 0; None where there is only one.
     resolution
-        What its tags say of its resolution.
+        Its resolution tags.
     hidden
         True where the picture is wholly transparent.
     """

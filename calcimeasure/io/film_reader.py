@@ -44,8 +44,8 @@ def read_film(
     study_date
         Date of the exposure, as ``2026-01-31``; overrides the header.
     invert
-        True: the grey values run against what the file declares. False: they run as it declares. None: the picture is
-        asked, believed where it clearly says otherwise than the file, and that is warned of.
+        True: the grey values run against what the file declares. False: they run as it declares. None: the picture
+        decides where it clearly contradicts the file, with a warning.
     magnification_corrected
         Divide a spacing at the detector by the header's estimated magnification.
 

@@ -1,4 +1,4 @@
-"""From stored values to modality values, and what the header says of them.
+"""From stored values to modality values, with window, padding and polarity as the header declares them.
 
 The VOI transform is never applied: it gives the display window and nothing else.
 """

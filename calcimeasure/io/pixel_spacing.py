@@ -1,4 +1,4 @@
-"""Where the millimetres come from: one rule table, from header values to a spacing and its basis.
+"""The rules that give a film its spacing and basis from header values.
 
 Nothing here touches a file. The order of the rules is that of `docs/records.md`; DICOM PS3.3 section 10.7 says what
 each attribute means, C.8.11 and C.8.6.2 where they come from.
@@ -21,7 +21,7 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpacingTags:
-    """Header values that bear on spacing, as they stand; None where a tag is absent or is not numbers.
+    """Header values that bear on spacing; None where a tag is absent or is not numbers.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ def choose_spacing(
     Returns
     -------
     Spacing
-        With the basis, and the tags it rests on in its note.
+        With its basis; the note names the tags.
     """
     if user_mm is not None:
         note = f"given by the user: {_text(user_mm)} mm"
@@ -143,7 +143,7 @@ def spacing_doubts(
     shape
         (rows, columns) of the film.
     magnification_corrected
-        Whether the correction was asked for.
+        Whether the correction was requested.
     """
     doubts: dict[NoticeCode, str] = {}
     if spacing.basis is SpacingBasis.NONE and usable(tags.pixel):

@@ -53,7 +53,6 @@ def read_plain(data: bytes, kind: FileFormat, options: FilmOptions, where: str) 
     lowest, highest = value_range(pixels)
     shape = (pixels.shape[0], pixels.shape[1])
     spacing = _spacing(picture.resolution, options, shape)
-    asked = options.magnification_corrected
     return FilmParts(
         pixels=pixels,
         lowest=lowest,
@@ -62,7 +61,7 @@ def read_plain(data: bytes, kind: FileFormat, options: FilmOptions, where: str) 
         bone_is_low=picture.white_is_low,
         padding=picture.hidden,
         frame=picture.frame,
-        warnings=spacing_doubts(spacing, SpacingTags(), shape, magnification_corrected=asked),
+        warnings=spacing_doubts(spacing, SpacingTags(), shape, magnification_corrected=options.magnification_corrected),
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether the resolution tag of a plain picture can be believed.
+"""Whether the resolution tag of a plain picture is plausible.
 
 Most programs write one whether or not they know it. A default is refused, and so is anything that would make the
 film smaller or larger, or its pixels finer or coarser, than films are.
@@ -57,11 +57,11 @@ def believable_spacing(resolution: Resolution | None, shape: tuple[int, int]) ->
         return Spacing(note="the file states no spacing")
     if resolution.row_mm is None or resolution.col_mm is None:
         return Spacing(pixel_aspect=resolution.pixel_aspect, note=f"{resolution.source} gives no unit")
-    told = f"{resolution.source}, {resolution.row_mm:.4g}\\{resolution.col_mm:.4g} mm"
+    found = f"{resolution.source}, {resolution.row_mm:.4g}\\{resolution.col_mm:.4g} mm"
     doubt = _doubt(resolution.row_mm, resolution.col_mm, shape)
     if doubt:
-        return Spacing(pixel_aspect=resolution.row_mm / resolution.col_mm, note=f"{told}: not believed, {doubt}")
-    return Spacing(row_mm=resolution.row_mm, col_mm=resolution.col_mm, basis=SpacingBasis.FILE_RESOLUTION, note=told)
+        return Spacing(pixel_aspect=resolution.row_mm / resolution.col_mm, note=f"{found}: not believed, {doubt}")
+    return Spacing(row_mm=resolution.row_mm, col_mm=resolution.col_mm, basis=SpacingBasis.FILE_RESOLUTION, note=found)
 
 
 def _doubt(row_mm: float, col_mm: float, shape: tuple[int, int]) -> str | None:

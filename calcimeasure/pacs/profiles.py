@@ -40,7 +40,7 @@ _LONGEST_AE = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Patience:
-    """How long is waited, and how often is tried.
+    """Time-outs and retries.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ _DIMSE = _COMMON | {"host", "port", "called_ae", "calling_ae", "move_port", "tls
 
 
 def default_config_path() -> Path:
-    """Return where profiles are looked for when no file is named."""
+    """Return the default file of profiles."""
     named = os.environ.get(CONFIG_VARIABLE)
     if named:
         return Path(named)

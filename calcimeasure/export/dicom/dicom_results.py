@@ -136,9 +136,9 @@ def write_comparison_dicom(
         ("followup", comparison.followup, followup_reading, tracking[1]),
     ):
         (folder / name).mkdir(exist_ok=True)
-        files, said = _write_film(measurement, folder, f"{name}/", reading=reading, tracking=followed)
+        files, film_notes = _write_film(measurement, folder, f"{name}/", reading=reading, tracking=followed)
         written += files
-        notes += said
+        notes += film_notes
     segmentations = [
         folder / name if name in written else None
         for name in (f"baseline/{SEGMENTATION_FILE}", f"followup/{SEGMENTATION_FILE}")

@@ -1,4 +1,4 @@
-"""Who read, when, and the date that an object carries."""
+"""The reader of a film, and the date of an object."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DATES = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadingContext:
-    """A person's part in a result.
+    """The person who read a film.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class ReadingContext:
 def creation_time(header: Dataset, reading: ReadingContext | None) -> datetime | None:
     """Return the moment that an object states for its making; None for a film without a date.
 
-    The clock is never asked, so that the same input gives the same bytes: the signature comes first, then
+    The clock is never read, so that the same input gives the same bytes: the signature comes first, then
     SOURCE_DATE_EPOCH, then the film's own date.
 
     Raises

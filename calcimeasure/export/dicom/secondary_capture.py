@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure import __version__
-from calcimeasure.errors import OutputError
 from calcimeasure.export.dicom.equipment import CHARACTER_SET, MANUFACTURER, PRODUCT
 from calcimeasure.export.dicom.reading_context import ReadingContext, creation_time, date_object, dicom_date_time
 from calcimeasure.io.dicom_header import discreet
-from calcimeasure.io.dicom_object import encoded
+from calcimeasure.io.dicom_object import write_object
 from calcimeasure.io.dicom_source import (
     PATIENT_AND_STUDY,
     SECONDARY_CAPTURE,
@@ -121,10 +120,7 @@ def write_secondary_capture(film: Radiograph, path: Path, *, created: tuple[str,
     meta.MediaStorageSOPClassUID = image.SOPClassUID
     meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
     image.file_meta = meta
-    try:
-        path.write_bytes(encoded(image))
-    except OSError as error:
-        raise OutputError(f"the image could not be written: {error.strerror}", where=path.name) from error
+    write_object(image, path, "image")
 
 
 def _object_of(source: Source, sop_class: str, *, modality: str, series_number: int) -> Dataset:
@@ -184,10 +180,7 @@ def _add_pixels(dataset: Dataset, png: bytes) -> None:
 def _finish(dataset: Dataset, path: Path, moment: datetime | None) -> None:
     date_object(dataset, moment, demanded=False)
     settle_instance_uids(dataset)
-    try:
-        path.write_bytes(encoded(dataset))
-    except OSError as error:
-        raise OutputError(f"the object could not be written: {error.strerror}", where=path.name) from error
+    write_object(dataset, path, "object")
 
 
 def _samples(pixels: NDArray[np.float32]) -> tuple[NDArray[np.uint16], float, float]:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from calcimeasure import __version__
 from calcimeasure.deposits import Origin
-from calcimeasure.errors import OutputError
 from calcimeasure.export.dicom import coded_concepts
 from calcimeasure.export.dicom.equipment import PRODUCT, maker_and_series
 from calcimeasure.export.dicom.reading_context import ReadingContext, creation_time, date_object, person_name
 from calcimeasure.export.dicom.tracking_ids import Tracking, track_film
 from calcimeasure.io.dicom_header import discreet
-from calcimeasure.io.dicom_object import encoded
+from calcimeasure.io.dicom_object import write_object
 from calcimeasure.io.dicom_seg_codes import (
     CONFIDENCE_ELEMENT,
     FINDING,
@@ -95,10 +94,7 @@ def write_segmentation(
     if not measurement.labels.deposits:
         return False
     dataset = segmentation(measurement, reading=reading, tracking=tracking, compressed=compressed)
-    try:
-        path.write_bytes(encoded(dataset))
-    except OSError as error:
-        raise OutputError(f"the segmentation could not be written: {error.strerror}", where=path.name) from error
+    write_object(dataset, path, "segmentation")
     return True
 
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from calcimeasure.export.dicom.reading_context import ReadingContext
-from calcimeasure.export.dicom.sr_document import (
-    add_comments,
-    segmentation_header,
-    structured_report,
-    write_structured_report,
-)
+from calcimeasure.export.dicom.sr_document import add_comments, segmentation_header, structured_report
 from calcimeasure.export.dicom.sr_groups import Reported, ReportTimePoint, burden_group, deposit_groups
 from calcimeasure.export.dicom.tracking_ids import track_film
 from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.dicom_object import write_object
 from calcimeasure.io.dicom_source import read_source
 
 if TYPE_CHECKING:
@@ -58,4 +54,4 @@ def write_measurement_report(
     groups: list[Group] = [*deposit_groups(reported), burden_group(reported)]
     add_comments(groups[-1], [str(warning) for warning in measurement.warnings])
     dataset = structured_report([reported], groups, [reading])
-    write_structured_report(dataset, path)
+    write_object(dataset, path, "report")

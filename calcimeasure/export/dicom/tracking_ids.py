@@ -1,7 +1,7 @@
 """Identifiers by which the same deposit is followed from visit to visit.
 
 A tracking UID is made from the film and the deposit's own pixels. A deposit that is found again takes over the UID
-it has on the baseline film, so every later visit that is compared with the same baseline speaks of it by one UID.
+it has on the baseline film, so every later visit that is compared with the same baseline uses one UID.
 The parts of a split, a merge or a group keep their own and share a group UID.
 """
 

@@ -56,11 +56,11 @@ def report_html(
     style, script = _resource("style.css"), _resource("script.js")
     shown = shown or (display_measured(comparison.baseline), display_measured(comparison.followup))
     pictures = film_pictures(comparison, shown)
-    page = _environment().get_template("report.html.j2")
+    page = page_environment("calcimeasure.export.report").get_template("report.html.j2")
     return page.render(
         style=style,
         script=script,
-        policy=_policy(style, script),
+        policy=content_policy(style, script),
         **_headline(comparison, record),
         films=_films(comparison, pictures, shown),
         linked=bool(comparison.links),
@@ -172,7 +172,7 @@ def _warnings(comparison: Comparison) -> list[str]:
         for warning in film.warnings
         if not any(warning.text in of_pair.text for of_pair in comparison.warnings)
     ]
-    return wording.each_once([*map(str, comparison.warnings), *own])
+    return list(dict.fromkeys([*map(str, comparison.warnings), *own]))
 
 
 def _films(
@@ -286,11 +286,11 @@ def _setting(value: object) -> str:
     return str(value)
 
 
-def _policy(style: str, script: str) -> str:
-    return (
-        f"default-src 'none'; img-src data:; style-src '{_content_hash(style)}'; "
-        f"script-src '{_content_hash(script)}'; base-uri 'none'; form-action 'none'"
-    )
+def content_policy(style: str, script: str = "") -> str:
+    """Return the content security policy of a page: its own style and script, and nothing else."""
+    allowed = f"script-src '{_content_hash(script)}'; " if script else ""
+    style_hash = _content_hash(style)
+    return f"default-src 'none'; img-src data:; style-src '{style_hash}'; {allowed}base-uri 'none'; form-action 'none'"
 
 
 def _content_hash(text: str) -> str:
@@ -302,11 +302,12 @@ def _resource(name: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def page_environment(package: str) -> Environment:
+    """Return the template engine for the pages of a package: every value is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
-        loader=PackageLoader("calcimeasure.export.report", "templates"),
+        loader=PackageLoader(package, "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
