@@ -20,26 +20,12 @@ from calcimeasure import __version__
 
 # distribution: module that it brings. What `calcimeasure compare` needs.
 _BASE = {
-    "numpy": "numpy",
-    "scipy": "scipy",
-    "opencv-python-headless": "cv2",
-    "pandas": "pandas",
-    "pyarrow": "pyarrow",
-    "statsmodels": "statsmodels",
-    "onnxruntime": "onnxruntime",
-    "pydicom": "pydicom",
-    "highdicom": "highdicom",
-    "pylibjpeg": "pylibjpeg",
-    "pylibjpeg-openjpeg": "openjpeg",
-    "pylibjpeg-rle": "rle",
-    "pyjpegls": "jpeg_ls",
-    "python-gdcm": "gdcm",
-    "pillow": "PIL",
-    "tifffile": "tifffile",
-    "jinja2": "jinja2",
-    "click": "click",
-    "tqdm": "tqdm",
-}
+    "numpy": "numpy", "scipy": "scipy", "opencv-python-headless": "cv2", "pandas": "pandas", "pyarrow": "pyarrow",
+    "statsmodels": "statsmodels", "onnxruntime": "onnxruntime", "pydicom": "pydicom", "highdicom": "highdicom",
+    "pylibjpeg": "pylibjpeg", "pylibjpeg-openjpeg": "openjpeg", "pylibjpeg-rle": "rle", "pyjpegls": "jpeg_ls",
+    "python-gdcm": "gdcm", "pillow": "PIL", "tifffile": "tifffile", "jinja2": "jinja2", "click": "click",
+    "tqdm": "tqdm", "scikit-image": "skimage", "simpleitk": "SimpleITK",
+}  # fmt: skip
 _EXTRAS = {
     "viewer": ("correcting by hand", {"napari": "napari", "npe2": "npe2", "qtpy": "qtpy.QtWidgets"}),
     "pacs": ("archives", {"pynetdicom": "pynetdicom", "dicomweb-client": "dicomweb_client"}),

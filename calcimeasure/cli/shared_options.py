@@ -71,7 +71,7 @@ def _options_of(start: str, film_words: str, *, hidden: bool) -> list[Callable[[
             f"{start}invert/{start}no-invert",
             default=None,
             hidden=hidden,
-            help=f"Polarity of {film_words}: opposite to the file, or as the file declares.  [default: judged from the picture]",
+            help=f"Polarity of {film_words}: opposite to the file, or as declared.  [default: judged from the picture]",
         ),
     ]
 

@@ -18,26 +18,13 @@ from pathlib import Path
 from calcimeasure.errors import CalciMeasureError, OutputError, UsageError
 
 # What a folder of results may hold: --overwrite removes nothing else, whatever it is pointed at.
-_RESULT_FILES = frozenset(
-    {
-        "comparison.json",
-        "measurement.json",
-        "links.csv",
-        "deposits.csv",
-        "report.html",
-        "baseline_to_followup.tfm",
-        "labels.tif",
-        "overlay.png",
-        "segmentation.dcm",
-        "image.dcm",
-        "overlay.sc.dcm",
-        "report.pdf.dcm",
-        "measurement.sr.dcm",
-        "change.sr.dcm",
-    }
-)
-_RESULT_FOLDERS = frozenset({"baseline", "followup"})
-_IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+_RESULT_FILES = {
+    "comparison.json", "measurement.json", "links.csv", "deposits.csv", "report.html", "labels.tif", "labels.nii.gz",
+    "labels.nrrd", "labels.mha", "overlay.png", "segmentation.dcm", "image.dcm", "overlay.sc.dcm", "report.pdf.dcm",
+    "measurement.sr.dcm", "change.sr.dcm", "baseline_to_followup.tfm",
+}  # fmt: skip
+_RESULT_FOLDERS = {"baseline", "followup"}
+_IGNORED_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _RECORDS = ("comparison.json", "measurement.json")
 _FREE_SPACE = "Check that the folder can be written to and that the disk has space, or choose another with --out."
 
@@ -174,7 +161,7 @@ def _foreign_entries(target: Path) -> list[str]:
     foreign = []
     for path in sorted(target.rglob("*")):
         relative = path.relative_to(target)
-        known = _RESULT_FILES | _IGNORED_FILES | (_RESULT_FOLDERS if path.is_dir() else frozenset())
+        known = _RESULT_FILES | _IGNORED_FILES | (_RESULT_FOLDERS if path.is_dir() else set())
         deep = len(relative.parts) > 1 and relative.parts[0] not in _RESULT_FOLDERS
         if path.name not in known or deep or len(relative.parts) > 2:
             foreign.append(str(relative))

@@ -45,22 +45,7 @@ _FLUOROSCOPY = {"XA", "RF", "DF", "DS"}
 
 
 def read_dicom(data: bytes, options: FilmOptions, where: str) -> FilmParts:
-    """Read one frame of a DICOM file.
-
-    Parameters
-    ----------
-    data
-        The file's bytes, with or without the file meta header.
-    options
-        What the person says about the film.
-    where
-        The file, for messages.
-
-    Raises
-    ------
-    FilmError, DecoderError
-        See `read_film`.
-    """
+    """Read one frame of a DICOM file, with or without the file meta header; errors as in `read_film`."""
     with discreet() as caught:
         parts = _read(data, options, where)
     parts.warnings.extend(_standard_violations(caught))

@@ -23,47 +23,18 @@ if TYPE_CHECKING:
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 PATIENT_AND_STUDY = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "AccessionNumber",
-    "StudyID",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-)
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
+    "StudyTime", "ReferringPhysicianName",
+)  # fmt: skip
 _TYPE_2 = (*PATIENT_AND_STUDY, "PatientOrientation", "Modality")
 _COPIED = (
-    *_TYPE_2,
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "SOPInstanceUID",
-    "SOPClassUID",
-    "FrameOfReferenceUID",
-    "PositionReferenceIndicator",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "LossyImageCompression",
-    "LossyImageCompressionRatio",
-    "LossyImageCompressionMethod",
-    "ContentDate",
-    "ContentTime",
-    "AcquisitionDate",
-    "AcquisitionTime",
-    "SeriesDate",
-    "SeriesTime",
-    "StudyDescription",
-    "PatientAge",
-    "IssuerOfPatientID",
-    "PatientIdentityRemoved",
-    "DeidentificationMethod",
-    "DeidentificationMethodCodeSequence",
-    "BodyPartExamined",
-    "ImageLaterality",
-    "Laterality",
-    "ViewPosition",
-)
+    *_TYPE_2, "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "FrameOfReferenceUID",
+    "PositionReferenceIndicator", "ImagePositionPatient", "ImageOrientationPatient", "LossyImageCompression",
+    "LossyImageCompressionRatio", "LossyImageCompressionMethod", "ContentDate", "ContentTime", "AcquisitionDate",
+    "AcquisitionTime", "SeriesDate", "SeriesTime", "StudyDescription", "PatientAge", "IssuerOfPatientID",
+    "PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence", "BodyPartExamined",
+    "ImageLaterality", "Laterality", "ViewPosition",
+)  # fmt: skip
 _DATE_OR_TIME = {"DA": re.compile(r"\d{8}"), "TM": re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")}
 _SEXES = ("M", "F", "O", "")
 _HEAD_BYTES = 132
@@ -80,9 +51,9 @@ class Source:
     Attributes
     ----------
     header
-        Single-frame header of the image: identity, study, references, geometry; no pixels.
+        Single-frame header: identity, study, references, geometry; no pixels.
     frame_number
-        Number of the frame in a multi-frame image, from 1; None for a single frame.
+        In a multi-frame image, from 1; None for a single frame.
     wrapped
         Whether the film came from a plain file, so that the image has to be written too.
     """

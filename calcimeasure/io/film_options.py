@@ -14,23 +14,7 @@ _SIDES = {"L": "L", "LEFT": "L", "R": "R", "RIGHT": "R", "B": "B", "BOTH": "B"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FilmOptions:
-    """Options for reading a film; they override the file.
-
-    Attributes
-    ----------
-    spacing_mm
-        (row, column) spacing in mm.
-    frame
-        Frame of a multi-frame file, counted from 1 as DICOM does.
-    side, view, body_part
-        As in `Identity`.
-    study_date
-        ISO date of the exposure.
-    invert
-        Whether the values run against what the file declares, or as it does; None to judge it from the image.
-    magnification_corrected
-        Divide a detector spacing by the header's magnification factor.
-    """
+    """Options for reading a film, as in `read_film`, checked; they override the file."""
 
     spacing_mm: tuple[float, float] | None = None
     frame: int | None = None

@@ -25,23 +25,17 @@ class FilmParts:
     Attributes
     ----------
     pixels
-        Values after the modality transform, shape (rows, columns), any real type, in the file's own direction.
-    lowest, highest
-        Range that the coding allows, in the values of `pixels`.
-    window
-        (low, high) display window in the values of `pixels`.
+        After the modality transform, shape (rows, columns), any real type, in the file's own polarity.
+    lowest, highest, window
+        The range that the coding allows and the (low, high) display window, in the values of `pixels`.
     bone_is_low
         Whether the file declares that small values are shown white.
-    padding
-        True where no picture was recorded.
     direction_is_given
         Whether a person stated `bone_is_low`: then a picture that disagrees gives a warning only.
     shows_a_limb
         False where the file says that it shows something else: polarity is then not judged from the picture.
     frame
         Counted from 0; None for a single frame.
-    warnings
-        What a person should know of the file, without anything personal.
     """
 
     pixels: NDArray[Any]
@@ -62,21 +56,7 @@ class FilmParts:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One decoded picture of a plain file.
-
-    Attributes
-    ----------
-    pixels
-        Shape (rows, columns) or (rows, columns, 3), as deep as the file has them.
-    white_is_low
-        Whether small values are shown white.
-    frame
-        Page, counted from 0; None where there is only one.
-    resolution
-        Its resolution tags.
-    hidden
-        True where the picture is wholly transparent.
-    """
+    """One decoded picture of a plain file, as deep as the file has it; `hidden` is True where it is transparent."""
 
     pixels: NDArray[Any]
     white_is_low: bool = False

@@ -28,16 +28,8 @@ _NO_SPACING = (1.0, 1.0)
 class LabelVolume:
     """The header of a label image; `image` reads its pixels.
 
-    Attributes
-    ----------
-    reader
-        The `SimpleITK.ImageFileReader`.
-    shape
-        (rows, columns), and what follows where the file has more than one slice or channel.
-    spacing_mm
-        (row, column) spacing; None where the file states none.
-    description
-        The text that `write_volume` stored; empty in the files of other tools.
+    `shape` is (rows, columns), followed by slices and channels where there are several; `spacing_mm` is None where the
+    file states none; `description` is the text that `write_volume` stored.
     """
 
     reader: Any

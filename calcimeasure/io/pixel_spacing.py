@@ -21,19 +21,7 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpacingTags:
-    """Header values that bear on spacing; None where a tag is absent or is not numbers.
-
-    Attributes
-    ----------
-    pixel, imager, nominal_scanned
-        PixelSpacing, ImagerPixelSpacing and NominalScannedPixelSpacing: (row, column) in mm.
-    calibration_type
-        PixelSpacingCalibrationType.
-    aspect_ratio
-        PixelAspectRatio: (vertical, horizontal) size of a pixel.
-    magnification
-        EstimatedRadiographicMagnificationFactor.
-    """
+    """Header values that bear on spacing; None where a tag is absent or is not numbers. Pairs are (row, column)."""
 
     pixel: tuple[float, ...] | None = None
     imager: tuple[float, ...] | None = None
@@ -49,21 +37,10 @@ def choose_spacing(
     user_mm: Pair | None = None,
     magnification_corrected: bool = False,
 ) -> Spacing:
-    """Return the spacing that the table in `docs/records.md` gives: the first row that fits decides.
+    """Return the spacing by the first rule of `docs/records.md` that applies; the note names the tags.
 
-    Parameters
-    ----------
-    tags
-        Values of the header. Values that are not finite, zero or negative count as absent.
-    user_mm
-        (row, column) spacing that the person gave.
-    magnification_corrected
-        Whether to divide a detector spacing by the magnification factor, if that is above 1.
-
-    Returns
-    -------
-    Spacing
-        With its basis; the note names the tags.
+    Values that are not finite, zero or negative count as absent. `user_mm` is what the user gave;
+    `magnification_corrected` divides a detector spacing by the magnification factor, if that is above 1.
     """
     if user_mm is not None:
         note = f"given by the user: {_text(user_mm)} mm"
@@ -132,19 +109,7 @@ def _demagnified(spacing: Spacing, factor: float | None) -> Spacing:
 def spacing_doubts(
     spacing: Spacing, tags: SpacingTags, shape: tuple[int, int], *, magnification_corrected: bool = False
 ) -> list[Notice]:
-    """Return what a person should know of a spacing, one sentence each.
-
-    Parameters
-    ----------
-    spacing
-        What `choose_spacing` gave for the tags.
-    tags
-        Values of the header.
-    shape
-        (rows, columns) of the film.
-    magnification_corrected
-        Whether the correction was requested.
-    """
+    """Return warnings about a spacing that `choose_spacing` gave for the tags of a film of this shape."""
     doubts: dict[NoticeCode, str] = {}
     if spacing.basis is SpacingBasis.NONE and usable(tags.pixel):
         text = f"No millimetres: {spacing.note}. Use --spacing if you know the right one."

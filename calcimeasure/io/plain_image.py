@@ -23,17 +23,6 @@ from calcimeasure.radiograph import Spacing
 def read_plain(data: bytes, kind: FileFormat, options: FilmOptions, where: str) -> FilmParts:
     """Read a PNG, JPEG or TIFF picture of a film.
 
-    Parameters
-    ----------
-    data
-        The file's bytes.
-    kind
-        The format, as the bytes show it.
-    options
-        What the person says about the film.
-    where
-        The file, for messages.
-
     Raises
     ------
     FilmError

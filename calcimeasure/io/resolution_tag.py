@@ -22,17 +22,7 @@ _LONG_SIDE_MM = 1400.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolution:
-    """What a picture's tags say of its resolution.
-
-    Attributes
-    ----------
-    row_mm, col_mm
-        Spacing that the tags imply; None when they carry no unit.
-    pixel_aspect
-        Row over column spacing, where they carry only that.
-    source
-        Which tag, in words.
-    """
+    """The spacing that resolution tags imply (None without a unit), the pixel aspect, and the tag in words."""
 
     row_mm: float | None = None
     col_mm: float | None = None

@@ -112,14 +112,7 @@ class Status(StrEnum):
 class TransferOutcome:
     """The outcome of one transfer: a row of the table of `fetch` and `send`.
 
-    Attributes
-    ----------
-    uid
-        Its SOP Instance UID; the file's name where it has none.
-    file
-        Name of the file below the folder, or as it was given; empty where there is none.
-    reason
-        Why it failed, with what to do about it.
+    `uid` is the SOP Instance UID, or the file's name where it has none; `file` is relative to the folder, or as given.
     """
 
     uid: str

@@ -40,17 +40,7 @@ def retry(
 ) -> tuple[Answer, int]:
     """Do a piece of work, and again after a transient failure, doubling the wait each time.
 
-    Parameters
-    ----------
-    work
-        May be done twice without harm.
-    patience
-        How often, and the first wait.
-
-    Returns
-    -------
-    tuple
-        Its answer, and the number of the attempt that gave it.
+    Returns the answer and the number of the attempt that gave it.
 
     Raises
     ------

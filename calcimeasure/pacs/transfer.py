@@ -44,15 +44,10 @@ def find(archive: Archive, query: Query, *, sleep: Sleep = time.sleep) -> list[S
 def fetch(
     archive: Archive, series: Iterable[SeriesRecord], folder: Path, *, sleep: Sleep = time.sleep
 ) -> Iterator[TransferOutcome]:
-    """Fetch every object of some series into ``folder/STUDY_UID/SERIES_UID/INSTANCE_UID.dcm``.
+    """Fetch every object of some series into ``folder/STUDY_UID/SERIES_UID/INSTANCE_UID.dcm``; yield each outcome.
 
-    A file that is there already and whole is not fetched again, so that a fetch that was cut off goes on where it
-    stopped. An object is checked before it is kept: the right object, the right patient, and complete.
-
-    Yields
-    ------
-    TransferOutcome
-        One an object, as it is done; a series whose objects cannot be listed gives one.
+    A complete file is not fetched again, so an interrupted fetch can be repeated. An object is checked before it is
+    kept: the right object, the right patient, and complete. A series whose objects cannot be listed gives one outcome.
     """
     for one in series:
         try:

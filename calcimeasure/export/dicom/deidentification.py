@@ -62,12 +62,8 @@ class Deidentified:
 
     Attributes
     ----------
-    dataset
-        The object, ready to write.
-    subject
-        The pseudonym.
-    name
-        A file name that tells nothing but pseudonym, offset date, body part and side.
+    dataset, subject, name
+        The object, the pseudonym, and a file name made of pseudonym, date, body part and side.
     warnings
         What the profile cannot promise for this film: text burned into the picture.
     """

@@ -70,16 +70,8 @@ def write_measurement_dicom(
 ) -> DicomFiles:
     """Write the Segmentation and the structured report of one film into `folder`.
 
-    A film that came from no DICOM file is written beside them as a Secondary Capture Image, which they refer to.
-
-    Parameters
-    ----------
-    reading
-        The person who read, if one did.
-    visit
-        What the study calls the visit.
-    pictures
-        Whether a picture of the overlay is written too, for archives whose viewer shows no SEG.
+    A film from a plain file is written beside them as a Secondary Capture Image, which they refer to. `visit` is the
+    study's name for the visit; `pictures` adds a picture of the overlay for archives whose viewer shows no SEG.
 
     Raises
     ------
@@ -113,15 +105,7 @@ def write_comparison_dicom(
 ) -> DicomFiles:
     """Write the Segmentations of both films and the structured report of the pair into `folder`.
 
-    Parameters
-    ----------
-    baseline_reading, followup_reading
-        The persons who read, if they did.
-    baseline_visit, followup_visit
-        What the study calls the visits.
-    pictures
-        Whether pictures of the overlays and the report as a PDF are written too, for archives whose viewer shows
-        neither SEG nor SR.
+    `pictures` adds the overlays and the report as a PDF, for archives whose viewer shows neither SEG nor SR.
 
     Raises
     ------

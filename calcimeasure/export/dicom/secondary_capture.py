@@ -43,14 +43,7 @@ _COPIED = (*PATIENT_AND_STUDY, "StudyInstanceUID", "StudyDescription")
 
 @discreet()
 def write_picture(film: Radiograph, png: bytes, path: Path, *, reading: ReadingContext | None = None) -> None:
-    """Write a picture of a film's deposits as a Secondary Capture Image in colour.
-
-    Parameters
-    ----------
-    film
-        The film that the picture is of: it gives patient, study and reference.
-    png
-        The picture, e.g. the bytes of ``overlay.png``.
+    """Write a PNG of a film's deposits as a Secondary Capture Image in colour.
 
     Raises
     ------
@@ -96,15 +89,10 @@ def write_document(
 
 
 def write_secondary_capture(film: Radiograph, path: Path, *, created: tuple[str, str] | None) -> None:
-    """Write a film that came from no DICOM file as a Secondary Capture Image, for results to refer to.
+    """Write a film from a plain file as a Secondary Capture Image, for results to refer to.
 
-    The pixels are the film's canonical ones. Where these are whole numbers, as in every PNG, TIFF or JPEG, reading
-    the file back gives the very same film.
-
-    Parameters
-    ----------
-    created
-        DICOM date and time that the object states for its making; None for a film without a date.
+    The pixels are the canonical ones. Where these are whole numbers, as in every PNG, TIFF or JPEG, reading the file
+    back gives the same film. `created` is the DICOM date and time of the object; None for a film without a date.
     """
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian

@@ -68,12 +68,8 @@ def write_segmentation(
     ----------
     measurement
         The film with its deposits. The identity of the patient is copied from the film's own file.
-    path
-        The file to write.
-    reading
-        The person who read, if one did.
     tracking
-        How the deposits are followed, one an entry; made from the film where it is not given.
+        The tracking identifiers of the deposits; made from the film where they are not given.
     compressed
         JPEG 2000 (lossless) rather than plain bits.
 
@@ -86,10 +82,6 @@ def write_segmentation(
     ------
     OutputError
         When the file cannot be written.
-
-    See Also
-    --------
-    read_segmentation : The way back.
     """
     if not measurement.labels.deposits:
         return False

@@ -30,14 +30,8 @@ def write_measurement_report(
 ) -> None:
     """Write the structured report of one film.
 
-    Parameters
-    ----------
-    segmentation
-        The film's Segmentation as written by `write_segmentation`: the deposits' regions refer to it.
-    reading
-        The person who read, if one did.
-    visit
-        What the study calls the visit.
+    `segmentation` is the film's file from `write_segmentation`, which the deposits' regions refer to; `visit` is the
+    study's name for the visit.
 
     Raises
     ------

@@ -43,17 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReportTimePoint:
-    """When a film was made in the course of things.
-
-    Attributes
-    ----------
-    visit
-        What the study calls it: ``baseline``, ``month 3``.
-    order
-        1 for the baseline, 2 for what it is compared with; None where the film stands alone.
-    days_since_baseline
-        None where the films are undated.
-    """
+    """The visit of a film: the study's name for it, 1 for the baseline or 2 for the follow-up, and the days between."""
 
     visit: str
     order: int | None = None

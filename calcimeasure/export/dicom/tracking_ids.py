@@ -25,17 +25,7 @@ _GROUPED = (LinkStatus.SPLIT, LinkStatus.MERGED, LinkStatus.GROUP)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tracking:
-    """How one deposit of one film is followed.
-
-    Attributes
-    ----------
-    identifier
-        What a person reads, e.g. ``deposit 3``.
-    uid
-        The same at both visits for the same deposit.
-    group_uid
-        Shared by the parts of a split, a merge or a group; None otherwise.
-    """
+    """The identifier of one deposit (``deposit 3``), its UID, and the UID that the parts of a group share."""
 
     identifier: str
     uid: str

@@ -44,14 +44,8 @@ def report_html(
 ) -> str:
     """Return the page of a compared pair.
 
-    Parameters
-    ----------
-    comparison
-        The pair.
-    record
-        Its record: settings, versions, hashes and (where they were asked for) paths are shown as it holds them.
-    shown
-        The films as they are shown, where that is known already.
+    Settings, versions, hashes and (on request) paths are shown as `record` holds them; `shown` are the films as
+    displayed, where they are known already.
     """
     style, script = _resource("style.css"), _resource("script.js")
     shown = shown or (display_measured(comparison.baseline), display_measured(comparison.followup))
