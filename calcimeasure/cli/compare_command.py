@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,7 @@ from calcimeasure.cli.progress_bar import steps
 from calcimeasure.cli.reading_options import reader_option, reading_of, reading_settings, visit_option
 from calcimeasure.cli.shared_options import (
     RESULT_OPTIONS,
+    check_margin,
     film_options,
     output_options,
     print_dicom_notes,
@@ -19,6 +20,11 @@ from calcimeasure.cli.shared_options import (
     read_one_film,
 )
 from calcimeasure.errors import UsageError
+
+if TYPE_CHECKING:
+    from calcimeasure.change.change_records import Comparison
+    from calcimeasure.deposits import DepositLabels
+    from calcimeasure.radiograph import Radiograph
 
 NOT_COMPARABLE_STATUS = 4
 STEPS = 9
@@ -103,12 +109,7 @@ def _refuse_contradictions(options: dict[str, Any]) -> None:
             )
     if options["baseline_points"] and options["baseline_labels"]:
         raise UsageError("points and labels exclude one another", remedy="Give one kind for both films.")
-    low, high = options["margin"]
-    if not 0.0 < low < 1.0 < high:
-        raise UsageError(
-            f"the margin {low:g} to {high:g} does not include 1, the ratio of equal areas",
-            remedy="Give a ratio below 1 and one above it, e.g. --margin 0.8 1.25.",
-        )
+    check_margin(options["margin"])
 
 
 def _readers_and_visits(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -123,7 +124,7 @@ def _readers_and_visits(options: dict[str, Any]) -> tuple[dict[str, Any], dict[s
     return context, recorded
 
 
-def _given_labels(film: Any, options: dict[str, Any], which: str) -> Any:
+def _given_labels(film: Radiograph, options: dict[str, Any], which: str) -> DepositLabels | None:
     points, labels = options[f"{which}_points"], options[f"{which}_labels"]
     if points is None and labels is None:
         return None
@@ -147,7 +148,7 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _summarise(comparison: Any, out: Path) -> None:
+def _summarise(comparison: Comparison, out: Path) -> None:
     from calcimeasure.change import verdict_sentence
 
     click.echo(verdict_sentence(comparison))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,12 @@ from calcimeasure.cli.shared_options import (
     read_one_film,
 )
 from calcimeasure.errors import UsageError
+
+if TYPE_CHECKING:
+    from calcimeasure.anatomy import Anatomy
+    from calcimeasure.deposits import DepositLabels
+    from calcimeasure.measurement.measurement_records import FilmMeasurement
+    from calcimeasure.radiograph import Radiograph
 
 
 @click.command()
@@ -71,7 +77,9 @@ def segment(film: Path, out: Path, **options: Any) -> int:
     return 0
 
 
-def labels_for(film: Any, anatomy: Any, points: Path | None, labels: Path | None, method: str) -> Any:
+def labels_for(
+    film: Radiograph, anatomy: Anatomy, points: Path | None, labels: Path | None, method: str
+) -> DepositLabels:
     """Return the deposits of a film: clicked, read from a file, or found."""
     from calcimeasure.io.label_images import read_labels
     from calcimeasure.io.points import read_points
@@ -85,7 +93,7 @@ def labels_for(film: Any, anatomy: Any, points: Path | None, labels: Path | None
     return segment(film, method=method, anatomy=anatomy)
 
 
-def _summarise(measurement: Any, out: Path) -> None:
+def _summarise(measurement: FilmMeasurement, out: Path) -> None:
     count = len(measurement.deposits)
     if measurement.total_area_mm2 is not None:
         area = f"{measurement.total_area_mm2:.1f} mm² (SE {measurement.total_area_se_mm2:.1f})"

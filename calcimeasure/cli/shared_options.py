@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from calcimeasure.errors import UsageError
+
 if TYPE_CHECKING:
     from calcimeasure.notices import Notice
     from calcimeasure.radiograph import Radiograph
@@ -101,6 +103,16 @@ def read_one_film(path: Path, options: dict[str, Any], prefix: str = "") -> Radi
 
 
 RESULT_OPTIONS = ("labels_format", "dicom", "dicom_pictures", "include_paths", "overwrite")
+
+
+def check_margin(margin: tuple[float, float]) -> None:
+    """Refuse a margin of ratios that does not include 1."""
+    low, high = margin
+    if not 0.0 < low < 1.0 < high:
+        raise UsageError(
+            f"the margin {low:g} to {high:g} does not include 1, the ratio of equal areas",
+            remedy="Give a ratio below 1 and one above it, e.g. --margin 0.8 1.25.",
+        )
 
 
 def print_record(record: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from calcimeasure.io.dicom_header import Header, discreet
 from calcimeasure.io.dicom_object import why_no_film
 from calcimeasure.io.film_identity import identity_of
 from calcimeasure.io.film_options import FilmOptions
-from calcimeasure.io.film_parts import FilmParts, value_range
+from calcimeasure.io.film_parts import FilmParts, damaged_film, value_range
 from calcimeasure.io.grey_scale import (
     bone_is_low,
     display_window,
@@ -101,13 +101,13 @@ def _parse(data: bytes, where: str) -> Dataset:
         dataset = pydicom.dcmread(BytesIO(data), force=True)
         if "Rows" not in dataset and _header_alone(data):
             # pydicom drops everything when a sequence of fragments has no end.
-            raise FilmError("the pixel data is cut off", where=where, remedy="Copy or export the film again.")
+            raise damaged_film("the pixel data is cut off", where)
     except FilmError:
         raise
     except Exception as error:
         # pydicom lets many kinds of exception out on damaged files, with header text in some of them.
         problem = f"the DICOM header is damaged ({type(error).__name__})"
-        raise FilmError(problem, where=where, remedy="Copy or export the film again.") from None
+        raise damaged_film(problem, where) from None
     if "Rows" not in dataset and "SOPClassUID" not in dataset:
         raise FilmError("this is not a DICOM film", where=where, remedy="Give the DICOM file of one radiograph.")
     if (reason := why_no_film(Header(dataset))) is not None:
@@ -125,7 +125,7 @@ def _check_inflated_size(data: bytes, where: str) -> None:
     try:
         inflater.decompress(data[start:], max(_INFLATED_BYTES, _INFLATED_RATIO * len(data)))
     except zlib.error:
-        raise FilmError("the deflated data is damaged", where=where, remedy="Copy or export the film again.") from None
+        raise damaged_film("the deflated data is damaged", where) from None
     if inflater.unconsumed_tail:
         raise FilmError("the deflated data is larger than any film", where=where, remedy="Export the film again.")
 

@@ -65,6 +65,11 @@ class Picture:
     hidden: NDArray[np.bool_] | None = None
 
 
+def damaged_film(problem: str, where: str) -> FilmError:
+    """Return the error for a file that was damaged on its way."""
+    return FilmError(problem, where=where, remedy="Copy or export the film again.")
+
+
 def check_size(rows: int, columns: int, where: str) -> None:
     """Refuse a picture that cannot be a film, before anything is allocated for it."""
     if rows < 2 or columns < 2:

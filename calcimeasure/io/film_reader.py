@@ -11,7 +11,7 @@ from calcimeasure.errors import FilmError
 from calcimeasure.io.canonical_film import make_film
 from calcimeasure.io.file_format import FileFormat, describe_content, find_format
 from calcimeasure.io.film_options import FilmOptions, film_options
-from calcimeasure.io.film_parts import FilmParts
+from calcimeasure.io.film_parts import FilmParts, damaged_film
 from calcimeasure.radiograph import Radiograph
 
 MAX_FILE_BYTES = 2 * 1024**3
@@ -119,7 +119,7 @@ def _read_bytes(file: Path) -> bytes:
         reason = (error.strerror or "unknown").lower()
         raise FilmError(f"the file cannot be opened: {reason}", where=str(file), remedy="Check the file.") from error
     if not data:
-        raise FilmError("the file is empty", where=str(file), remedy="Copy or export the film again.")
+        raise damaged_film("the file is empty", str(file))
     return data
 
 

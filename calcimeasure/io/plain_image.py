@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calcimeasure.errors import DecoderError, FilmError
 from calcimeasure.io.file_format import FileFormat
 from calcimeasure.io.film_options import FilmOptions
-from calcimeasure.io.film_parts import FilmParts, Picture, check_size, grey_from_colour, value_range
+from calcimeasure.io.film_parts import FilmParts, Picture, check_size, damaged_film, grey_from_colour, value_range
 from calcimeasure.io.pixel_spacing import SpacingTags, choose_spacing, spacing_doubts
 from calcimeasure.io.resolution_tag import MM_AN_INCH, Resolution, believable_spacing, resolution_from_density
 from calcimeasure.io.tiff_image import read_tiff
@@ -65,17 +65,13 @@ def _read_flat(data: bytes, where: str) -> Picture:
             pixels, hidden = _pixels_of(image, data, where)
             return Picture(pixels=pixels, hidden=hidden, resolution=_resolution(image))
     except Image.DecompressionBombError as error:
-        raise FilmError(
-            "the file claims more pixels than any film has", where=where, remedy="Copy or export the film again."
-        ) from error
+        raise damaged_film("the file claims more pixels than any film has", where) from error
     except UnidentifiedImageError as error:
         raise DecoderError(
             "the picture is coded in a way that cannot be read", where=where, remedy="Save it as PNG or TIFF."
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise FilmError(
-            "the picture is damaged or cut off", where=where, remedy="Copy or export the film again."
-        ) from error
+        raise damaged_film("the picture is damaged or cut off", where) from error
 
 
 def _pixels_of(image: Any, data: bytes, where: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:

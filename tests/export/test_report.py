@@ -197,7 +197,8 @@ def hostile(pair: Comparison) -> Comparison:
     links = tuple(replace(link, reason=HOSTILE) for link in pair.links)
     registration = replace(pair.registration, reason=HOSTILE)
     return replace(
-        pair, baseline=baseline, links=links, registration=registration, warnings=(Notice(NoticeCode.FILM_NOISY, HOSTILE),), reasons=(HOSTILE,),
+        pair, baseline=baseline, links=links, registration=registration,
+        warnings=(Notice(NoticeCode.FILM_NOISY, HOSTILE),), reasons=(HOSTILE,),
         self_check={HOSTILE: HOSTILE, "verdict": []},
     )  # fmt: skip
 

@@ -92,28 +92,16 @@ YES, NO = sct("373066001", "Yes"), sct("373067005", "No")
 GROUP_IDENTIFIER = own("group_uid", "UID of the group that the deposit belongs to")
 
 _REGION = {
-    "HAND": sct("85562004", "Hand"),
-    "FINGER": sct("7569003", "Finger"),
-    "THUMB": sct("76505004", "Thumb"),
-    "WRIST": sct("74670003", "Wrist joint"),
-    "FOREARM": sct("14975008", "Forearm"),
-    "ELBOW": sct("16953009", "Elbow joint"),
-    "HUMERUS": sct("40983000", "Upper arm"),
-    "UPPERARM": sct("40983000", "Upper arm"),
-    "SHOULDER": sct("16982005", "Shoulder"),
-    "FOOT": sct("56459004", "Foot"),
-    "TOE": sct("29707007", "Toe"),
-    "ANKLE": sct("70258002", "Ankle joint"),
-    "LEG": sct("30021000", "Lower leg"),
-    "TIBFIB": sct("30021000", "Lower leg"),
-    "LOWERLEG": sct("30021000", "Lower leg"),
-    "KNEE": sct("72696002", "Knee"),
-    "THIGH": sct("68367000", "Thigh"),
-    "FEMUR": sct("68367000", "Thigh"),
-    "HIP": sct("29836001", "Hip"),
-    "PELVIS": sct("12921003", "Pelvis"),
+    "HAND": sct("85562004", "Hand"), "FINGER": sct("7569003", "Finger"), "THUMB": sct("76505004", "Thumb"),
+    "WRIST": sct("74670003", "Wrist joint"), "FOREARM": sct("14975008", "Forearm"),
+    "ELBOW": sct("16953009", "Elbow joint"), "HUMERUS": sct("40983000", "Upper arm"),
+    "UPPERARM": sct("40983000", "Upper arm"), "SHOULDER": sct("16982005", "Shoulder"),
+    "FOOT": sct("56459004", "Foot"), "TOE": sct("29707007", "Toe"), "ANKLE": sct("70258002", "Ankle joint"),
+    "LEG": sct("30021000", "Lower leg"), "TIBFIB": sct("30021000", "Lower leg"),
+    "LOWERLEG": sct("30021000", "Lower leg"), "KNEE": sct("72696002", "Knee"), "THIGH": sct("68367000", "Thigh"),
+    "FEMUR": sct("68367000", "Thigh"), "HIP": sct("29836001", "Hip"), "PELVIS": sct("12921003", "Pelvis"),
     "CHEST": sct("51185008", "Chest"),
-}
+}  # fmt: skip
 
 _SIDE = {
     "L": sct("7771000", "Left"),
