@@ -45,36 +45,25 @@ def film_options(*prefixes: str) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for prefix in reversed(("", *prefixes)):
-            start = f"--{prefix}-" if prefix else "--"
-            film_words = f"the {prefix} film" if prefix else ("both films" if prefixes else "the film")
-            hidden = bool(prefix)
-            for option in reversed(_options_of(start, film_words, hidden=hidden)):
+            film = f"the {prefix} film" if prefix else ("both films" if prefixes else "the film")
+            for option in reversed(_options_of(f"--{prefix}-" if prefix else "--", film)):
                 command = option(command)
         return command
 
     return decorate
 
 
-def _options_of(start: str, film_words: str, *, hidden: bool) -> list[Callable[[Command], Command]]:
+def _options_of(start: str, film: str) -> list[Callable[[Command], Command]]:
+    option = functools.partial(click.option, hidden=start != "--")
+    polarity = f"Polarity of {film}: opposite to the file, or as declared.  [default: judged from the picture]"
     return [
-        click.option(
-            f"{start}spacing", type=SpacingParameter(), hidden=hidden, help=f"Pixel spacing of {film_words} in mm."
-        ),
-        click.option(f"{start}frame", type=int, hidden=hidden, help="Frame of a multi-frame file, counted from 1."),
-        click.option(
-            f"{start}side", type=click.Choice(["L", "R", "B"]), hidden=hidden, help=f"Side of the limb on {film_words}."
-        ),
-        click.option(f"{start}view", hidden=hidden, help=f"View of {film_words}, e.g. PA."),
-        click.option(f"{start}body-part", hidden=hidden, help=f"Body part on {film_words}, e.g. HAND."),
-        click.option(
-            f"{start}date", metavar="YYYY-MM-DD", hidden=hidden, help=f"Date of {film_words}, where the file has none."
-        ),
-        click.option(
-            f"{start}invert/{start}no-invert",
-            default=None,
-            hidden=hidden,
-            help=f"Polarity of {film_words}: opposite to the file, or as declared.  [default: judged from the picture]",
-        ),
+        option(f"{start}spacing", type=SpacingParameter(), help=f"Pixel spacing of {film} in mm."),
+        option(f"{start}frame", type=int, help="Frame of a multi-frame file, counted from 1."),
+        option(f"{start}side", type=click.Choice(["L", "R", "B"]), help=f"Side of the limb on {film}."),
+        option(f"{start}view", help=f"View of {film}, e.g. PA."),
+        option(f"{start}body-part", help=f"Body part on {film}, e.g. HAND."),
+        option(f"{start}date", metavar="YYYY-MM-DD", help=f"Date of {film}, where the file has none."),
+        option(f"{start}invert/{start}no-invert", default=None, help=polarity),
     ]
 
 

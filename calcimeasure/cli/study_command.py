@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 FILMS_FAILED_STATUS = 5
 MOST_LINES = 20
+STUDY = click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
+QUIET = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+VERBOSE = click.option("--verbose", is_flag=True, help="Print errors in full.")
 
 
 @click.group()
@@ -42,8 +45,8 @@ def study() -> None:
 @click.option("--pacs-config", "config", type=click.Path(path_type=Path), help="File of the archives' profiles.")
 @query_options
 @click.option("--update", is_flag=True, help="Add films that are new since; rows that are there stay as they are.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--verbose", is_flag=True, help="Print errors in full.")
+@QUIET
+@VERBOSE
 def init(folder: Path, out: Path | None, title: str, **options: Any) -> int:
     """Walk FOLDER, read headers, propose films.csv and study.toml to be looked over.
 
@@ -93,12 +96,12 @@ def _fetch(folder: Path, options: dict[str, Any]) -> int:
 
 
 @study.command()
-@click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
+@STUDY
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes on this machine.  [default: its cores]")
 @click.option("--scheduler", help="Address of a dask scheduler, e.g. tcp://host:8786.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @click.option("--wait", is_flag=True, help="Wait while another run of this study is under way.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@QUIET
 @click.option("--verbose", is_flag=True, help="Print a line for each film and pair, and errors in full.")
 def run(study_folder: Path, workers: int | None, scheduler: str | None, **options: Any) -> int:
     """Read every film and compare every pair of STUDY that is not finished, then write the tables.
@@ -126,8 +129,8 @@ def run(study_folder: Path, workers: int | None, scheduler: str | None, **option
 
 
 @study.command()
-@click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
-@click.option("--verbose", is_flag=True, help="Print errors in full.")
+@STUDY
+@VERBOSE
 def status(study_folder: Path, **_options: Any) -> int:
     """Print what of STUDY is done, what failed and why, and which films are missing."""
     from calcimeasure.study.study_state import Study
@@ -138,10 +141,10 @@ def status(study_folder: Path, **_options: Any) -> int:
 
 
 @study.command()
-@click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
+@STUDY
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the tables.  [default: STUDY/results/tables]")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--verbose", is_flag=True, help="Print errors in full.")
+@QUIET
+@VERBOSE
 def export(study_folder: Path, out: Path | None, **options: Any) -> None:
     """Write films, deposits, links, pairs and subjects of STUDY as CSV and Parquet, with a data dictionary."""
     from calcimeasure.study.study_export import export_study
@@ -153,9 +156,9 @@ def export(study_folder: Path, out: Path | None, **options: Any) -> None:
 
 
 @study.command()
-@click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--verbose", is_flag=True, help="Print errors in full.")
+@STUDY
+@QUIET
+@VERBOSE
 def report(study_folder: Path, **options: Any) -> None:
     """Write the page of STUDY: the result in sentences, patients, precision, films, what is left out, methods."""
     from calcimeasure.study.study_report import write_study_report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,12 +110,10 @@ def _fill_with_darkest(pixels: NDArray[np.float32], padding: NDArray[np.bool_] |
 
 
 def _overridden(identity: Identity, options: FilmOptions) -> Identity:
-    return Identity(
-        patient_key=identity.patient_key,
+    return replace(
+        identity,
         side=options.side or identity.side,
         body_part=options.body_part or identity.body_part,
         view=options.view or identity.view,
         study_date=options.study_date or identity.study_date,
-        modality=identity.modality,
-        age_years=identity.age_years,
     )
