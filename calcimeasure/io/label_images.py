@@ -266,18 +266,10 @@ def _ours(image: NDArray[Any], description: Mapping[str, Any], film: Radiograph,
     try:
         return DepositLabels(
             image=image,
-            deposits=tuple(
-                Deposit(
-                    label=int(entry["label"]),
-                    finding=Finding(entry["finding"]),
-                    origin=Origin(entry["origin"]),
-                    confidence=float(entry["confidence"]),
-                )
-                for entry in description["deposits"]
-            ),
+            deposits=tuple(map(_deposit, description["deposits"])),
             method=str(description.get("method", "")),
             film_sha256=film.sha256,
-            warnings=tuple(Notice(NoticeCode.SAVED_WITH_LABELS, str(text)) for text in description.get("warnings", ())),
+            warnings=tuple(Notice(NoticeCode.SAVED_WITH_LABELS, str(one)) for one in description.get("warnings", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise LabelsError(
@@ -291,3 +283,12 @@ def _ours(image: NDArray[Any], description: Mapping[str, Any], film: Radiograph,
             where=name,
             remedy="Save the edited label image without its description: its deposits then count as drawn.",
         ) from error
+
+
+def _deposit(entry: Mapping[str, Any]) -> Deposit:
+    return Deposit(
+        label=int(entry["label"]),
+        finding=Finding(entry["finding"]),
+        origin=Origin(entry["origin"]),
+        confidence=float(entry["confidence"]),
+    )
