@@ -9,6 +9,7 @@ import base64
 import json
 from dataclasses import dataclass
 from importlib import resources
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,16 +30,31 @@ class CodingCheck:
     decoded: bool
 
 
+class CodedPicture(TypedDict):
+    """A picture in one coding (base64), and the largest error that lossy coding may make."""
+
+    name: str
+    transfer_syntax: str
+    bits: int
+    coded: str
+    largest_error: int
+
+
+def coded_pictures() -> list[CodedPicture]:
+    """Return the test picture in every coding."""
+    text = resources.files("calcimeasure.io").joinpath("codec_probes.json").read_text("utf-8")
+    pictures: list[CodedPicture] = json.loads(text)
+    return pictures
+
+
 def check_codings() -> list[CodingCheck]:
     """Decode a small picture in every way that films are coded, and compare it with what it should be."""
     checks = [CodingCheck(name="uncompressed", transfer_syntax="1.2.840.10008.1.2.1", decoded=_reads_uncompressed())]
-    probes = json.loads(resources.files("calcimeasure.io").joinpath("codec_probes.json").read_text("utf-8"))
-    for probe in probes:
-        syntax, bits = probe["transfer_syntax"], probe["bits"]
-        pixels = _decode(base64.b64decode(probe["coded"]), syntax, bits)
-        error = None if pixels is None else int(np.abs(pixels.astype(np.int64) - _expected(bits)).max())
+    for probe in coded_pictures():
+        pixels = _decode(base64.b64decode(probe["coded"]), probe["transfer_syntax"], probe["bits"])
+        error = None if pixels is None else int(np.abs(pixels.astype(np.int64) - _expected(probe["bits"])).max())
         decoded = error is not None and error <= probe["largest_error"]
-        checks.append(CodingCheck(name=probe["name"], transfer_syntax=syntax, decoded=decoded))
+        checks.append(CodingCheck(name=probe["name"], transfer_syntax=probe["transfer_syntax"], decoded=decoded))
     return checks
 
 
