@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from calcimeasure.deposits import DepositLabels, from_label_image
 from calcimeasure.export.dicom import read_segmentation, write_measurement_report, write_segmentation
 from calcimeasure.export.dicom.describe_object import describe_object
-from calcimeasure.export.dicom.source_image import wrap
+from calcimeasure.export.dicom.secondary_capture import write_secondary_capture
 from calcimeasure.io import read_film
 from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
 from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
@@ -87,7 +87,7 @@ def film_on_disk(folder: Path) -> Radiograph:
     pixels = np.random.default_rng(1).integers(0, 4096, SHAPE).astype(np.float32)
     spacing = Spacing(row_mm=SPACING_MM, col_mm=SPACING_MM, basis=SpacingBasis.USER)
     film = Radiograph(pixels=pixels, spacing=spacing, grey=GreyScale(lowest=0, highest=4095))
-    wrap(film, folder / "film.dcm", created=("20250301", "120000"))
+    write_secondary_capture(film, folder / "film.dcm", created=("20250301", "120000"))
     return read_film(folder / "film.dcm")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.errors import LabelsError
+from calcimeasure.notices import Notice
 
 LARGEST_LABEL = int(np.iinfo(np.uint16).max)
 
@@ -114,7 +115,7 @@ class DepositLabels:
     film_sha256
         Hash of the film they belong to.
     warnings
-        Sentences that a person should read: the film is outside what the method was built for, and so on.
+        What a person should know: the film is outside what the method was built for, and so on.
 
     Examples
     --------
@@ -127,7 +128,7 @@ class DepositLabels:
     deposits: tuple[Deposit, ...] = ()
     method: str = ""
     film_sha256: str = ""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
     def __post_init__(self) -> None:
         if self.image.ndim != 2 or self.image.dtype != np.uint16:
@@ -177,7 +178,7 @@ def from_label_image(
     confidence: float = 1.0,
     method: str = "",
     film_sha256: str = "",
-    warnings: tuple[str, ...] = (),
+    warnings: tuple[Notice, ...] = (),
 ) -> DepositLabels:
     """Return deposits from any integer label image, renumbered 1..n in the order of the old numbers.
 

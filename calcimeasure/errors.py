@@ -5,7 +5,7 @@ CalciMeasureError            1   anything that went wrong and has a name
 ├── FilmError                3   a film could not be read, or is not one film
 │   ├── DecoderError         3   the pixels are coded in a way no installed decoder reads
 │   └── SpacingError         3   a spacing that is given is not a length
-├── LabelsError              3   a label image or SEG does not fit the film it is said to belong to
+├── LabelsError              3   a label image or SEG does not fit its film
 ├── OutputError              1   results could not be written
 ├── ReadingError             1   a reader's work is locked, signed or damaged
 ├── StudyError               2   a manifest or study file with a mistake: file, row, column
@@ -73,7 +73,7 @@ class SpacingError(FilmError):
 
 
 class LabelsError(CalciMeasureError):
-    """A label image or SEG does not fit the film it is said to belong to."""
+    """A label image or SEG does not fit its film."""
 
     exit_status = 3
 

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from calcimeasure.boxes import pad_box
 from calcimeasure.deposits import LARGEST_LABEL, DepositLabels, Finding, Origin, enum_member, from_label_image
 from calcimeasure.errors import LabelsError
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Radiograph
 
 GROUP_WITHIN_MM = 2.0
@@ -83,7 +84,8 @@ def labels_from_array(
         components = _grouped_components(image != 0, film)
         count = int(components.max())
         if image.dtype != np.bool_ and count > 1:
-            warnings = (*warnings, _SPLIT_WARNING.format(number=numbers[0], count=count))
+            text = _SPLIT_WARNING.format(number=numbers[0], count=count)
+            warnings = (*warnings, Notice(NoticeCode.MASK_SPLIT, text))
         image = components
     labels = from_label_image(
         image,
@@ -98,7 +100,7 @@ def labels_from_array(
     return replace(labels, deposits=tuple(replace(deposit, source_label=None) for deposit in labels.deposits))
 
 
-def _checked_array(image: NDArray[np.generic], film: Radiograph | None) -> tuple[str, ...]:
+def _checked_array(image: NDArray[np.generic], film: Radiograph | None) -> tuple[Notice, ...]:
     """Refuse what is no mask or label image of the film; return a warning where it may be inverted."""
     if not (np.issubdtype(image.dtype, np.integer) or image.dtype == np.bool_):
         raise LabelsError(
@@ -124,7 +126,8 @@ def _checked_array(image: NDArray[np.generic], film: Radiograph | None) -> tuple
             remedy="0 is no deposit: pass `array == 0` where the mask is inverted.",
         )
     if marked > _SUSPICIOUS_SHARE:
-        return (f"{100 * marked:.0f} % of the film is marked as deposits: is the mask inverted?",)
+        text = f"{100 * marked:.0f} % of the film is marked as deposits: is the mask inverted?"
+        return (Notice(NoticeCode.MASK_INVERTED, text),)
     return ()
 
 

@@ -1,7 +1,6 @@
-"""The film as a value: its canonical array, its spacing and basis, its grey scale and identity.
+"""One film: its canonical array, its spacing and basis, its grey scale and identity.
 
-Nothing here opens a file; `calcimeasure.io` makes these values from DICOM and plain images, and everything
-above works on them alone.
+`calcimeasure.io` makes these values from files.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.errors import FilmError, SpacingError
+from calcimeasure.notices import Notice
 
 if TYPE_CHECKING:
     from calcimeasure.plotting import Axes, Figure, HasLabelImage
@@ -24,7 +24,7 @@ FILM_ID_LENGTH = 16
 
 
 class SpacingBasis(StrEnum):
-    """Where the millimetres come from, and so the plane they lie in."""
+    """What the millimetres rest on, and so the plane in which they hold."""
 
     USER = "user"
     CALIBRATED = "calibrated"
@@ -49,7 +49,7 @@ class Spacing:
     pixel_aspect
         Row spacing over column spacing; known from PixelAspectRatio even where no millimetres are.
     note
-        What the decision rested on, in words: the tags and their values.
+        The tags and values behind the decision, in words.
 
     Examples
     --------
@@ -118,7 +118,7 @@ class GreyScale:
     processing_intent
         ``FOR PROCESSING``, ``FOR PRESENTATION`` or None where the file does not say.
     inverted
-        Whether the stored values ran the other way (MONOCHROME1, or as asked with ``--invert``).
+        Whether the stored values ran the other way (MONOCHROME1, or ``--invert``).
     """
 
     lowest: float
@@ -131,7 +131,7 @@ class GreyScale:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """Whose film it is and what it shows, as far as the header says; None where it does not.
+    """Whose film it is and what it shows; None where the header does not say.
 
     Attributes
     ----------
@@ -182,11 +182,11 @@ class Radiograph:
     padding
         True where the file declares that no picture was recorded (pixel padding); None where it declares none.
     path
-        The file, or None. Never written into results unless asked for: paths carry names.
+        The file, or None. Written into results only on request: paths carry names.
     frame
         Number of the frame in a multi-frame file, counted from 0; None for a single frame.
     warnings
-        Sentences about the file that a person should read.
+        What a person should know of the file.
 
     Examples
     --------
@@ -203,7 +203,7 @@ class Radiograph:
     padding: NDArray[np.bool_] | None = None
     path: Path | None = None
     frame: int | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.float32:

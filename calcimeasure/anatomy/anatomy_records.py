@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.boxes import Box, bounding_box
 from calcimeasure.errors import FilmError
+from calcimeasure.notices import Notice
 
 Cell = TypeVar("Cell", bound=np.generic)
 
@@ -39,7 +40,7 @@ class Anatomy:
     limbs: NDArray[np.uint8]
     bone: NDArray[np.bool_]
     shape: tuple[int, int]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
     def __post_init__(self) -> None:
         expected = (-(-self.shape[0] // self.step), -(-self.shape[1] // self.step))

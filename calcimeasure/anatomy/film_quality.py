@@ -1,4 +1,4 @@
-"""Why a film may be outside what the product was built for, in sentences for a person."""
+"""Why a film may be outside what the product was built for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy.image_filters import components, dilated, eroded, opened, square
+from calcimeasure.notices import Notice, NoticeCode
 
 if TYPE_CHECKING:
     from calcimeasure.anatomy.limb_masks import Limbs
@@ -34,62 +35,67 @@ _FILLED_RIM_SHARE = 0.8
 
 def anatomy_warnings(
     film: Radiograph, reduced: ReducedFilm, field: NDArray[np.bool_], limbs: Limbs, bone: NDArray[np.bool_]
-) -> tuple[str, ...]:
+) -> tuple[Notice, ...]:
     """Return what a person should know of the film before trusting what is found on it."""
     if reduced.contrast <= 0:
-        return ("The film holds one grey value only: there is no picture on it.",)
+        return (Notice(NoticeCode.FILM_UNIFORM, "The film holds one grey value only: there is no picture on it."),)
     limb = limbs.labels > 0
     if not limb.any():
-        return ("No limb was found on the film; nothing was looked for.",)
-    sentences = [
+        return (Notice(NoticeCode.FILM_WITHOUT_LIMB, "No limb was found on the film; nothing was looked for."),)
+    doubt = _doubt_of_limb(field, limbs, bone)
+    return (
         *_header_warnings(film),
-        *_shape_warnings(field, limbs, bone),
+        *([Notice(NoticeCode.LIMB_DOUBTFUL, doubt)] if doubt else []),
         *_exposure_warnings(film, reduced, limb),
-    ]
-    return tuple(sentences)
+    )
 
 
-def _header_warnings(film: Radiograph) -> list[str]:
-    sentences = []
+def _header_warnings(film: Radiograph) -> list[Notice]:
+    warnings = []
     modality, part = film.identity.modality, (film.identity.body_part or "").upper()
     if modality not in _RADIOGRAPHIC_MODALITIES:
-        sentences.append(f"The header says modality {modality}: the tool was built for plain radiographs.")
+        text = f"The header says modality {modality}: the tool was built for plain radiographs."
+        warnings.append(Notice(NoticeCode.MODALITY_UNEXPECTED, text))
     if part and not any(word in part for word in _LIMB_WORDS):
-        sentences.append(f"The header says body part {part}: the tool was built for limbs.")
-    return sentences
+        text = f"The header says body part {part}: the tool was built for limbs."
+        warnings.append(Notice(NoticeCode.BODY_PART_UNEXPECTED, text))
+    return warnings
 
 
-def _shape_warnings(field: NDArray[np.bool_], limbs: Limbs, bone: NDArray[np.bool_]) -> list[str]:
+def _doubt_of_limb(field: NDArray[np.bool_], limbs: Limbs, bone: NDArray[np.bool_]) -> str | None:
     limb = limbs.labels > 0
     count = int(limbs.labels.max())
     rim = field & ~eroded(field, square(_RIM_CELLS))
     if count > _MOST_LIMBS:
-        return [f"The picture falls into {count} parts, where one or two limbs were expected: it may not be a limb."]
+        return f"The picture falls into {count} parts, where one or two limbs were expected: it may not be a limb."
     if not (rim & limb).any():
-        return ["Nothing on the picture leaves the field as a limb does: it may not be a limb."]
+        return "Nothing on the picture leaves the field as a limb does: it may not be a limb."
     if limbs.air_level is None or float(limb[rim].mean()) > _FILLED_RIM_SHARE:
-        return ["The picture shows no air beside the limb: it may not be a limb, or is a part of one only."]
+        return "The picture shows no air beside the limb: it may not be a limb, or is a part of one only."
     if bone.sum() < _FEW_BONE_SHARE * limb.sum():
-        return ["Hardly any bone was found on the picture: it may not be a limb."]
-    return []
+        return "Hardly any bone was found on the picture: it may not be a limb."
+    return None
 
 
-def _exposure_warnings(film: Radiograph, reduced: ReducedFilm, limb: NDArray[np.bool_]) -> list[str]:
-    sentences = []
+def _exposure_warnings(film: Radiograph, reduced: ReducedFilm, limb: NDArray[np.bool_]) -> list[Notice]:
+    warnings = []
     clipped = _clipped(film, reduced) & limb
     metal = _metal(reduced.grey, clipped)
     share = float((clipped & ~metal).sum()) / float(limb.sum())
     if share > _CLIPPED_SHARE:
-        sentences.append(
+        text = (
             f"{100 * share:.0f} % of the limb is at the brightest value on the film: what lies there can be neither "
             "seen nor measured."
         )
+        warnings.append(Notice(NoticeCode.LIMB_CLIPPED, text))
     if metal.sum() > _METAL_SHARE * limb.sum():
-        sentences.append("There seems to be metal or another dense object over the limb: deposits near it are unsure.")
+        text = "There seems to be metal or another dense object over the limb: deposits near it are unsure."
+        warnings.append(Notice(NoticeCode.METAL_OVER_LIMB, text))
     noise = _noise(reduced.grey, limb)
     if noise > _NOISE_SHARE:
-        sentences.append("The picture is very noisy: small and faint deposits will be missed.")
-    return sentences
+        text = "The picture is very noisy: small and faint deposits will be missed."
+        warnings.append(Notice(NoticeCode.FILM_NOISY, text))
+    return warnings
 
 
 def _clipped(film: Radiograph, reduced: ReducedFilm) -> NDArray[np.bool_]:

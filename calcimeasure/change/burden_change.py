@@ -27,12 +27,16 @@ from calcimeasure.change.intervals import IntervalModel, LogRatio, Variances, ho
 from calcimeasure.change.verdict import Decision, area_change_band, checked_margin, decide_from_zero, decide_on_ratio
 from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.registration.registration_records import Registration
 
-METHOD_WARNING = (
-    "A deposit was painted by a person on one film and measured automatically on the other; its interval is wider."
+METHOD_WARNING = Notice(
+    NoticeCode.AREA_METHOD_DIFFERS,
+    "A deposit was painted by a person on one film and measured automatically on the other; its interval is wider.",
 )
-PROCESSING_WARNING = "The two films were processed differently; the intervals are wider."
+PROCESSING_WARNING = Notice(
+    NoticeCode.PROCESSING_DIFFERS, "The two films were processed differently; the intervals are wider."
+)
 NO_FIELD_REASON = "Deposits are there, but none that both films show and that can be compared."
 
 BurdenPair = tuple[FilmBurden, FilmBurden]
@@ -271,8 +275,8 @@ def _complete_links(
 
 def _with_ratio(link: Link, ratio: LogRatio, mismatch: float) -> Link:
     reason = link.reason
-    if mismatch > 0.0 and METHOD_WARNING not in reason:
-        reason = f"{reason} {METHOD_WARNING}".strip()
+    if mismatch > 0.0 and METHOD_WARNING.text not in reason:
+        reason = f"{reason} {METHOD_WARNING.text}".strip()
     return replace(
         link,
         log_ratio=ratio.value,
@@ -304,6 +308,6 @@ def _mismatch_share(burdens: Sequence[BurdenPair], before: FilmBurden, after: Fi
     return min(share, 1.0)
 
 
-def _warnings(variances: Variances) -> tuple[str, ...]:
+def _warnings(variances: Variances) -> tuple[Notice, ...]:
     parts = ((variances.area_method, METHOD_WARNING), (variances.processing, PROCESSING_WARNING))
     return tuple(warning for variance, warning in parts if variance > 0.0)

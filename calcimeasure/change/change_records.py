@@ -13,6 +13,7 @@ from calcimeasure.change.intervals import IntervalModel, Variances
 from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.measurement.area_ratio import AreaRatio
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.notices import Notice
 from calcimeasure.registration.registration_records import Alignment, Registration
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Change:
     area_change_band: str | None = None
     verdict: Verdict
     reasons: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     variances: Variances | None = None
     model: IntervalModel = field(default_factory=IntervalModel)
 
@@ -180,7 +181,7 @@ class Comparison:
     registration: Registration
     alignment: Alignment | None
     change: Change
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     self_check: dict[str, object] | None = None
     ratios: Mapping[tuple[int, int], AreaRatio] = field(default_factory=dict)
 

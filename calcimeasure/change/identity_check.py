@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from calcimeasure.notices import Notice, NoticeCode, TimePoint
 from calcimeasure.radiograph import Radiograph
 
 OTHER_PATIENT = "The headers name different patients."
@@ -25,7 +26,7 @@ class IdentityCheck:
     """
 
     contradictions: tuple[str, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
 
 
 def check_identity(baseline: Radiograph, followup: Radiograph) -> IdentityCheck:
@@ -55,17 +56,21 @@ def _contradiction(name: str, word: str, before: str, after: str) -> str:
     return f"The films differ in {word} ({before} at baseline, {after} at follow-up)."
 
 
-def _warnings(baseline: Radiograph, followup: Radiograph, missing: dict[str, list[str]]) -> tuple[str, ...]:
+def _warnings(baseline: Radiograph, followup: Radiograph, missing: dict[str, list[str]]) -> tuple[Notice, ...]:
     warnings = []
     if missing["baseline"] == missing["follow-up"] and missing["baseline"]:
-        warnings.append(f"Neither film says its {_and(missing['baseline'])}: taken to be the same.")
+        text = f"Neither film says its {_and(missing['baseline'])}: taken to be the same."
+        warnings.append(Notice(NoticeCode.IDENTITY_MISSING, text))
     else:
         for which, words in missing.items():
             if words:
-                warnings.append(f"The {which} film does not say its {_and(words)}: taken to be the same.")
+                text = f"The {which} film does not say its {_and(words)}: taken to be the same."
+                film = TimePoint.BASELINE if which == "baseline" else TimePoint.FOLLOWUP
+                warnings.append(Notice(NoticeCode.IDENTITY_MISSING, text, film))
     before, after = baseline.identity.study_date, followup.identity.study_date
     if before is not None and after is not None and after < before:
-        warnings.append("The follow-up film is dated before the baseline film: check the order.")
+        text = "The follow-up film is dated before the baseline film: check the order."
+        warnings.append(Notice(NoticeCode.DATES_REVERSED, text))
     return tuple(warnings)
 
 

@@ -26,6 +26,7 @@ from calcimeasure.io.film_inputs import FilmLike, LabelsLike, SpacingLike, as_fi
 from calcimeasure.measurement import measure_film
 from calcimeasure.measurement.area_ratio import AreaRatio
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.notices import Notice, NoticeCode, unique_notices
 from calcimeasure.parallel import parallel_map, two_threads
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.common_field import common_field
@@ -39,11 +40,14 @@ RatioEstimator = Callable[[FilmMeasurement, int, FilmMeasurement, int], AreaRati
 
 # Of a film's burden, as a standard error: gives the intervals of simulated burdens their nominal coverage.
 UNDETECTED_SHARE = {Origin.AUTO: 0.0125, Origin.CLICKED: 0.0175}
-SAME_FILM_WARNING = (
-    "Both films are the same file: the change is exactly none, and says nothing about how well it repeats."
+SAME_FILM_WARNING = Notice(
+    NoticeCode.SAME_FILM,
+    "Both films are the same file: the change is exactly none, and says nothing about how well it repeats.",
 )
 FORCED_WARNING = "Compared although the headers contradict one another (--force): {}"
-FLIPPED_WARNING = "The follow-up film was mirrored before it was compared (--flip)."
+FLIPPED_WARNING = Notice(
+    NoticeCode.FOLLOWUP_MIRRORED, "The follow-up film was mirrored before it was compared (--flip)."
+)
 
 
 def compare(
@@ -181,7 +185,7 @@ def assess_pair(
     links: tuple[Link, ...],
     *,
     processing: str | None = None,
-    pair_warnings: tuple[str, ...] = (),
+    pair_warnings: tuple[Notice, ...] = (),
     margin_ratio: Interval = DEFAULT_MARGIN_RATIO,
     repositioning_sd: float | None = None,
     limit_of_detection_mm2: float | None = None,
@@ -228,7 +232,7 @@ def assess_pair(
             if (labels := _one_to_one(link)) is not None and (ratio := ratios.get(labels)) is not None
         },
     )
-    warnings = (
+    warnings = unique_notices(
         *pair_warnings,
         *spacing_warnings(baseline, followup, registration),
         *film_warnings(baseline, followup),
@@ -304,7 +308,7 @@ def _not_comparable(
     measured: Sequence[FilmMeasurement],
     registration: Registration,
     reasons: tuple[str, ...],
-    warnings: tuple[str, ...],
+    warnings: tuple[Notice, ...],
     margin: Interval,
 ) -> Comparison:
     """Return the record of a pair that gives no change: each film is measured by itself."""
@@ -315,7 +319,7 @@ def _not_comparable(
         registration=registration,
         alignment=None,
         change=Change(verdict=Verdict.NOT_COMPARABLE, margin_ratio=margin, reasons=reasons),
-        warnings=tuple(dict.fromkeys((*warnings, *film_warnings(baseline, followup)))),
+        warnings=unique_notices(*warnings, *film_warnings(baseline, followup)),
     )
 
 
@@ -330,10 +334,11 @@ def _alignment_reasons(registration: Registration) -> tuple[str, ...]:
 
 def _pair_warnings(
     baseline: Radiograph, followup: Radiograph, identity: IdentityCheck, *, force: bool, flip: bool
-) -> tuple[str, ...]:
+) -> tuple[Notice, ...]:
     warnings = list(identity.warnings)
     if force and identity.contradictions:
-        warnings.append(FORCED_WARNING.format(" ".join(identity.contradictions)))
+        text = FORCED_WARNING.format(" ".join(identity.contradictions))
+        warnings.append(Notice(NoticeCode.IDENTITY_CONTRADICTORY, text))
     if flip:
         warnings.append(FLIPPED_WARNING)
     if baseline.sha256 == followup.sha256:

@@ -1,10 +1,10 @@
-"""What is said of a pair beside its verdict: of its films, each thing once, and of millimetres that one lacks."""
+"""The warnings of a pair: those of its films, each once, and those of spacing and processing."""
 
 from __future__ import annotations
 
-from calcimeasure.change.burden_change import PROCESSING_WARNING
 from calcimeasure.change.identity_check import OTHER_PATIENT
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.notices import Notice, NoticeCode, TimePoint
 from calcimeasure.registration.registration_records import Registration
 
 
@@ -23,39 +23,41 @@ def refusal_reasons(contradictions: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def film_warnings(baseline: FilmMeasurement, followup: FilmMeasurement) -> tuple[str, ...]:
-    """Return the films' own warnings with the film that each is about; what concerns both is said once."""
+def film_warnings(baseline: FilmMeasurement, followup: FilmMeasurement) -> tuple[Notice, ...]:
+    """Return the warnings of both films, each with its film; a warning of both is returned once."""
+    first, second = baseline.warnings, followup.warnings
+    before, after = ({warning.text for warning in warnings} for warnings in (first, second))
     return (
-        *(f"Both films: {warning}" for warning in baseline.warnings if warning in followup.warnings),
-        *(f"Baseline film: {warning}" for warning in baseline.warnings if warning not in followup.warnings),
-        *(f"Follow-up film: {warning}" for warning in followup.warnings if warning not in baseline.warnings),
+        *(Notice(one.code, f"Both films: {one}") for one in first if one.text in after),
+        *(Notice(one.code, f"Baseline film: {one}", TimePoint.BASELINE) for one in first if one.text not in after),
+        *(Notice(one.code, f"Follow-up film: {one}", TimePoint.FOLLOWUP) for one in second if one.text not in before),
     )
 
 
 def spacing_warnings(
     baseline: FilmMeasurement, followup: FilmMeasurement, registration: Registration
-) -> tuple[str, ...]:
+) -> tuple[Notice, ...]:
     """Return what it means that one film has a pixel spacing and the other none, and how to give it."""
-    known = [film.film.spacing.known for film in (baseline, followup)]
-    if known[0] == known[1]:
+    if baseline.film.spacing.known == followup.film.spacing.known:
         return ()
-    without, other, option = (
-        ("follow-up", "baseline", "--followup-spacing") if known[0] else ("baseline", "follow-up", "--baseline-spacing")
-    )
+    film = TimePoint.FOLLOWUP if baseline.film.spacing.known else TimePoint.BASELINE
+    without, other = ("follow-up", "baseline") if film is TimePoint.FOLLOWUP else ("baseline", "follow-up")
     sized = (
         "brought to one size by the bones"
         if registration.scale_applied
         else "as though the pixels of both were of one size"
     )
-    return (
+    text = (
         f"The {without} film has no pixel spacing, the {other} film has one: areas are compared in pixels, {sized}, "
-        f"and there are no millimetres. Give the spacing with {option} MM.",
+        f"and there are no millimetres. Give the spacing with --{film}-spacing MM."
     )
+    return (Notice(NoticeCode.SPACING_MISSING_ON_ONE_FILM, text, film),)
 
 
-def processing_warnings(reason: str | None, others: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the other warnings with, in the place of that about processing, one that says how it differs."""
+def processing_warnings(reason: str | None, others: tuple[Notice, ...]) -> tuple[Notice, ...]:
+    """Return the other warnings with the one about processing replaced by one that says how it differs."""
     if reason is None:
         return others
-    said = f"The two films look differently processed: {reason}; the intervals are wider."
-    return (said, *(warning for warning in others if warning != PROCESSING_WARNING))
+    text = f"The two films look differently processed: {reason}; the intervals are wider."
+    differs = Notice(NoticeCode.PROCESSING_DIFFERS, text)
+    return (differs, *(warning for warning in others if warning.code is not NoticeCode.PROCESSING_DIFFERS))

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from calcimeasure.cli.progress_bar import steps
 from calcimeasure.cli.reading_options import reader_option, reading_of, reading_settings, visit_option
-from calcimeasure.cli.shared_options import film_options, output_options, read_one_film, tell_dicom_notes
+from calcimeasure.cli.shared_options import (
+    RESULT_OPTIONS,
+    check_margin,
+    film_options,
+    output_options,
+    print_dicom_notes,
+    print_record,
+    print_warnings,
+    read_one_film,
+)
 from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.errors import UsageError
+
+if TYPE_CHECKING:
+    from calcimeasure.change.change_records import Comparison
+    from calcimeasure.deposits import DepositLabels
+    from calcimeasure.radiograph import Radiograph
 
 NOT_COMPARABLE_STATUS = 4
 STEPS = 9
@@ -25,8 +38,10 @@ STEPS = 9
 @click.option("--magnification-corrected", is_flag=True, help="Divide by the magnification that the headers state.")
 @click.option("--baseline-points", type=click.Path(path_type=Path), help="Clicks on the baseline: row, col[, deposit].")
 @click.option("--followup-points", type=click.Path(path_type=Path), help="Clicks on the follow-up; both or neither.")
-@click.option("--baseline-labels", type=click.Path(path_type=Path), help="A reading of the baseline (TIFF or SEG).")
-@click.option("--followup-labels", type=click.Path(path_type=Path), help="A reading of the follow-up; both or neither.")
+@click.option(
+    "--baseline-labels", type=click.Path(path_type=Path), help="Labels of the baseline (TIFF, NIfTI, NRRD, MHA, SEG)."
+)
+@click.option("--followup-labels", type=click.Path(path_type=Path), help="Labels of the follow-up; both or neither.")
 @reader_option
 @visit_option("baseline")
 @visit_option("followup")
@@ -39,7 +54,7 @@ STEPS = 9
     help="Ratios of area between which a change counts as none.",
 )
 @click.option("--repositioning-sd", type=float, help="SD of an area's logarithm between exposures of one pose.")
-@click.option("--precision", type=float, help="A reader's relative SD of a painted area, e.g. 0.05.")
+@click.option("--precision", type=float, help="Relative SD of an area painted by a reader, e.g. 0.05.")
 @click.option("--self-check", is_flag=True, help="Measure synthetic follow-ups of this baseline with known change.")
 @click.option("--force", is_flag=True, help="Compare although the headers contradict one another.")
 @click.option("--flip", is_flag=True, help="Mirror the follow-up first.")
@@ -51,7 +66,7 @@ def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
     --followup- before --spacing, --frame, --side, --view, --body-part, --date, --invert and --no-invert.
     """
     _refuse_contradictions(options)
-    context, said = _who_and_when(options)
+    context, recorded = _readers_and_visits(options)
     from calcimeasure.change import Verdict
     from calcimeasure.change import compare as compare_films
     from calcimeasure.export import comparison_record, write_comparison
@@ -73,19 +88,16 @@ def compare(baseline: Path, followup: Path, out: Path, **options: Any) -> int:
         write_comparison(
             comparison,
             out,
-            dicom=options["dicom"],
-            dicom_pictures=options["dicom_pictures"],
             dicom_context=context,
-            include_paths=options["include_paths"],
-            overwrite=options["overwrite"],
-            settings=settings | said,
+            **{name: options[name] for name in RESULT_OPTIONS},
+            settings=settings | recorded,
         )
     if options["as_json"]:
-        record = comparison_record(comparison, include_paths=options["include_paths"], settings=settings | said)
-        click.echo(json.dumps(record, indent=1, ensure_ascii=False))
+        record = comparison_record(comparison, include_paths=options["include_paths"], settings=settings | recorded)
+        print_record(record)
     elif not options["quiet"]:
         _summarise(comparison, out)
-        tell_dicom_notes(out / "comparison.json")
+        print_dicom_notes(out / "comparison.json")
     return NOT_COMPARABLE_STATUS if comparison.verdict is Verdict.NOT_COMPARABLE else 0
 
 
@@ -98,27 +110,22 @@ def _refuse_contradictions(options: dict[str, Any]) -> None:
             )
     if options["baseline_points"] and options["baseline_labels"]:
         raise UsageError("points and labels exclude one another", remedy="Give one kind for both films.")
-    low, high = options["margin"]
-    if not 0.0 < low < 1.0 < high:
-        raise UsageError(
-            f"the margin {low:g} to {high:g} does not include 1, the ratio of equal areas",
-            remedy="Give a ratio below 1 and one above it, e.g. --margin 0.8 1.25.",
-        )
+    check_margin(options["margin"])
 
 
-def _who_and_when(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return who read each film and what the visits are called: for the DICOM objects, and for the record."""
+def _readers_and_visits(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the readers and visits of both films, for the DICOM objects and for the record."""
     context: dict[str, Any] = {}
-    said: dict[str, Any] = {}
+    recorded: dict[str, Any] = {}
     for which in ("baseline", "followup"):
         reading = reading_of(options[f"{which}_points"], options[f"{which}_labels"], options["reader"])
         visit = options[f"{which}_visit"]
         context |= {f"{which}_reading": reading} | ({} if visit is None else {f"{which}_visit": visit})
-        said |= reading_settings(reading, visit, which)
-    return context, said
+        recorded |= reading_settings(reading, visit, which)
+    return context, recorded
 
 
-def _given_labels(film: Any, options: dict[str, Any], which: str) -> Any:
+def _given_labels(film: Radiograph, options: dict[str, Any], which: str) -> DepositLabels | None:
     points, labels = options[f"{which}_points"], options[f"{which}_labels"]
     if points is None and labels is None:
         return None
@@ -142,10 +149,9 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _summarise(comparison: Any, out: Path) -> None:
+def _summarise(comparison: Comparison, out: Path) -> None:
     from calcimeasure.change import verdict_sentence
 
     click.echo(verdict_sentence(comparison))
-    for warning in comparison.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+    print_warnings(comparison.warnings)
     click.echo(f"Report: {out / 'report.html'}")

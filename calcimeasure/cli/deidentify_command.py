@@ -35,7 +35,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 )
 @click.option("--blank-outside-limbs", is_flag=True, help="Blank the picture outside the limbs (burned-in text).")
 @click.option("--overwrite", is_flag=True, help="Write into a folder that holds files already.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--quiet", is_flag=True, help="Print only errors.")
 def deidentify(films: tuple[Path, ...], out: Path, **options: Any) -> int:
     """Remove identity from DICOM films by the standard's profile, keeping intervals between dates, and spacing.
 
@@ -43,6 +43,7 @@ def deidentify(films: tuple[Path, ...], out: Path, **options: Any) -> int:
     keeps pseudonym and intervals. Looking at the pictures for burned-in text stays your task.
     """
     from calcimeasure.export.dicom.deidentification import deidentify as without_identity
+    from calcimeasure.io.atomic_output import replace_file
     from calcimeasure.io.dicom_object import encoded
 
     if out.is_dir() and any(out.iterdir()) and not options["overwrite"]:
@@ -58,10 +59,11 @@ def deidentify(films: tuple[Path, ...], out: Path, **options: Any) -> int:
             if pseudonyms and subject is None:
                 raise UsageError("its patient is not in the list of subjects", where=f"film {number}")
             done = without_identity(file, secret, subject=subject, blank=options["blank_outside_limbs"])
-            _write(out / done.name, encoded(done.dataset))
-        except CalciMeasureError as error:
-            # File names carry names: what failed is told by its number, and what is wrong with it.
-            click.echo(f"film {number} of {len(files)}: {error.problem}. {error.remedy}".rstrip(), err=True)
+            replace_file(out / done.name, encoded(done.dataset))
+        except (CalciMeasureError, OSError) as error:
+            problem = f"it could not be written: {error.strerror}." if isinstance(error, OSError) else _problem(error)
+            # File names carry names: a film that failed is reported by its number.
+            click.echo(f"film {number} of {len(files)}: {problem}", err=True)
             failed += 1
             continue
         if not options["quiet"]:
@@ -73,9 +75,13 @@ def deidentify(films: tuple[Path, ...], out: Path, **options: Any) -> int:
     return SOME_FAILED_STATUS if failed else 0
 
 
+def _problem(error: CalciMeasureError) -> str:
+    return f"{error.problem}. {error.remedy}".rstrip()
+
+
 def _files(given: tuple[Path, ...]) -> tuple[list[Path], int]:
     """Return the films, and how many other files lie in the folders that were named."""
-    from calcimeasure.export.dicom.source_image import is_dicom_file
+    from calcimeasure.io.dicom_source import is_dicom_file
 
     files: list[Path] = []
     others = 0
@@ -93,7 +99,7 @@ def _files(given: tuple[Path, ...]) -> tuple[list[Path], int]:
 
 
 def _key(path: Path) -> bytes:
-    """Return the secret, made on first use; a secret that others can read is none."""
+    """Return the secret, made on first use; a secret that others can read is refused."""
     if not path.exists():
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
@@ -118,15 +124,15 @@ def _pseudonyms(path: Path | None) -> dict[str, str]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         columns = set(rows.fieldnames or ())
-        # A study's own key calls the column so.
+        # The column's name in a study's own key.
         identifier = "identifier" if "identifier" in columns else "patient_id"
         if not {identifier, "subject"} <= columns:
             raise UsageError("it needs the columns patient_id and subject", where=str(path))
-        return {_alike(row[identifier] or ""): (row["subject"] or "").strip() for row in rows}
+        return {_normalised(row[identifier] or ""): (row["subject"] or "").strip() for row in rows}
 
 
-def _alike(identifier: str) -> str:
-    """Return an identifier as identifiers are compared: programs write the same one in various ways."""
+def _normalised(identifier: str) -> str:
+    """Return an identifier in the form in which identifiers are compared."""
     return " ".join(identifier.split()).casefold()
 
 
@@ -138,14 +144,4 @@ def _patient_of(file: Path) -> str:
         header = dcmread(file, specific_tags=["PatientID"], stop_before_pixels=True)
     except (InvalidDicomError, OSError):
         return ""
-    return _alike(str(header.get("PatientID") or ""))
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_suffix(".part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"it could not be written: {error.strerror}", where=str(path)) from error
+    return _normalised(str(header.get("PatientID") or ""))

@@ -1,7 +1,4 @@
-"""`calcimeasure doctor`: what is installed, what works, and what to do about what does not.
-
-Nothing is guessed: libraries are imported, codings decoded, and the display is connected to.
-"""
+"""`calcimeasure doctor`: imports the libraries, decodes every pixel coding and connects to the display."""
 
 from __future__ import annotations
 
@@ -23,26 +20,12 @@ from calcimeasure import __version__
 
 # distribution: module that it brings. What `calcimeasure compare` needs.
 _BASE = {
-    "numpy": "numpy",
-    "scipy": "scipy",
-    "opencv-python-headless": "cv2",
-    "pandas": "pandas",
-    "pyarrow": "pyarrow",
-    "statsmodels": "statsmodels",
-    "onnxruntime": "onnxruntime",
-    "pydicom": "pydicom",
-    "highdicom": "highdicom",
-    "pylibjpeg": "pylibjpeg",
-    "pylibjpeg-openjpeg": "openjpeg",
-    "pylibjpeg-rle": "rle",
-    "pyjpegls": "jpeg_ls",
-    "python-gdcm": "gdcm",
-    "pillow": "PIL",
-    "tifffile": "tifffile",
-    "jinja2": "jinja2",
-    "click": "click",
-    "tqdm": "tqdm",
-}
+    "numpy": "numpy", "scipy": "scipy", "opencv-python-headless": "cv2", "pandas": "pandas", "pyarrow": "pyarrow",
+    "statsmodels": "statsmodels", "onnxruntime": "onnxruntime", "pydicom": "pydicom", "highdicom": "highdicom",
+    "pylibjpeg": "pylibjpeg", "pylibjpeg-openjpeg": "openjpeg", "pylibjpeg-rle": "rle", "pyjpegls": "jpeg_ls",
+    "python-gdcm": "gdcm", "pillow": "PIL", "tifffile": "tifffile", "jinja2": "jinja2", "click": "click",
+    "tqdm": "tqdm", "scikit-image": "skimage", "simpleitk": "SimpleITK",
+}  # fmt: skip
 _EXTRAS = {
     "viewer": ("correcting by hand", {"napari": "napari", "npe2": "npe2", "qtpy": "qtpy.QtWidgets"}),
     "pacs": ("archives", {"pynetdicom": "pynetdicom", "dicomweb-client": "dicomweb_client"}),
@@ -61,19 +44,7 @@ _NO_DISPLAY = "the viewer needs a screen: work at a desktop, or run it under xvf
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """One thing that was tried.
-
-    Attributes
-    ----------
-    name
-        What.
-    works
-        Whether it does.
-    detail
-        Version, or what is wrong.
-    remedy
-        What to do; empty where nothing need be done.
-    """
+    """One check: its name, whether it passed, the version or what is wrong, and what to do."""
 
     name: str
     works: bool
@@ -84,7 +55,7 @@ class Check:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(as_json: bool) -> int:
-    """Say what is installed, what is missing and what to do about it.
+    """Print what is installed, what is missing and what to do about it.
 
     The exit status is 0 when films can be read, compared and measured, and 1 when they cannot. The viewer, archives and
     clusters are optional.
@@ -120,7 +91,7 @@ def doctor(as_json: bool) -> int:
 
 
 def check_library(distribution: str, module: str) -> Check:
-    """Import a library and tell its version."""
+    """Import a library and return its version."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""The command group: names and one-line helps here, each command's module loaded only when it is used."""
+"""The command group; the module of a command is imported when the command is used."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import click
 from calcimeasure import __version__
 from calcimeasure.errors import CalciMeasureError
 
-_LIKE = 0.8
-"""Share of letters in common from which one option is taken for a slip of the fingers at another."""
+_SIMILAR = 0.8
+"""Similarity from which an option counts as a misspelling of another."""
 
 # name: (module, attribute, one line of help). The help stands here so that `--help` imports no command.
 COMMANDS: Final = {
@@ -28,14 +28,14 @@ COMMANDS: Final = {
     "validate": (
         "validate_command",
         "validate",
-        "Run the product on films with known truth and print how well it does.",
+        "Measure accuracy on films with known truth.",
     ),
     "simulate": ("simulate_command", "simulate", "Make films, pairs and studies with known truth."),
-    "show": ("show_command", "show", "Print what a DICOM SEG or SR says."),
+    "show": ("show_command", "show", "Print the content of a DICOM SEG or SR."),
     "pacs": ("pacs_command", "pacs", "Find, fetch and send over DICOMweb or DIMSE."),
     "deidentify": ("deidentify_command", "deidentify", "Remove identity from a study's films."),
     "review": ("review_command", "review", "Correct the deposits by hand in the viewer."),
-    "doctor": ("doctor_command", "doctor", "Say what is installed, what is missing and what to do about it."),
+    "doctor": ("doctor_command", "doctor", "Print what is installed, what is missing and what to do about it."),
 }
 
 
@@ -70,27 +70,26 @@ def cli() -> None:
 
 
 def unknown_option(error: click.NoSuchOption) -> click.UsageError:
-    """Say where an unknown option belongs: to this command in a longer form, to another command, or nowhere.
-
-    What merely shares letters is not suggested: `--points` is no slip of the fingers at `--invert`.
-    """
-    asked = error.option_name
-    said = [f"No such option '{asked}'."]
+    """Return the message for an unknown option: which other command has it, or which option was meant."""
+    typed = error.option_name
+    sentences = [f"No such option '{typed}'."]
     here = "" if error.ctx is None else error.ctx.command_path.removeprefix("calcimeasure ")
-    others = [f"'calcimeasure {name}'" for name, options in _options_of_commands() if name != here and asked in options]
+    others = [f"'calcimeasure {name}'" for name, options in _options_of_commands() if name != here and typed in options]
     if others:
-        said.append(f"It belongs to {' and '.join(others)}.")
-    longer = sorted(one for one in error.possibilities or () if one.endswith(f"-{asked.lstrip('-')}"))
-    if near := longer or _slips(asked, error.possibilities or ()):
-        said.append(f"{'This command has' if longer else 'Did you mean'} {' and '.join(near)}{'.' if longer else '?'}")
-    return click.UsageError(" ".join(said), error.ctx)
+        sentences.append(f"It belongs to {' and '.join(others)}.")
+    longer = sorted(one for one in error.possibilities or () if one.endswith(f"-{typed.lstrip('-')}"))
+    if near := longer or _similar(typed, error.possibilities or ()):
+        sentences.append(
+            f"{'This command has' if longer else 'Did you mean'} {' and '.join(near)}{'.' if longer else '?'}"
+        )
+    return click.UsageError(" ".join(sentences), error.ctx)
 
 
-def _slips(asked: str, known: Sequence[str]) -> list[str]:
-    """Return the known option that is nearly the one that was typed; none where that is unlikely."""
-    alike = {one: SequenceMatcher(a=asked, b=one).ratio() for one in known}
-    best = max(alike, key=lambda one: alike[one], default="")
-    return [best] if best and alike[best] >= _LIKE else []
+def _similar(typed: str, known: Sequence[str]) -> list[str]:
+    """Return the option that was probably meant; none where no option is similar."""
+    similarity = {one: SequenceMatcher(a=typed, b=one).ratio() for one in known}
+    best = max(similarity, key=lambda one: similarity[one], default="")
+    return [best] if best and similarity[best] >= _SIMILAR else []
 
 
 def _options_of_commands() -> Iterator[tuple[str, set[str]]]:
@@ -104,10 +103,10 @@ def _options_of_commands() -> Iterator[tuple[str, set[str]]]:
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the program and leave with the exit status of `docs/records.md`."""
+    """Run the program and exit with a status of `docs/records.md`."""
     arguments = sys.argv[1:] if arguments is None else arguments
     for library in ("OPENBLAS", "MKL"):
-        # Thousands of small matrices: more threads only wait for one another, the more so on a busy machine.
+        # Thousands of small matrices: more threads are slower.
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     try:
         status = cli.main(args=arguments, prog_name="calcimeasure", standalone_mode=False)
@@ -126,7 +125,7 @@ def run(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_status)
     except BrokenPipeError:
         sys.exit(1)
-    except Exception as error:  # the last resort of the program: say it in a line, in full with --verbose
+    except Exception as error:  # the last resort: one line, and the traceback with --verbose
         if "--verbose" in arguments:
             traceback.print_exc()
         click.echo(

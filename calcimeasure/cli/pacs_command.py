@@ -26,7 +26,7 @@ _COLUMNS = ("study_date", "modality", "body_part", "patient_id", "instance_count
 def pacs() -> None:
     """Find and fetch films in an archive (PACS), and send results to it, over DICOMweb or DIMSE.
 
-    Archives stand as profiles in a TOML file; passwords come from the environment or from a file that only you can
+    Archives are profiles in a TOML file; passwords come from the environment or from a file that only you can
     read. See docs/pacs.md.
     """
 
@@ -38,7 +38,7 @@ def profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def query_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what films can be looked for by."""
+    """Add the filters of a search."""
     for option in (
         click.option("--series", "series_uid", help="One series, by its UID."),
         click.option("--study", "study_uid", help="One study, by its UID."),
@@ -55,7 +55,7 @@ def query_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @pacs.command()
 @profile_options
 def check(profile: str, config: Path | None) -> None:
-    """Ask whether the archive answers."""
+    """Check that the archive answers."""
     from calcimeasure.pacs.retries import retry
 
     with _archive(profile, config) as archive:
@@ -67,11 +67,11 @@ def check(profile: str, config: Path | None) -> None:
 @profile_options
 @query_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def find(profile: str, config: Path | None, as_json: bool, **asked: str | None) -> None:
+def find(profile: str, config: Path | None, as_json: bool, **filters: str | None) -> None:
     """List the series that an archive has."""
     from calcimeasure.pacs.transfer import find as find_series
 
-    query = _query(asked)
+    query = _query(filters)
     with _archive(profile, config) as archive:
         series = find_series(archive, query)
     if as_json:
@@ -84,32 +84,32 @@ def find(profile: str, config: Path | None, as_json: bool, **asked: str | None) 
 @profile_options
 @query_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the films.")
-@click.option("--quiet", is_flag=True, help="Say nothing but what failed.")
-def fetch(profile: str, config: Path | None, out: Path, quiet: bool, **asked: str | None) -> int:
-    """Fetch films. What is there already is not fetched again: run it again after a fetch that was cut off.
+@click.option("--quiet", is_flag=True, help="Print only what failed.")
+def fetch(profile: str, config: Path | None, out: Path, quiet: bool, **filters: str | None) -> int:
+    """Fetch films. Films that were fetched before are skipped, so an interrupted fetch can be repeated.
 
-    The folder's fetch.csv says what became of each object.
+    The folder's fetch.csv has the outcome of each object.
     """
-    return fetch_into(out, profile, config, asked, quiet=quiet)
+    return fetch_into(out, profile, config, filters, quiet=quiet)
 
 
 def fetch_into(
-    folder: Path, profile: str, config: Path | None, asked: dict[str, str | None], *, quiet: bool = False
+    folder: Path, profile: str, config: Path | None, filters: dict[str, str | None], *, quiet: bool = False
 ) -> int:
-    """Fetch what `query_options` name into a folder, with its table; return the exit status.
+    """Fetch the films that match `query_options` into a folder, with its table; return the exit status.
 
     Raises
     ------
     UsageError
-        When nothing narrows down what is fetched.
+        When no filter is given.
     PacsError
-        When the archive cannot be asked.
+        When the archive does not answer.
     """
     from calcimeasure.pacs.transfer import fetch as fetch_series
     from calcimeasure.pacs.transfer import find as find_series
 
-    query = _query(asked)
-    if not any(asked.values()):
+    query = _query(filters)
+    if not any(filters.values()):
         raise UsageError("fetching a whole archive is not meant", remedy="Give --patient, --study or another option.")
     folder.mkdir(parents=True, exist_ok=True)
     with _archive(profile, config) as archive:
@@ -120,10 +120,10 @@ def fetch_into(
 @pacs.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE_OR_FOLDER...")
 @profile_options
-@click.option("--table", type=click.Path(path_type=Path), help="CSV that says what became of each file.")
-@click.option("--quiet", is_flag=True, help="Say nothing but what failed.")
+@click.option("--table", type=click.Path(path_type=Path), help="CSV with the outcome of each file.")
+@click.option("--quiet", is_flag=True, help="Print only what failed.")
 def send(files: tuple[Path, ...], profile: str, config: Path | None, table: Path | None, quiet: bool) -> int:
-    """Send DICOM files, or all *.dcm of a folder. Each is asked for again and compared before it counts as sent."""
+    """Send DICOM files, or all *.dcm of a folder. Each is fetched again and compared before it counts as sent."""
     from calcimeasure.pacs.transfer import send as send_files
 
     paths = _files(files)
@@ -138,11 +138,11 @@ def _archive(profile: str, config: Path | None) -> Archive:
     return open_archive(load_profile(profile, config))
 
 
-def _query(asked: dict[str, str | None]) -> Query:
+def _query(filters: dict[str, str | None]) -> Query:
     from calcimeasure.pacs.pacs_records import Query
 
-    dates = {name: (asked.get(name) or "").replace("-", "") or None for name in ("date_from", "date_to")}
-    others = {name: value for name, value in asked.items() if name not in dates}
+    dates = {name: (filters.get(name) or "").replace("-", "") or None for name in ("date_from", "date_to")}
+    others = {name: value for name, value in filters.items() if name not in dates}
     return Query(**others, **dates)
 
 
@@ -171,7 +171,7 @@ def _print_series(series: list[SeriesRecord]) -> None:
 
 
 def _report(outcomes: Iterable[TransferOutcome], table: Path | None, *, quiet: bool) -> int:
-    """Print what becomes of each object as it is done, write the table, and return the exit status."""
+    """Print each failure, write the table, and return the exit status."""
     from calcimeasure.pacs.pacs_records import Status
 
     done: list[TransferOutcome] = []

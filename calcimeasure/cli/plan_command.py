@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from calcimeasure.cli.shared_options import check_margin
 from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.errors import UsageError
+
+if TYPE_CHECKING:
+    from calcimeasure.statistics.planning import Plan
 
 TABLE_PATIENTS = (4, 6, 8, 10, 12, 16, 20, 30, 40, 60)
 
@@ -42,12 +46,7 @@ def plan(**options: Any) -> None:
     from calcimeasure.statistics import log_ratio_sd, patients_for_change, patients_for_equivalence
     from calcimeasure.statistics import plan as power_of
 
-    low, high = options["margin"]
-    if not 0.0 < low < 1.0 < high:
-        raise UsageError(
-            f"the margin {low:g} to {high:g} does not include 1, the ratio of equal areas",
-            remedy="Give a ratio below 1 and one above it, e.g. --margin 0.8 1.25.",
-        )
+    check_margin(options["margin"])
     if options["change"] <= -100.0:
         raise UsageError("a decrease of 100 % or more cannot be planned for", where="--change")
     ratio = 1.0 + options["change"] / 100.0
@@ -56,7 +55,7 @@ def plan(**options: Any) -> None:
     needed = {
         "equivalence": _or_reason(
             lambda: patients_for_equivalence(
-                log_sd, power=options["power"], true_ratio=options["true_ratio"], margin_ratio=(low, high)
+                log_sd, power=options["power"], true_ratio=options["true_ratio"], margin_ratio=options["margin"]
             )
         ),
         "change": _or_reason(lambda: patients_for_change(log_sd, true_ratio=ratio, power=options["power"])),
@@ -65,7 +64,7 @@ def plan(**options: Any) -> None:
         power_of(
             patients=patients,
             within_cv=options["within_cv"],
-            margin_ratio=(low, high),
+            margin_ratio=options["margin"],
             true_ratio_equivalence=options["true_ratio"],
             true_ratio_change=ratio,
             power=options["power"],
@@ -75,7 +74,12 @@ def plan(**options: Any) -> None:
     ]
     if options["as_json"]:
         click.echo(json.dumps({"log_sd": log_sd, "patients_needed": needed, "table": [asdict(row) for row in table]}))
-        return
+    else:
+        _print_plan(log_sd, needed, table, options)
+
+
+def _print_plan(log_sd: float, needed: dict[str, int | str], table: list[Plan], options: dict[str, Any]) -> None:
+    low, high = options["margin"]
     click.echo(f"A patient's log ratio of two visits has an SD of {log_sd:.3f}.")
     click.echo(
         f"Patients needed for a power of {options['power']:.0%}: {needed['equivalence']} to show equivalence within "

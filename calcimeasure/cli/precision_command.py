@@ -1,4 +1,4 @@
-"""`calcimeasure precision REPEATS.csv | STUDY`: what repeated measurements say of precision."""
+"""`calcimeasure precision REPEATS.csv | STUDY`: precision from repeated measurements."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ VALUE_COLUMNS = ("area_mm2", "total_area_mm2", "area_px", "total_area_px", "valu
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @click.option("--verbose", is_flag=True, help="Print errors in full.")
 def precision(repeats: Path, value: str | None, item: tuple[str, ...], reader: str | None, **options: Any) -> None:
-    """Say how precise measurements are, from a table with the same thing measured more than once.
+    """Print how precise measurements are, from a table in which the same item is measured more than once.
 
     REPEATS is a CSV file, a row a measurement, or the folder of a study that was run. Rows of one item by one reader
-    are repeats; with several readers, the agreement between them is told too.
+    are repeats; with several readers, their agreement is printed too.
     """
     from calcimeasure.statistics.precision import assess_precision
 
@@ -51,7 +51,7 @@ def precision(repeats: Path, value: str | None, item: tuple[str, ...], reader: s
         raise UsageError(
             f"cannot tell which of {', '.join(table.columns)} is the measurement and which name what was measured",
             where=str(repeats),
-            remedy="Say so with --value COLUMN and --item COLUMN.",
+            remedy="Name them with --value COLUMN and --item COLUMN.",
         )
     reader = reader or ("reader" if "reader" in table.columns else None)
     result = assess_precision(table, value=value, item=item, reader=reader, size_classes=options["classes"])

@@ -1,4 +1,4 @@
-"""What the terminal says while work goes on: nothing for work under a second, a bar of steps beyond it."""
+"""Progress on the terminal: a bar of steps for work that takes longer than a second."""
 
 from __future__ import annotations
 
@@ -22,17 +22,7 @@ class Steps(Protocol):
 
 @contextmanager
 def steps(total: int, *, quiet: bool, verbose: bool) -> Iterator[Steps]:
-    """Show the progress of `total` named steps on standard error.
-
-    Parameters
-    ----------
-    total
-        How many steps there will be.
-    quiet
-        Say nothing.
-    verbose
-        Print each step with the seconds it took, instead of a bar.
-    """
+    """Show the progress of `total` named steps as a bar on standard error, or with the seconds of each (`verbose`)."""
     if quiet:
         yield _ignore
     elif verbose:

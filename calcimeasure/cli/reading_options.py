@@ -1,4 +1,4 @@
-"""Whose reading `--points` and `--labels` are, and what the visit is called: what DICOM objects say of them."""
+"""Options that name the reader of `--points` and `--labels` and the visit."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ reader_option = click.option(
 
 def visit_option(film: str = "") -> Callable[[Command], Command]:
     """Return the option that names the visit of a film."""
-    start, whose = (f"--{film}-", f" of the {film}") if film else ("--", "")
+    start, film_words = (f"--{film}-", f" of the {film}") if film else ("--", "")
     return click.option(
-        f"{start}visit", help=f"What the study calls the visit{whose}, e.g. 'month 3': named in the SR."
+        f"{start}visit", help=f"What the study calls the visit{film_words}, e.g. 'month 3': named in the SR."
     )
 
 
 def reading_of(points: Path | None, labels: Path | None, reader: str | None) -> ReadingContext | None:
-    """Return who read a film: the reader named, else the one who signed the version that the labels lie in.
+    """Return the reader of a film: the one named, else the one who signed the labels.
 
     Raises
     ------
     UsageError
-        When a reader is named of a film that the program reads, or the name cannot be a DICOM person name.
+        When a reader is named for a film without a reading, or the name cannot be a DICOM person name.
     ReadingError
-        When the labels lie in a signed version whose files were altered since.
+        When the labels belong to a signed reading whose files were altered since.
     """
     if points is None and labels is None:
         if reader is not None:
@@ -56,12 +56,12 @@ def reading_of(points: Path | None, labels: Path | None, reader: str | None) -> 
 
 
 def reading_settings(reading: ReadingContext | None, visit: str | None, film: str = "") -> dict[str, str]:
-    """Return what the record says of a reading, as far as it was given; signed readings use the same names."""
+    """Return reader, visit and time of signature for the record, as far as they are known."""
     start = f"{film}_" if film else ""
-    said = {"reader": None if reading is None else reading.reader, "visit": visit}
+    known = {"reader": None if reading is None else reading.reader, "visit": visit}
     if reading is not None and reading.signed_at is not None:
-        said["signed_at"] = reading.signed_at.isoformat()
-    return {f"{start}{name}": value for name, value in said.items() if value is not None}
+        known["signed_at"] = reading.signed_at.isoformat()
+    return {f"{start}{name}": value for name, value in known.items() if value is not None}
 
 
 def _signature_beside(labels: Path) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""`calcimeasure review`: starts the viewer as a program of its own, so that nothing here knows a window."""
+"""`calcimeasure review`: starts the viewer in a process of its own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def review(arguments: tuple[str, ...]) -> int:
 
 
 def check_viewer() -> None:
-    """Raise what is missing for a window.
+    """Check that the viewer can be started.
 
     Raises
     ------

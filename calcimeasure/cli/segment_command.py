@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from calcimeasure.cli.progress_bar import steps
 from calcimeasure.cli.reading_options import reader_option, reading_of, reading_settings, visit_option
-from calcimeasure.cli.shared_options import film_options, output_options, read_one_film, tell_dicom_notes
+from calcimeasure.cli.shared_options import (
+    RESULT_OPTIONS,
+    film_options,
+    output_options,
+    print_dicom_notes,
+    print_record,
+    print_warnings,
+    read_one_film,
+)
 from calcimeasure.errors import UsageError
+
+if TYPE_CHECKING:
+    from calcimeasure.anatomy import Anatomy
+    from calcimeasure.deposits import DepositLabels
+    from calcimeasure.measurement.measurement_records import FilmMeasurement
+    from calcimeasure.radiograph import Radiograph
 
 
 @click.command()
@@ -19,11 +32,11 @@ from calcimeasure.errors import UsageError
 @film_options()
 @click.option("--magnification-corrected", is_flag=True, help="Divide by the magnification that the header states.")
 @click.option("--points", type=click.Path(path_type=Path), help="CSV of clicks inside deposits: row, col[, deposit].")
-@click.option("--labels", type=click.Path(path_type=Path), help="Measure these labels (TIFF or DICOM SEG) instead.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Measure these labels (TIFF, NIfTI, NRRD, MHA, SEG).")
 @reader_option
 @visit_option()
 @click.option("--method", default="auto", show_default=True, help="Segmenter: auto, network or classical.")
-@click.option("--precision", type=float, help="A reader's relative SD of a painted area, e.g. 0.05.")
+@click.option("--precision", type=float, help="Relative SD of an area painted by a reader, e.g. 0.05.")
 @output_options
 def segment(film: Path, out: Path, **options: Any) -> int:
     """Find the deposits on FILM, measure them, and write tables and an overlay into a folder."""
@@ -51,23 +64,22 @@ def segment(film: Path, out: Path, **options: Any) -> int:
         write_measurement(
             measurement,
             out,
-            dicom=options["dicom"],
-            dicom_pictures=options["dicom_pictures"],
             dicom_context={"reading": reading, "visit": options["visit"]},
-            include_paths=options["include_paths"],
-            overwrite=options["overwrite"],
+            **{name: options[name] for name in RESULT_OPTIONS},
             settings=settings,
         )
     if options["as_json"]:
         record = measurement_record(measurement, include_paths=options["include_paths"], settings=settings)
-        click.echo(json.dumps(record, indent=1, ensure_ascii=False))
+        print_record(record)
     elif not options["quiet"]:
         _summarise(measurement, out)
-        tell_dicom_notes(out / "measurement.json")
+        print_dicom_notes(out / "measurement.json")
     return 0
 
 
-def labels_for(film: Any, anatomy: Any, points: Path | None, labels: Path | None, method: str) -> Any:
+def labels_for(
+    film: Radiograph, anatomy: Anatomy, points: Path | None, labels: Path | None, method: str
+) -> DepositLabels:
     """Return the deposits of a film: clicked, read from a file, or found."""
     from calcimeasure.io.label_images import read_labels
     from calcimeasure.io.points import read_points
@@ -81,13 +93,12 @@ def labels_for(film: Any, anatomy: Any, points: Path | None, labels: Path | None
     return segment(film, method=method, anatomy=anatomy)
 
 
-def _summarise(measurement: Any, out: Path) -> None:
+def _summarise(measurement: FilmMeasurement, out: Path) -> None:
     count = len(measurement.deposits)
     if measurement.total_area_mm2 is not None:
         area = f"{measurement.total_area_mm2:.1f} mm² (SE {measurement.total_area_se_mm2:.1f})"
     else:
         area = f"{measurement.total_area_px:.0f} px² (no spacing: give --spacing MM to have mm²)"
     click.echo(f"{count} deposit{'' if count == 1 else 's'}, total area {area}")
-    for warning in measurement.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+    print_warnings(measurement.warnings)
     click.echo(f"Results: {out}")

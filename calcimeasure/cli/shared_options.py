@@ -1,20 +1,24 @@
-"""Options that several commands share, and the film they describe."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from calcimeasure.errors import UsageError
+
 if TYPE_CHECKING:
+    from calcimeasure.notices import Notice
     from calcimeasure.radiograph import Radiograph
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+LABELS_FORMATS = ("tif", "nii.gz", "nrrd", "mha")
 FILM_OPTIONS = ("spacing", "frame", "side", "view", "body_part", "date", "invert")
 
 
@@ -41,36 +45,25 @@ def film_options(*prefixes: str) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for prefix in reversed(("", *prefixes)):
-            start = f"--{prefix}-" if prefix else "--"
-            whose = f"the {prefix} film" if prefix else ("both films" if prefixes else "the film")
-            hidden = bool(prefix)
-            for option in reversed(_options_of(start, whose, hidden=hidden)):
+            film = f"the {prefix} film" if prefix else ("both films" if prefixes else "the film")
+            for option in reversed(_options_of(f"--{prefix}-" if prefix else "--", film)):
                 command = option(command)
         return command
 
     return decorate
 
 
-def _options_of(start: str, whose: str, *, hidden: bool) -> list[Callable[[Command], Command]]:
+def _options_of(start: str, film: str) -> list[Callable[[Command], Command]]:
+    option = functools.partial(click.option, hidden=start != "--")
+    polarity = f"Polarity of {film}: opposite to the file, or as declared.  [default: judged from the picture]"
     return [
-        click.option(
-            f"{start}spacing", type=SpacingParameter(), hidden=hidden, help=f"Pixel spacing of {whose} in mm."
-        ),
-        click.option(f"{start}frame", type=int, hidden=hidden, help="Frame of a multi-frame file, counted from 1."),
-        click.option(
-            f"{start}side", type=click.Choice(["L", "R", "B"]), hidden=hidden, help=f"Side of the limb on {whose}."
-        ),
-        click.option(f"{start}view", hidden=hidden, help=f"View of {whose}, e.g. PA."),
-        click.option(f"{start}body-part", hidden=hidden, help=f"Body part on {whose}, e.g. HAND."),
-        click.option(
-            f"{start}date", metavar="YYYY-MM-DD", hidden=hidden, help=f"Date of {whose}, where the file has none."
-        ),
-        click.option(
-            f"{start}invert/{start}no-invert",
-            default=None,
-            hidden=hidden,
-            help=f"In {whose} grey runs against what the file declares, or as it does.  [default: the picture tells]",
-        ),
+        option(f"{start}spacing", type=SpacingParameter(), help=f"Pixel spacing of {film} in mm."),
+        option(f"{start}frame", type=int, help="Frame of a multi-frame file, counted from 1."),
+        option(f"{start}side", type=click.Choice(["L", "R", "B"]), help=f"Side of the limb on {film}."),
+        option(f"{start}view", help=f"View of {film}, e.g. PA."),
+        option(f"{start}body-part", help=f"Body part on {film}, e.g. HAND."),
+        option(f"{start}date", metavar="YYYY-MM-DD", help=f"Date of {film}, where the file has none."),
+        option(f"{start}invert/{start}no-invert", default=None, help=polarity),
     ]
 
 
@@ -98,19 +91,50 @@ def read_one_film(path: Path, options: dict[str, Any], prefix: str = "") -> Radi
     )
 
 
-def tell_dicom_notes(record: Path) -> None:
-    """Print what was noted while DICOM objects were written: why one is not there, or has no date."""
+RESULT_OPTIONS = ("labels_format", "dicom", "dicom_pictures", "include_paths", "overwrite")
+
+
+def check_margin(margin: tuple[float, float]) -> None:
+    """Refuse a margin of ratios that does not include 1."""
+    low, high = margin
+    if not 0.0 < low < 1.0 < high:
+        raise UsageError(
+            f"the margin {low:g} to {high:g} does not include 1, the ratio of equal areas",
+            remedy="Give a ratio below 1 and one above it, e.g. --margin 0.8 1.25.",
+        )
+
+
+def print_record(record: dict[str, Any]) -> None:
+    """Print a record as JSON."""
+    click.echo(json.dumps(record, indent=1, ensure_ascii=False))
+
+
+def print_warnings(warnings: Iterable[Notice]) -> None:
+    """Print warnings on standard error."""
+    for warning in warnings:
+        click.echo(f"Warning: {warning}", err=True)
+
+
+def print_dicom_notes(record: Path) -> None:
+    """Print why a DICOM object was not written, or has no date."""
     for note in json.loads(record.read_text("utf-8")).get("dicom", {}).get("notes", []):
         click.echo(f"Note: {note}", err=True)
 
 
 def output_options(command: Command) -> Command:
-    """Add --out, --overwrite, --dicom, --include-paths and how much the terminal says."""
+    """Add the options on what is written and what is printed."""
     options = [
         click.option(
             "--out", "out", type=click.Path(path_type=Path), required=True, help="Folder for the results (made new)."
         ),
         click.option("--overwrite", is_flag=True, help="Replace what is in the folder."),
+        click.option(
+            "--labels-format",
+            type=click.Choice(LABELS_FORMATS),
+            default="tif",
+            show_default=True,
+            help="Write the label images in this format too, beside labels.tif.",
+        ),
         click.option("--dicom", is_flag=True, help="Write DICOM SEG and SR too."),
         click.option("--dicom-pictures", is_flag=True, help="Write them as DICOM pictures too, for plain viewers."),
         click.option("--include-paths", is_flag=True, help="Write file paths into the results (they carry names)."),

@@ -1,4 +1,4 @@
-"""`calcimeasure show FILE`: what a DICOM SEG or SR says."""
+"""`calcimeasure show FILE`: the content of a DICOM SEG or SR."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from calcimeasure.errors import CalciMeasureError
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 def show(files: tuple[Path, ...]) -> int:
-    """Print what a DICOM segmentation (SEG) or structured report (SR) says, ours or another program's.
+    """Print the content of a DICOM segmentation (SEG) or structured report (SR) of any program.
 
-    The patient's identity is not printed. Of several files, one that is neither is told of and the others are shown.
+    The patient's identity is not printed. Of several files, one that is neither is reported and the others are printed.
     """
     from calcimeasure.export.dicom.describe_object import describe_object
 

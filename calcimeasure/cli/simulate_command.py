@@ -13,13 +13,14 @@ from calcimeasure.errors import UsageError
 
 if TYPE_CHECKING:
     from calcimeasure.simulation.simulated_film import SimulatedFilm
+    from calcimeasure.simulation.truth import PairTruth
 
 OUT = click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write.")
 SEED = click.option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Decides everything drawn."
 )
 SPACING = click.option("--spacing", type=click.FloatRange(0.05, 1.0), default=0.115, show_default=True,
-                       help="Pixel pitch in mm, on a film of 288 x 236 mm.")  # fmt: skip
+                       help="Pixel spacing in mm, on a film of 288 x 236 mm.")  # fmt: skip
 MODALITY = click.option("--modality", type=click.Choice(["DX", "CR"]), default="DX", show_default=True)
 PART = click.option("--part", default="hand", show_default=True, help="Part of a limb; a wrong name lists them.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Write into a folder that is not empty.")
@@ -28,6 +29,7 @@ AREA_RATIO = click.option("--area-ratio", type=click.FloatRange(min=0, min_open=
 IMAGE = click.option("--png", is_flag=True, help="Write a PNG beside every DICOM file.")
 DEPOSITS = click.option("--deposits", type=click.IntRange(0, 40), help="How many are tried for; drawn when not given.")
 SIDE = click.option("--side", type=click.Choice(["L", "R"]), help="Drawn when not given.")
+CHOSEN = ("part", "side", "deposits")
 
 
 def what_is_drawn(command: Command) -> Command:
@@ -65,13 +67,8 @@ def film(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any) 
     from calcimeasure.simulation import simulate_film
 
     _refuse_full(out, overwrite)
-    made = simulate_film(
-        np.random.default_rng(seed),
-        part=options["part"],
-        side=options["side"],
-        deposits=options["deposits"],
-        spacing_mm=spacing,
-    )
+    chosen = {name: options[name] for name in CHOSEN}
+    made = simulate_film(np.random.default_rng(seed), spacing_mm=spacing, **chosen)
     out.mkdir(parents=True, exist_ok=True)
     _write_film(made, out, "film", options)
     click.echo(f"{len(made.truth.deposits)} deposits, {made.truth.total_area_mm2:.2f} mm² -> {out}")
@@ -96,20 +93,12 @@ def pair(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any) 
     rng = np.random.default_rng(seed)
     fates = {name: options[name] for name in ("area_ratio", "thickness_factor", "new", "gone", "split", "merged")}
     plan = draw_plan(rng) if options["random_change"] else ChangePlan(**fates)
-    made = simulate_pair(
-        rng,
-        plan=plan,
-        part=options["part"],
-        side=options["side"],
-        deposits=options["deposits"],
-        spacing_mm=spacing,
-    )
+    made = simulate_pair(rng, plan=plan, spacing_mm=spacing, **{name: options[name] for name in CHOSEN})
     out.mkdir(parents=True, exist_ok=True)
     _write_film(made.baseline, out, "baseline", options, truth=False)
     _write_film(made.followup, out, "followup", options, truth=False)
     write_truth(made.truth, out / "truth.json")
-    ratio = made.truth.total_area_ratio
-    click.echo(f"true ratio of areas {'-' if ratio is None else format(ratio, '.3f')} -> {out}")
+    _print_ratio(made.truth, out)
 
 
 @simulate.command()
@@ -117,7 +106,7 @@ def pair(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any) 
 @OUT
 @SEED
 @OVERWRITE
-@click.option("--spacing", type=click.FloatRange(0.02, 2.0), help="Pixel pitch in mm, for a film that states none.")
+@click.option("--spacing", type=click.FloatRange(0.02, 2.0), help="Pixel spacing in mm, for a film that states none.")
 @click.option("--count", type=click.IntRange(0, 40), help="Deposits tried for; drawn when not given.")
 @click.option("--followup", is_flag=True, help="Write a second visit too: moved, bent, exposed and processed anew.")
 @AREA_RATIO
@@ -149,8 +138,7 @@ def insert(film: Path, out: Path, seed: int, overwrite: bool, **options: Any) ->
     for visit, made in (("baseline", two.baseline), ("followup", two.followup)):
         write_canonical(made.film, made.labels, out, visit)
     write_truth(two.truth, out / "truth.json")
-    ratio = two.truth.total_area_ratio
-    click.echo(f"true ratio of areas {'-' if ratio is None else format(ratio, '.3f')} -> {out}")
+    _print_ratio(two.truth, out)
 
 
 @simulate.command()
@@ -186,6 +174,11 @@ def study(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any)
 def _refuse_full(out: Path, overwrite: bool) -> None:
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise UsageError("the folder is not empty", where=str(out), remedy="Choose another or give --overwrite.")
+
+
+def _print_ratio(truth: PairTruth, out: Path) -> None:
+    ratio = truth.total_area_ratio
+    click.echo(f"true ratio of areas {'-' if ratio is None else format(ratio, '.3f')} -> {out}")
 
 
 def _write_film(made: SimulatedFilm, out: Path, stem: str, options: dict[str, Any], *, truth: bool = True) -> None:

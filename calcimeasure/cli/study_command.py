@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 FILMS_FAILED_STATUS = 5
 MOST_LINES = 20
+STUDY = click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
+QUIET = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+VERBOSE = click.option("--verbose", is_flag=True, help="Print errors in full.")
 
 
 @click.group()
@@ -42,8 +45,8 @@ def study() -> None:
 @click.option("--pacs-config", "config", type=click.Path(path_type=Path), help="File of the archives' profiles.")
 @query_options
 @click.option("--update", is_flag=True, help="Add films that are new since; rows that are there stay as they are.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--verbose", is_flag=True, help="Print errors in full.")
+@QUIET
+@VERBOSE
 def init(folder: Path, out: Path | None, title: str, **options: Any) -> int:
     """Walk FOLDER, read headers, propose films.csv and study.toml to be looked over.
 
@@ -64,21 +67,21 @@ def init(folder: Path, out: Path | None, title: str, **options: Any) -> int:
     visits = ", ".join(proposal.settings.visit_names)
     many = _count(len(taking_part), "film", "films")
     click.echo(f"{many} of {_count(proposal.subjects, 'subject', 'subjects')}; visits: {visits}.")
-    _tell(
+    _print_list(
         ("copy of another film, left out", "copies of other films, left out"),
         [f"{f.path}: {f.note}" for f in proposal.films if not f.include],
     )
-    _tell(
+    _print_list(
         ("file that is no film", "files that are no films"), [f"{path}: {reason}" for path, reason in proposal.left_out]
     )
     unsaid = [f"{film.path}: {film.note}" for film in taking_part if film.note]
-    _tell(("film whose header leaves something out", "films whose headers leave something out"), unsaid)
+    _print_list(("film whose header leaves something out", "films whose headers leave something out"), unsaid)
     incomplete = [film for film in taking_part if not (film.visit and film.side)]
-    _tell(
+    _print_list(
         ("row to be completed before a run (visit, side)", "rows to be completed before a run (visit, side)"),
         [film.path for film in incomplete],
     )
-    _tell(("gap", "gaps"), list(gaps(proposal.films, proposal.settings)))
+    _print_list(("gap", "gaps"), list(gaps(proposal.films, proposal.settings)))
     click.echo(f"Look over {where / 'films.csv'} and {where / 'study.toml'}, then: calcimeasure study run {where}")
     return fetched
 
@@ -87,23 +90,23 @@ def _fetch(folder: Path, options: dict[str, Any]) -> int:
     """Fetch films into the folder; the exit status says whether all came."""
     from calcimeasure.cli.pacs_command import fetch_into
 
-    asked = ("patient_id", "date_from", "date_to", "modality", "body_part", "study_uid", "series_uid")
-    query = {name: options[name] for name in asked}
+    filters = ("patient_id", "date_from", "date_to", "modality", "body_part", "study_uid", "series_uid")
+    query = {name: options[name] for name in filters}
     return fetch_into(folder, options["profile"], options["config"], query, quiet=options["quiet"])
 
 
 @study.command()
-@click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
+@STUDY
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes on this machine.  [default: its cores]")
 @click.option("--scheduler", help="Address of a dask scheduler, e.g. tcp://host:8786.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @click.option("--wait", is_flag=True, help="Wait while another run of this study is under way.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@QUIET
 @click.option("--verbose", is_flag=True, help="Print a line for each film and pair, and errors in full.")
 def run(study_folder: Path, workers: int | None, scheduler: str | None, **options: Any) -> int:
     """Read every film and compare every pair of STUDY that is not finished, then write the tables.
 
-    A run that was interrupted, however, goes on where it stopped.
+    An interrupted run continues where it stopped.
     """
     from calcimeasure.study.study_export import export_study
     from calcimeasure.study.study_report import write_study_report
@@ -111,7 +114,7 @@ def run(study_folder: Path, workers: int | None, scheduler: str | None, **option
     from calcimeasure.study.study_state import Study
 
     if options["dry_run"]:
-        _tell_plan(Study(study_folder).state())
+        _print_plan(Study(study_folder).state())
         return 0
     with _progress(quiet=options["quiet"], verbose=options["verbose"]) as progress:
         state = run_study(
@@ -126,10 +129,10 @@ def run(study_folder: Path, workers: int | None, scheduler: str | None, **option
 
 
 @study.command()
-@click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
-@click.option("--verbose", is_flag=True, help="Print errors in full.")
+@STUDY
+@VERBOSE
 def status(study_folder: Path, **_options: Any) -> int:
-    """Say what of STUDY is done, what failed and why, and which films are missing."""
+    """Print what of STUDY is done, what failed and why, and which films are missing."""
     from calcimeasure.study.study_state import Study
 
     state = Study(study_folder).state()
@@ -138,10 +141,10 @@ def status(study_folder: Path, **_options: Any) -> int:
 
 
 @study.command()
-@click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
+@STUDY
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the tables.  [default: STUDY/results/tables]")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--verbose", is_flag=True, help="Print errors in full.")
+@QUIET
+@VERBOSE
 def export(study_folder: Path, out: Path | None, **options: Any) -> None:
     """Write films, deposits, links, pairs and subjects of STUDY as CSV and Parquet, with a data dictionary."""
     from calcimeasure.study.study_export import export_study
@@ -153,9 +156,9 @@ def export(study_folder: Path, out: Path | None, **options: Any) -> None:
 
 
 @study.command()
-@click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--verbose", is_flag=True, help="Print errors in full.")
+@STUDY
+@QUIET
+@VERBOSE
 def report(study_folder: Path, **options: Any) -> None:
     """Write the page of STUDY: the result in sentences, patients, precision, films, what is left out, methods."""
     from calcimeasure.study.study_report import write_study_report
@@ -178,21 +181,23 @@ def _summarise(state: StudyState) -> None:
     click.echo(f"{state.settings.title}: {read} of {_count(len(films), 'film', 'films')} read.")
     changes = [mark for mark in state.pairs.values() if mark and mark["kind"] == CHANGE and mark["status"] == "ok"]
     verdicts = Counter(mark["verdict"] for mark in changes)
-    told = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in sorted(verdicts.items()))
+    listed = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in sorted(verdicts.items()))
     many = _count(len(changes), "pair of films", "pairs of films")
-    click.echo(f"{many} compared with baseline{': ' + told if told else ''}.")
+    click.echo(f"{many} compared with baseline{': ' + listed if listed else ''}.")
     waiting = sum(mark is None for mark in (*state.readings.values(), *state.pairs.values()))
     if waiting:
         click.echo(_count(waiting, "piece of work is not done yet.", "pieces of work are not done yet."))
-    _tell(("failed film", "failed films"), [f"{name}: {reason}" for name, reason in state.failed_films.items()])
-    _tell(("failed pair", "failed pairs"), [f"{name}: {reason}" for name, reason in state.failed_pairs.items()])
+    _print_list(("failed film", "failed films"), [f"{name}: {reason}" for name, reason in state.failed_films.items()])
+    _print_list(("failed pair", "failed pairs"), [f"{name}: {reason}" for name, reason in state.failed_pairs.items()])
     unfit = [f"{m['followup']}: {' '.join(m['reasons'])}" for m in changes if m["verdict"] == "not_comparable"]
-    _tell(("pair that cannot be compared", "pairs that cannot be compared"), unfit)
-    _tell(("contradiction", "contradictions"), [f"{name}: {words}" for name, words in state.contradictions.items()])
-    _tell(("gap", "gaps"), list(gaps(state.films, state.settings)))
+    _print_list(("pair that cannot be compared", "pairs that cannot be compared"), unfit)
+    _print_list(
+        ("contradiction", "contradictions"), [f"{name}: {words}" for name, words in state.contradictions.items()]
+    )
+    _print_list(("gap", "gaps"), list(gaps(state.films, state.settings)))
 
 
-def _tell_plan(state: StudyState) -> None:
+def _print_plan(state: StudyState) -> None:
     def to_do(mark: Mapping[str, Any] | None) -> bool:
         outcomes = [] if mark is None else list(mark.get("films", {"": mark}).values())
         return mark is None or any(outcome["status"] == "failed" for outcome in outcomes)
@@ -211,7 +216,7 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _tell(what: tuple[str, str], lines: list[str]) -> None:
+def _print_list(what: tuple[str, str], lines: list[str]) -> None:
     """Print lines under their count and what they are, in the singular and the plural."""
     if not lines:
         return

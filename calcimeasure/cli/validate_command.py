@@ -25,24 +25,12 @@ import click
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for tables, record and page.")
 @click.option("--overwrite", is_flag=True, help="Forget the pairs that an earlier run in this folder finished.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def validate(
-    *,
-    films: tuple[Path, ...],
-    pairs: int,
-    mode: str,
-    method: str,
-    spacing: float,
-    first_seed: int | None,
-    workers: int,
-    out: Path,
-    overwrite: bool,
-    quiet: bool,
-) -> None:
-    """Run the product's own pipeline on pairs with known truth and print how well it does.
+def validate(films: tuple[Path, ...], out: Path, pairs: int, first_seed: int | None, **options: Any) -> None:
+    """Run the pipeline on pairs with known truth and print its accuracy.
 
     The pairs are simulated, or made from FILMS: real radiographs (files, or folders of them) without calcinosis, into
-    which deposits of known area are put, and a second visit of each. A run that was stopped goes on where it was when
-    it is given the same folder.
+    which deposits of known area are put, and a second visit of each. An interrupted run continues where it stopped,
+    given the same folder.
     """
     import shutil
 
@@ -59,24 +47,28 @@ def validate(
     from calcimeasure.validation import write_validation as write
 
     store = out / "pairs"
-    if overwrite:
+    if options["overwrite"]:
         shutil.rmtree(store, ignore_errors=True)
     wanted = scenarios(pairs) if first_seed is None else scenarios(pairs, first_seed)
-    settings = ValidationSettings(mode=mode, method=method, spacing_mm=spacing, films=_all_films(films))
-    with tqdm(total=pairs, desc="pairs", unit="pair", disable=quiet or None) as bar:
-        tables = run_scenarios(wanted, settings, workers=workers, store=store, progress=lambda: _advance(bar))
-    told = {
+    settings = ValidationSettings(
+        mode=options["mode"], method=options["method"], spacing_mm=options["spacing"], films=_all_films(films)
+    )
+    with tqdm(total=pairs, desc="pairs", unit="pair", disable=options["quiet"] or None) as bar:
+        tables = run_scenarios(
+            wanted, settings, workers=options["workers"], store=store, progress=lambda: _advance(bar)
+        )
+    run = {
         "source": settings.source,
-        "mode": mode,
-        "method": method,
-        "spacing_mm": spacing,
+        "mode": settings.mode,
+        "method": settings.method,
+        "spacing_mm": settings.spacing_mm,
         "pairs": pairs,
         "seeds": f"{wanted[0].seed} to {wanted[-1].seed}",
     }
-    record = summary_record(tables, told)
+    record = summary_record(tables, run)
     text = summary_text(record, last_release())
     write(tables, record, text, out)
-    if not quiet:
+    if not options["quiet"]:
         click.echo(text)
         click.echo(f"Page: {out / 'validation.html'}")
 

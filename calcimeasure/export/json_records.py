@@ -23,6 +23,7 @@ import numpy as np
 
 from calcimeasure.change.change_records import Change, Comparison, Link
 from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
+from calcimeasure.notices import notice_records
 from calcimeasure.registration.registration_records import Registration
 
 COMPARISON_SCHEMA = "calcimeasure.comparison/1"
@@ -68,7 +69,8 @@ def comparison_record(
         "registration": _registration_record(c.registration),
         "links": [_link_record(link, number) for number, link in enumerate(c.links, start=1)],
         **{name: json_value(getattr(c.change, name)) for name in _CHANGE_KEYS},
-        "warnings": list(c.warnings),
+        "warnings": [warning.text for warning in c.warnings],
+        "warning_details": notice_records(c.warnings),
         "self_check": json_value(c.self_check),
         **_tail(settings, include_paths=include_paths),
     }
@@ -108,7 +110,8 @@ def film_record(measurement: FilmMeasurement, *, include_paths: bool = False) ->
         "total_area_se_px": json_value(measurement.total_area_se_px),
         "method": labels.method,
         "deposits": [deposit_record(deposit) for deposit in measurement.deposits],
-        "warnings": list(measurement.warnings),
+        "warnings": [warning.text for warning in measurement.warnings],
+        "warning_details": notice_records(measurement.warnings),
     }
 
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from calcimeasure.change.change_records import Comparison
 from calcimeasure.errors import UsageError
 from calcimeasure.export.csv_tables import comparison_deposits_csv, links_csv, measurement_deposits_csv
-from calcimeasure.export.deposit_outlines import film_marks, pair_marks
-from calcimeasure.export.film_picture import display_measured
+from calcimeasure.export.deposit_outlines import OutlineMark, film_marks, pair_marks
+from calcimeasure.export.film_picture import DisplayedFilm, display_measured
 from calcimeasure.export.json_records import comparison_record, measurement_record, record_text
 from calcimeasure.export.overlay import draw_overlay
 from calcimeasure.export.report.report_page import report_html
 from calcimeasure.io.atomic_output import whole_folder, write_bytes, write_text
-from calcimeasure.io.label_images import labels_tiff
+from calcimeasure.io.label_images import labels_tiff, write_labels
 from calcimeasure.io.transforms import write_transform
 from calcimeasure.measurement.measurement_records import FilmMeasurement
-
-if TYPE_CHECKING:
-    from calcimeasure.export.dicom import DicomFiles
 
 
 def write_results(
@@ -74,6 +71,7 @@ def write_comparison(
     comparison: Comparison,
     folder: str | Path,
     *,
+    labels_format: str = "tif",
     dicom: bool = False,
     dicom_pictures: bool = False,
     dicom_context: Mapping[str, Any] | None = None,
@@ -88,14 +86,16 @@ def write_comparison(
     comparison
         The pair.
     folder
-        Where to; made where it is missing, with the folders above it.
+        The results folder; made where it is missing, with the folders above it.
+    labels_format
+        ``nii.gz``, ``nrrd`` or ``mha``: write the labels in this format beside `labels.tif`.
     dicom
         Whether DICOM SEG of both films and an SR of the change are written too.
     dicom_pictures
         Whether pictures are added to them for viewers that show neither; implies `dicom`.
     dicom_context
-        Who read the films and what the visits are called: keyword arguments of
-        `calcimeasure.export.dicom.write_comparison_dicom` (or of its sibling for one film).
+        Readers and visits: keyword arguments of `calcimeasure.export.dicom.write_comparison_dicom` (or of its sibling
+        for one film).
     include_paths
         Whether the record and the report name the films' paths: paths carry names.
     overwrite
@@ -119,20 +119,18 @@ def write_comparison(
         record = comparison_record(comparison, include_paths=include_paths, settings=settings)
         write_text(stage / "links.csv", links_csv(comparison))
         write_text(stage / "deposits.csv", comparison_deposits_csv(comparison))
-        films = (("baseline", comparison.baseline), ("followup", comparison.followup))
+        films = {"baseline": comparison.baseline, "followup": comparison.followup}
         shown = (display_measured(comparison.baseline), display_measured(comparison.followup))
-        for (name, measurement), picture, marks in zip(films, shown, pair_marks(comparison), strict=True):
-            write_bytes(stage / name / "labels.tif", labels_tiff(measurement.labels, measurement.film.spacing))
-            write_bytes(stage / name / "overlay.png", draw_overlay(picture, marks))
+        for (name, film), picture, marks in zip(films.items(), shown, pair_marks(comparison), strict=True):
+            _write_film(film, stage / name, picture, marks, labels_format)
         if comparison.alignment is not None:
-            spacings = (measurement.film.spacing.mm for _, measurement in films)
+            spacings = (film.film.spacing.mm for film in films.values())
             write_transform(comparison.alignment.transform(*spacings, dimension=3), stage / "baseline_to_followup.tfm")
         if dicom or dicom_pictures:
             from calcimeasure.export.dicom import write_comparison_dicom
 
-            record["dicom"] = _dicom_record(
-                write_comparison_dicom(comparison, stage, pictures=dicom_pictures, **(dicom_context or {}))
-            )
+            files = write_comparison_dicom(comparison, stage, pictures=dicom_pictures, **(dicom_context or {}))
+            record["dicom"] = files.record()
         write_text(stage / "report.html", report_html(comparison, record, shown=shown))
         write_text(stage / "comparison.json", record_text(record))
     return Path(folder)
@@ -142,6 +140,7 @@ def write_measurement(
     measurement: FilmMeasurement,
     folder: str | Path,
     *,
+    labels_format: str = "tif",
     dicom: bool = False,
     dicom_pictures: bool = False,
     dicom_context: Mapping[str, Any] | None = None,
@@ -151,37 +150,41 @@ def write_measurement(
 ) -> Path:
     """Write one measured film: record, table, label image, picture; whole or not at all.
 
+    The other parameters and the exceptions are those of `write_comparison`.
+
     Parameters
     ----------
     measurement
         The film with its deposits.
-    folder, dicom, dicom_pictures, dicom_context, include_paths, overwrite, settings
-        As for `write_comparison`.
 
     Returns
     -------
     Path
         The folder.
-
-    Raises
-    ------
-    UsageError, OutputError
-        As for `write_comparison`.
     """
     with whole_folder(folder, overwrite=overwrite) as stage:
         record = measurement_record(measurement, include_paths=include_paths, settings=settings)
         write_text(stage / "deposits.csv", measurement_deposits_csv(measurement))
-        write_bytes(stage / "labels.tif", labels_tiff(measurement.labels, measurement.film.spacing))
-        write_bytes(stage / "overlay.png", draw_overlay(display_measured(measurement), film_marks(measurement)))
+        _write_film(measurement, stage, display_measured(measurement), film_marks(measurement), labels_format)
         if dicom or dicom_pictures:
             from calcimeasure.export.dicom import write_measurement_dicom
 
-            record["dicom"] = _dicom_record(
-                write_measurement_dicom(measurement, stage, pictures=dicom_pictures, **(dicom_context or {}))
-            )
+            files = write_measurement_dicom(measurement, stage, pictures=dicom_pictures, **(dicom_context or {}))
+            record["dicom"] = files.record()
         write_text(stage / "measurement.json", record_text(record))
     return Path(folder)
 
 
-def _dicom_record(files: DicomFiles) -> dict[str, list[str]]:
-    return {"written": list(files.written), "notes": list(files.notes)}
+def _write_film(
+    measurement: FilmMeasurement,
+    folder: Path,
+    picture: DisplayedFilm,
+    marks: Sequence[OutlineMark],
+    labels_format: str,
+) -> None:
+    """Write the label images and the overlay of one film."""
+    labels, spacing = measurement.labels, measurement.film.spacing
+    write_bytes(folder / "labels.tif", labels_tiff(labels, spacing))
+    if labels_format != "tif":
+        write_labels(labels, folder / f"labels.{labels_format}", spacing=spacing)
+    write_bytes(folder / "overlay.png", draw_overlay(picture, marks))

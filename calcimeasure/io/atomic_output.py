@@ -1,9 +1,9 @@
-"""A folder of results that is there whole or not at all.
+"""A results folder that is written completely or not at all.
 
 The files are written into a folder beside the target, forced to the disk, and moved into place with one rename; only
 then is an older folder of results removed. Where the target cannot be renamed over (a mount point, a parent folder
 that is not writable) the files are made inside it and moved up one by one, last of all the record that says that the
-folder is complete. Whatever goes wrong, nothing of ours is left behind and the older results still stand.
+folder is complete. After any failure nothing is left behind and the older results are unchanged.
 """
 
 from __future__ import annotations
@@ -18,33 +18,20 @@ from pathlib import Path
 from calcimeasure.errors import CalciMeasureError, OutputError, UsageError
 
 # What a folder of results may hold: --overwrite removes nothing else, whatever it is pointed at.
-_OUR_FILES = frozenset(
-    {
-        "comparison.json",
-        "measurement.json",
-        "links.csv",
-        "deposits.csv",
-        "report.html",
-        "baseline_to_followup.tfm",
-        "labels.tif",
-        "overlay.png",
-        "segmentation.dcm",
-        "image.dcm",
-        "overlay.sc.dcm",
-        "report.pdf.dcm",
-        "measurement.sr.dcm",
-        "change.sr.dcm",
-    }
-)
-_OUR_FOLDERS = frozenset({"baseline", "followup"})
-_CLUTTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+_RESULT_FILES = {
+    "comparison.json", "measurement.json", "links.csv", "deposits.csv", "report.html", "labels.tif", "labels.nii.gz",
+    "labels.nrrd", "labels.mha", "overlay.png", "segmentation.dcm", "image.dcm", "overlay.sc.dcm", "report.pdf.dcm",
+    "measurement.sr.dcm", "change.sr.dcm", "baseline_to_followup.tfm",
+}  # fmt: skip
+_RESULT_FOLDERS = {"baseline", "followup"}
+_IGNORED_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _RECORDS = ("comparison.json", "measurement.json")
 _FREE_SPACE = "Check that the folder can be written to and that the disk has space, or choose another with --out."
 
 
 @contextmanager
 def _named_as_given(given: Path, target: Path) -> Iterator[None]:
-    """Name a folder in what is raised as the person did."""
+    """Name a folder in errors as the person did."""
     try:
         yield
     except CalciMeasureError as error:
@@ -55,12 +42,12 @@ def _named_as_given(given: Path, target: Path) -> Iterator[None]:
 
 @contextmanager
 def whole_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a folder to write into, which becomes `target` when the block ends without an error.
+    """Yield a folder to write into; it becomes `target` when the block ends without an error.
 
     Parameters
     ----------
     target
-        The folder that the results shall be found in; made, with the folders above it, where it is missing.
+        The results folder; made, with the folders above it, where it is missing.
     overwrite
         Whether older results in it may be replaced. A folder that holds anything else is refused all the same.
 
@@ -108,13 +95,24 @@ def write_bytes(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file, new or not, so that at any moment it is whole or as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a new file of UTF-8 text, line ends as they are."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def check_output_folder(target: str | Path, *, overwrite: bool = False) -> None:
-    """Raise what `whole_folder` would raise of a target that is in use: before the films are read, not after.
+    """Check a target as `whole_folder` does, before the films are read.
 
     Raises
     ------
@@ -126,7 +124,7 @@ def check_output_folder(target: str | Path, *, overwrite: bool = False) -> None:
     given, target = Path(target), Path(target).resolve()
     with _named_as_given(given, target):
         _refuse_unless_free(target, overwrite=overwrite)
-        nearest = target  # what is above it can be asked for, since the target itself could be
+        nearest = target
         while not nearest.exists():
             nearest = nearest.parent
         if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
@@ -139,11 +137,11 @@ def _refuse_unless_free(target: Path, *, overwrite: bool) -> None:
         entries = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
     except OSError as error:
         raise OutputError(
-            f"the folder cannot be looked into ({error.strerror or error})", where=str(target), remedy=_FREE_SPACE
+            f"the folder cannot be read ({error.strerror or error})", where=str(target), remedy=_FREE_SPACE
         ) from error
     if is_file:
         raise UsageError("it is a file, not a folder", where=str(target), remedy="Choose a folder for the results.")
-    if not [name for name in entries if name not in _CLUTTER]:
+    if not [name for name in entries if name not in _IGNORED_FILES]:
         return
     if not overwrite:
         raise UsageError(
@@ -163,8 +161,8 @@ def _foreign_entries(target: Path) -> list[str]:
     foreign = []
     for path in sorted(target.rglob("*")):
         relative = path.relative_to(target)
-        known = _OUR_FILES | _CLUTTER | (_OUR_FOLDERS if path.is_dir() else frozenset())
-        deep = len(relative.parts) > 1 and relative.parts[0] not in _OUR_FOLDERS
+        known = _RESULT_FILES | _IGNORED_FILES | (_RESULT_FOLDERS if path.is_dir() else set())
+        deep = len(relative.parts) > 1 and relative.parts[0] not in _RESULT_FOLDERS
         if path.name not in known or deep or len(relative.parts) > 2:
             foreign.append(str(relative))
     return foreign

@@ -1,7 +1,8 @@
-"""From what a reader found to the canonical film: direction of grey, padding, values that are no numbers."""
+"""From the parts of a file to the canonical film: polarity, padding, values that are not numbers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +12,30 @@ from calcimeasure.errors import FilmError
 from calcimeasure.io.film_options import FilmOptions
 from calcimeasure.io.film_parts import FilmParts
 from calcimeasure.io.polarity import Polarity, judge_polarity
+from calcimeasure.notices import Notice, NoticeCode, unique_notices
 from calcimeasure.radiograph import GreyScale, Identity, Radiograph
 
-GIVEN_WARNING = (
+GIVEN_WARNING = Notice(
+    NoticeCode.POLARITY_DISAGREES,
     "In the picture bone seems to have the smaller values; an array is taken as it is given. Look at it: if bone is "
-    "bright, nothing needs doing; if it is dark, give invert=True."
+    "bright, nothing needs doing; if it is dark, give invert=True.",
 )
-DECLARED_WARNING = (
+DECLARED_WARNING = Notice(
+    NoticeCode.POLARITY_REVERSED,
     "Shown as the file declares, bone would seem to be dark, so the film was turned round. Look at the overlay: if "
     "bone is bright there, nothing needs doing; if it is dark, run again with --no-invert (in a pair "
-    "--baseline-no-invert or --followup-no-invert; in a study, write no under invert in films.csv)."
+    "--baseline-no-invert or --followup-no-invert; in a study, write no under invert in films.csv).",
 )
 
 
 def make_film(parts: FilmParts, options: FilmOptions, *, sha256: str = "", path: Path | None = None) -> Radiograph:
-    """Turn what a reader found into a film: more calcium is a larger value."""
+    """Return the film of the parts of a file: more calcium is a larger value."""
     where = str(path) if path else "array"
     # A copy even of float32 pixels: the film is read-only, the caller's array is the caller's.
     pixels = parts.pixels.astype(np.float32)
-    padding = _without_missing(pixels, parts, where)
+    padding = _padding_with_missing(pixels, parts, where)
     _fill(pixels, padding, value=parts.highest if parts.bone_is_low else parts.lowest)
-    inverted = _decide_direction(pixels, padding, parts, options)
+    inverted = _must_invert(pixels, padding, parts, options)
     window = parts.window
     if inverted:
         total = np.float32(parts.lowest + parts.highest)
@@ -47,7 +51,8 @@ def make_film(parts: FilmParts, options: FilmOptions, *, sha256: str = "", path:
         inverted=inverted,
     )
     if pixels.size and float(np.ptp(pixels)) == 0:
-        parts.warnings.append("Every pixel has the same value: there is nothing to see on this film.")
+        text = "Every pixel has the same value: there is nothing to see on this film."
+        parts.warnings.append(Notice(NoticeCode.FILM_UNIFORM, text))
     return Radiograph(
         pixels=pixels,
         spacing=parts.spacing,
@@ -57,28 +62,28 @@ def make_film(parts: FilmParts, options: FilmOptions, *, sha256: str = "", path:
         padding=padding,
         path=path,
         frame=parts.frame,
-        warnings=tuple(dict.fromkeys(parts.warnings)),
+        warnings=unique_notices(*parts.warnings),
     )
 
 
-def _decide_direction(
+def _must_invert(
     pixels: NDArray[np.float32], padding: NDArray[np.bool_] | None, parts: FilmParts, options: FilmOptions
 ) -> bool:
-    """Say whether the values must be turned round, and warn where the image overrules the file."""
+    """Return whether the values must be inverted, and warn where the image contradicts the file."""
     if options.invert is not None:
         return parts.bone_is_low != options.invert
     verdict = judge_polarity(pixels, padding) if parts.shows_a_limb else Polarity.UNSURE
-    seen_low = {Polarity.BONE_HIGH: False, Polarity.BONE_LOW: True}.get(verdict, parts.bone_is_low)
-    if seen_low == parts.bone_is_low:
-        return seen_low
+    bone_seen_low = {Polarity.BONE_HIGH: False, Polarity.BONE_LOW: True}.get(verdict, parts.bone_is_low)
+    if bone_seen_low == parts.bone_is_low:
+        return bone_seen_low
     if parts.direction_is_given:
         parts.warnings.append(GIVEN_WARNING)
         return parts.bone_is_low
     parts.warnings.append(DECLARED_WARNING)
-    return seen_low
+    return bone_seen_low
 
 
-def _without_missing(pixels: NDArray[np.float32], parts: FilmParts, where: str) -> NDArray[np.bool_] | None:
+def _padding_with_missing(pixels: NDArray[np.float32], parts: FilmParts, where: str) -> NDArray[np.bool_] | None:
     """Add values that are no numbers to the padding."""
     if parts.pixels.dtype.kind != "f":
         return parts.padding
@@ -88,7 +93,8 @@ def _without_missing(pixels: NDArray[np.float32], parts: FilmParts, where: str) 
         return parts.padding
     if count == pixels.size:
         raise FilmError("no pixel holds a number", where=where, remedy="Export the film again.")
-    parts.warnings.append(f"{count} pixels hold no number; they count as not recorded.")
+    text = f"{count} pixels hold no number; they count as not recorded."
+    parts.warnings.append(Notice(NoticeCode.PIXELS_NOT_FINITE, text))
     return missing if parts.padding is None else missing | parts.padding
 
 
@@ -104,12 +110,10 @@ def _fill_with_darkest(pixels: NDArray[np.float32], padding: NDArray[np.bool_] |
 
 
 def _overridden(identity: Identity, options: FilmOptions) -> Identity:
-    return Identity(
-        patient_key=identity.patient_key,
+    return replace(
+        identity,
         side=options.side or identity.side,
         body_part=options.body_part or identity.body_part,
         view=options.view or identity.view,
         study_date=options.study_date or identity.study_date,
-        modality=identity.modality,
-        age_years=identity.age_years,
     )

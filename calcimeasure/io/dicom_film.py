@@ -13,7 +13,7 @@ from calcimeasure.io.dicom_header import Header, discreet
 from calcimeasure.io.dicom_object import why_no_film
 from calcimeasure.io.film_identity import identity_of
 from calcimeasure.io.film_options import FilmOptions
-from calcimeasure.io.film_parts import FilmParts, value_range
+from calcimeasure.io.film_parts import FilmParts, damaged_film, value_range
 from calcimeasure.io.grey_scale import (
     bone_is_low,
     display_window,
@@ -24,6 +24,7 @@ from calcimeasure.io.grey_scale import (
 )
 from calcimeasure.io.pixel_decoding import stored_range, stored_values
 from calcimeasure.io.pixel_spacing import SpacingTags, choose_spacing, spacing_doubts
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Identity, Spacing
 
 if TYPE_CHECKING:
@@ -44,25 +45,10 @@ _FLUOROSCOPY = {"XA", "RF", "DF", "DS"}
 
 
 def read_dicom(data: bytes, options: FilmOptions, where: str) -> FilmParts:
-    """Read one frame of a DICOM file.
-
-    Parameters
-    ----------
-    data
-        The file's bytes, with or without the file meta header.
-    options
-        What the person says about the film.
-    where
-        The file, for messages.
-
-    Raises
-    ------
-    FilmError, DecoderError
-        See `read_film`.
-    """
+    """Read one frame of a DICOM file, with or without the file meta header; errors as in `read_film`."""
     with discreet() as caught:
         parts = _read(data, options, where)
-    parts.warnings.extend(_in_plain_words(caught))
+    parts.warnings.extend(_standard_violations(caught))
     return parts
 
 
@@ -70,7 +56,7 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
     dataset = _parse(data, where)
     header, frame = _choose_frame(dataset, options, where)
     stored = stored_values(header, where)
-    notes: list[str] = []
+    notes: list[Notice] = []
     if stored.dtype.kind == "f":
         pixels, padding, (low, high) = stored, None, value_range(stored)
     else:
@@ -78,13 +64,14 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
         padding = padding_mask(stored, header, limits)
         pixels, low, high = modality_values(stored, header, limits, notes)
     identity = identity_of(header, notes)
-    other_part = _another_part(identity)
-    notes.extend(other_part)
+    unexpected = _unexpected_part(identity)
+    notes.extend(unexpected)
     if identity.modality in _FLUOROSCOPY:
-        notes.append(
+        text = (
             f"Modality {identity.modality}: fluoroscopy often shows bone dark. Look at the overlay: if bone is dark "
             "there, run again with --invert (in a pair --baseline-invert or --followup-invert)."
         )
+        notes.append(Notice(NoticeCode.FLUOROSCOPY, text))
     parts = FilmParts(
         pixels=pixels,
         lowest=low,
@@ -96,12 +83,13 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
         relationship=relationship_of(header),
         processing_intent=processing_intent_of(header),
         padding=padding,
-        shows_a_limb=not other_part,
+        shows_a_limb=not unexpected,
         frame=frame,
         warnings=notes,
     )
     if header.unreadable:
-        notes.append(f"Header values that cannot be read count as absent: {', '.join(header.unreadable)}.")
+        text = f"Header values that cannot be read count as absent: {', '.join(header.unreadable)}."
+        notes.append(Notice(NoticeCode.HEADER_UNREADABLE, text))
     return parts
 
 
@@ -113,13 +101,13 @@ def _parse(data: bytes, where: str) -> Dataset:
         dataset = pydicom.dcmread(BytesIO(data), force=True)
         if "Rows" not in dataset and _header_alone(data):
             # pydicom drops everything when a sequence of fragments has no end.
-            raise FilmError("the pixel data is cut off", where=where, remedy="Copy or export the film again.")
+            raise damaged_film("the pixel data is cut off", where)
     except FilmError:
         raise
     except Exception as error:
         # pydicom lets many kinds of exception out on damaged files, with header text in some of them.
         problem = f"the DICOM header is damaged ({type(error).__name__})"
-        raise FilmError(problem, where=where, remedy="Copy or export the film again.") from None
+        raise damaged_film(problem, where) from None
     if "Rows" not in dataset and "SOPClassUID" not in dataset:
         raise FilmError("this is not a DICOM film", where=where, remedy="Give the DICOM file of one radiograph.")
     if (reason := why_no_film(Header(dataset))) is not None:
@@ -137,7 +125,7 @@ def _check_inflated_size(data: bytes, where: str) -> None:
     try:
         inflater.decompress(data[start:], max(_INFLATED_BYTES, _INFLATED_RATIO * len(data)))
     except zlib.error:
-        raise FilmError("the deflated data is damaged", where=where, remedy="Copy or export the film again.") from None
+        raise damaged_film("the deflated data is damaged", where) from None
     if inflater.unconsumed_tail:
         raise FilmError("the deflated data is larger than any film", where=where, remedy="Export the film again.")
 
@@ -167,8 +155,9 @@ def _choose_frame(dataset: Dataset, options: FilmOptions, where: str) -> tuple[H
     return Header(dataset, index), index if count > 1 else None
 
 
-def _spacing(header: Header, options: FilmOptions, shape: tuple[int, int], notes: list[str]) -> Spacing:
-    tags = SpacingTags(
+def spacing_tags(header: Header) -> SpacingTags:
+    """Return the values of a header that bear on spacing."""
+    return SpacingTags(
         pixel=header.numbers("PixelSpacing"),
         imager=header.numbers("ImagerPixelSpacing"),
         nominal_scanned=header.numbers("NominalScannedPixelSpacing"),
@@ -176,27 +165,34 @@ def _spacing(header: Header, options: FilmOptions, shape: tuple[int, int], notes
         aspect_ratio=header.numbers("PixelAspectRatio"),
         magnification=header.number("EstimatedRadiographicMagnificationFactor"),
     )
-    asked = options.magnification_corrected
-    spacing = choose_spacing(tags, user_mm=options.spacing_mm, magnification_corrected=asked)
-    notes.extend(spacing_doubts(spacing, tags, shape, magnification_corrected=asked))
+
+
+def _spacing(header: Header, options: FilmOptions, shape: tuple[int, int], notes: list[Notice]) -> Spacing:
+    tags = spacing_tags(header)
+    corrected = options.magnification_corrected
+    spacing = choose_spacing(tags, user_mm=options.spacing_mm, magnification_corrected=corrected)
+    notes.extend(spacing_doubts(spacing, tags, shape, magnification_corrected=corrected))
     return spacing
 
 
-def _another_part(identity: Identity) -> list[str]:
+def _unexpected_part(identity: Identity) -> list[Notice]:
     if identity.modality is not None and identity.modality not in _RADIOGRAPHY:
         named = identity.modality if re.fullmatch(r"[A-Z0-9_ ]{1,16}", identity.modality) else "of an unknown kind"
-        return [f"This is not a limb radiograph: the header says Modality {named}."]
+        text = f"This is not a limb radiograph: the header says Modality {named}."
+        return [Notice(NoticeCode.MODALITY_UNEXPECTED, text)]
     if identity.body_part in _NOT_A_LIMB:
-        return [f"This is not a limb radiograph: the header says BodyPartExamined {identity.body_part}."]
+        text = f"This is not a limb radiograph: the header says BodyPartExamined {identity.body_part}."
+        return [Notice(NoticeCode.BODY_PART_UNEXPECTED, text)]
     return []
 
 
-def _in_plain_words(caught: list[warnings.WarningMessage]) -> list[str]:
-    """Say what pydicom warned of without its text, which may quote the header."""
+def _standard_violations(caught: list[warnings.WarningMessage]) -> list[Notice]:
+    """Report what pydicom warned of without its text, which may quote the header."""
     # Others come from importing decoders, and do not concern the film.
     about_the_file = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
     if not about_the_file:
         return []
     kinds = sorted({match[1] for text in about_the_file if (match := re.search(r"\bVR ['\"]?([A-Z]{2})\b", text))})
     which = f" (values of type {', '.join(kinds)})" if kinds else ""
-    return [f"The header breaks rules of DICOM{which}; it was read as well as it can be."]
+    text = f"The header breaks rules of DICOM{which}; it was read as well as it can be."
+    return [Notice(NoticeCode.HEADER_NONSTANDARD, text)]

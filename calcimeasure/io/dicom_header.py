@@ -1,7 +1,4 @@
-"""Header values read tolerantly: a damaged or absent value is None, never an exception, never a leak.
-
-Only this module and `decoding` touch pydicom datasets; what they hand on are plain Python values.
-"""
+"""Header values as plain Python values: a damaged or absent value is None and never raises."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ class Header:
     frame
         Counted from 0.
     unreadable
-        Keywords of values that are there and could not be read, as they were asked for.
+        Keywords of values that are present and could not be read.
     """
 
     dataset: Dataset

@@ -1,13 +1,16 @@
-"""DICOM objects as such: which of those with pixels are no films, and an object as the bytes of a file."""
+"""DICOM objects of any class: which of those with pixels are no films, and how they are written."""
 
 from __future__ import annotations
 
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from calcimeasure.errors import OutputError
 from calcimeasure.io.dicom_header import Header, discreet
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pydicom.dataset import Dataset
 
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -22,6 +25,20 @@ def why_no_film(header: Header) -> str | None:
     if header.words("Manufacturer") == header.words("ManufacturerModelName") == _OUR_NAME:
         return "a picture of results, not a film"
     return None
+
+
+def write_object(dataset: Dataset, path: Path, name: str) -> None:
+    """Write an object as a DICOM file.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written; `name` says what it is.
+    """
+    try:
+        path.write_bytes(encoded(dataset))
+    except OSError as error:
+        raise OutputError(f"the {name} could not be written: {error.strerror}", where=path.name) from error
 
 
 @discreet()

@@ -46,7 +46,7 @@ def find_format(data: bytes | memoryview) -> FileFormat | None:
 
 
 def describe_content(data: bytes | memoryview) -> str:
-    """Say in words what a file that is no film seems to be."""
+    """Return in words what a file that is no film seems to be."""
     head = bytes(data[:512])
     for start, name in (
         (b"%PDF", "a PDF document"),

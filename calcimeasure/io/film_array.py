@@ -32,11 +32,11 @@ def film_from_array(
     ----------
     array
         Shape (rows, columns), or (rows, columns, 3) with equal channels; whole or floating-point numbers, bone
-        larger than air: where the picture says otherwise, that is warned of and not changed. The film holds a copy.
+        larger than air: a picture that shows otherwise gives a warning and stays as it is. The film holds a copy.
     spacing_mm
         Distance between pixels: one number, or (row, column).
     invert
-        True: bone is smaller than air. False: it is larger, and the picture is not asked.
+        True: bone is smaller than air. False: it is larger, and the picture is not judged.
     side, view, body_part
         What the film shows, for pairing it with another.
     study_date

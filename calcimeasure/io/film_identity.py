@@ -1,4 +1,4 @@
-"""Whose film it is and what it shows, from header values."""
+"""Patient, side, body part, view and date of a film, from header values."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from datetime import date
 
 from calcimeasure.io.dicom_header import Header, code_of
 from calcimeasure.io.film_options import upper_words
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Identity
 
-# Identifiers that de-identification leaves behind: equal on films of different people, so they say nothing.
+# Identifiers that de-identification leaves behind: equal on films of different people.
 _PLACEHOLDERS = {"ANONYMOUS", "ANONYMIZED", "ANONYMISED", "ANON", "UNKNOWN", "NONE", "NA", "N/A", "0", "REMOVED"}
 _MODIFIER_SIDES = {
     "24028007": "R", "7771000": "L", "51440002": "B",
@@ -37,7 +38,7 @@ _OLDEST_YEARS = 120
 _UNITS_A_YEAR = {"Y": 1.0, "M": 12.0, "W": _DAYS_A_YEAR / 7, "D": _DAYS_A_YEAR}
 
 
-def identity_of(header: Header, warnings: list[str]) -> Identity:
+def identity_of(header: Header, warnings: list[Notice]) -> Identity:
     """Return the identity that a header states; doubts are added to the warnings."""
     study_date = next(
         (d for k in ("StudyDate", "AcquisitionDate", "ContentDate") if (d := iso_date(header.words(k)))), None
@@ -45,8 +46,8 @@ def identity_of(header: Header, warnings: list[str]) -> Identity:
     return Identity(
         patient_key=patient_key(header.words("PatientID"), header.words("IssuerOfPatientID")),
         side=_side(header, warnings),
-        body_part=_body_part(header),
-        view=_view(header),
+        body_part=_word(header, "BodyPartExamined", "AnatomicRegionSequence", _REGIONS),
+        view=_word(header, "ViewPosition", "ViewCodeSequence", _VIEWS),
         study_date=study_date.isoformat() if study_date else None,
         modality=header.words("Modality"),
         age_years=age_years(header.words("PatientAge"), iso_date(header.words("PatientBirthDate")), study_date),
@@ -85,7 +86,7 @@ def age_years(age: str | None, born: date | None, on: date | None) -> float | No
     return round(years, 2) if years <= _OLDEST_YEARS else None
 
 
-def _side(header: Header, warnings: list[str]) -> str | None:
+def _side(header: Header, warnings: list[Notice]) -> str | None:
     tags = ("ImageLaterality", "FrameLaterality", "Laterality")
     stated = {tag: side for tag in tags if (side := header.words(tag)) in ("L", "R", "B")}
     for region in header.items("AnatomicRegionSequence"):
@@ -94,28 +95,16 @@ def _side(header: Header, warnings: list[str]) -> str | None:
             if side:
                 stated["AnatomicRegionModifierSequence"] = side
     if len(set(stated.values())) > 1:
-        told = ", ".join(f"{tag} {side}" for tag, side in stated.items())
-        warnings.append(f"The header names different sides ({told}); the first is used. Use --side to say which.")
+        listed = ", ".join(f"{tag} {side}" for tag, side in stated.items())
+        text = f"The header names different sides ({listed}); the first is used. Use --side to say which."
+        warnings.append(Notice(NoticeCode.SIDE_CONTRADICTORY, text))
     return next(iter(stated.values()), None)
 
 
-def _body_part(header: Header) -> str | None:
-    stated = header.words("BodyPartExamined")
+def _word(header: Header, keyword: str, sequence: str, words: dict[str, str]) -> str | None:
+    """Return what a tag says, else what the first code of a sequence means."""
+    stated = header.words(keyword)
     if stated is not None:
         return stated
-    for item in header.items("AnatomicRegionSequence"):
-        code, meaning = code_of(item)
-        if code or meaning:
-            return _REGIONS.get(code or "", meaning)
-    return None
-
-
-def _view(header: Header) -> str | None:
-    stated = header.words("ViewPosition")
-    if stated is not None:
-        return stated
-    for item in header.items("ViewCodeSequence"):
-        code, meaning = code_of(item)
-        if code or meaning:
-            return _VIEWS.get(code or "", meaning)
-    return None
+    coded = (code_of(item) for item in header.items(sequence))
+    return next((words.get(code or "", meaning) for code, meaning in coded if code or meaning), None)

@@ -1,4 +1,4 @@
-"""What the person says about one film, checked once and used by every reader."""
+"""Options for reading one film, checked once and used by every reader."""
 
 from __future__ import annotations
 
@@ -16,23 +16,7 @@ _SIDES = {"L": "L", "LEFT": "L", "R": "R", "RIGHT": "R", "B": "B", "BOTH": "B"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FilmOptions:
-    """What the person says about a film; it overrides the file.
-
-    Attributes
-    ----------
-    spacing_mm
-        (row, column) spacing in mm.
-    frame
-        Frame of a multi-frame file, counted from 1 as DICOM does.
-    side, view, body_part
-        As in `Identity`.
-    study_date
-        ISO date of the exposure.
-    invert
-        Whether the values run against what the file declares, or as it does; None for asking the image.
-    magnification_corrected
-        Divide a detector spacing by the header's magnification factor.
-    """
+    """Options for reading a film, as in `read_film`, checked; they override the file."""
 
     spacing_mm: tuple[float, float] | None = None
     frame: int | None = None
@@ -55,7 +39,7 @@ def film_options(
     invert: bool | None = None,
     magnification_corrected: bool = False,
 ) -> FilmOptions:
-    """Check what the person said and bring it into one form.
+    """Return checked options in one form.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a reader finds in a file, before it becomes a film."""
+"""Pixels and header values as read from a file, before they become a film."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.errors import FilmError
 from calcimeasure.io.resolution_tag import Resolution
+from calcimeasure.notices import Notice
 from calcimeasure.radiograph import GreyRelationship, Identity, Spacing
 
 MAX_PIXELS = 150_000_000
@@ -19,28 +20,22 @@ _GREY_FRACTION = 0.995
 
 @dataclass(kw_only=True)
 class FilmParts:
-    """One picture and what its file says of it.
+    """One picture with the values of its header.
 
     Attributes
     ----------
     pixels
-        Values after the modality transform, shape (rows, columns), any real type, in the file's own direction.
-    lowest, highest
-        Range that the coding allows, in the values of `pixels`.
-    window
-        (low, high) display window in the values of `pixels`.
+        After the modality transform, shape (rows, columns), any real type, in the file's own polarity.
+    lowest, highest, window
+        The range that the coding allows and the (low, high) display window, in the values of `pixels`.
     bone_is_low
         Whether the file declares that small values are shown white.
-    padding
-        True where no picture was recorded.
     direction_is_given
-        Whether a person answers for `bone_is_low`: the picture is then asked, but does not decide.
+        Whether a person stated `bone_is_low`: then a picture that disagrees gives a warning only.
     shows_a_limb
-        False where the file says that it shows something else: the picture is not asked which way grey runs.
+        False where the file says that it shows something else: polarity is then not judged from the picture.
     frame
         Counted from 0; None for a single frame.
-    warnings
-        Sentences for the person, without anything personal in them.
     """
 
     pixels: NDArray[Any]
@@ -56,32 +51,23 @@ class FilmParts:
     direction_is_given: bool = False
     shows_a_limb: bool = True
     frame: int | None = None
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What a plain picture's decoder gives.
-
-    Attributes
-    ----------
-    pixels
-        Shape (rows, columns) or (rows, columns, 3), as deep as the file has them.
-    white_is_low
-        Whether small values are shown white.
-    frame
-        Page, counted from 0; None where there is only one.
-    resolution
-        What its tags say of its resolution.
-    hidden
-        True where the picture is wholly transparent.
-    """
+    """One decoded picture of a plain file, as deep as the file has it; `hidden` is True where it is transparent."""
 
     pixels: NDArray[Any]
     white_is_low: bool = False
     frame: int | None = None
     resolution: Resolution | None = None
     hidden: NDArray[np.bool_] | None = None
+
+
+def damaged_film(problem: str, where: str) -> FilmError:
+    """Return the error for a file that was damaged on its way."""
+    return FilmError(problem, where=where, remedy="Copy or export the film again.")
 
 
 def check_size(rows: int, columns: int, where: str) -> None:

@@ -11,7 +11,7 @@ from calcimeasure.errors import FilmError
 from calcimeasure.io.canonical_film import make_film
 from calcimeasure.io.file_format import FileFormat, describe_content, find_format
 from calcimeasure.io.film_options import FilmOptions, film_options
-from calcimeasure.io.film_parts import FilmParts
+from calcimeasure.io.film_parts import FilmParts, damaged_film
 from calcimeasure.radiograph import Radiograph
 
 MAX_FILE_BYTES = 2 * 1024**3
@@ -44,8 +44,8 @@ def read_film(
     study_date
         Date of the exposure, as ``2026-01-31``; overrides the header.
     invert
-        True: the grey values run against what the file declares. False: they run as it declares. None: the picture is
-        asked, believed where it clearly says otherwise than the file, and that is warned of.
+        True: the grey values run against what the file declares. False: they run as it declares. None: the picture
+        decides where it clearly contradicts the file, with a warning.
     magnification_corrected
         Divide a spacing at the detector by the header's estimated magnification.
 
@@ -126,7 +126,7 @@ def _read_bytes(file: Path) -> bytes:
         reason = (error.strerror or "unknown").lower()
         raise FilmError(f"the file cannot be opened: {reason}", where=str(file), remedy="Check the file.") from error
     if not data:
-        raise FilmError("the file is empty", where=str(file), remedy="Copy or export the film again.")
+        raise damaged_film("the file is empty", str(file))
     return data
 
 

@@ -1,4 +1,4 @@
-"""From stored values to modality values, and what the header says of them.
+"""From stored values to modality values, with window, padding and polarity as the header declares them.
 
 The VOI transform is never applied: it gives the display window and nothing else.
 """
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.io.dicom_header import Header
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import GreyRelationship
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Lut:
 
 
 def modality_values(
-    stored: NDArray[Any], header: Header, stored_range: tuple[int, int], warnings: list[str]
+    stored: NDArray[Any], header: Header, stored_range: tuple[int, int], warnings: list[Notice]
 ) -> tuple[NDArray[Any], float, float]:
     """Return values after the modality LUT or rescale, and the range that they can have."""
     low, high = (float(v) for v in stored_range)
@@ -53,7 +54,8 @@ def modality_values(
     slope = 1.0 if slope is None else slope
     intercept = 0.0 if intercept is None else intercept
     if not (np.isfinite(slope) and np.isfinite(intercept)) or slope == 0:
-        warnings.append("RescaleSlope or RescaleIntercept is not usable; the stored values are used as they are.")
+        text = "RescaleSlope or RescaleIntercept is not usable; the stored values are used as they are."
+        warnings.append(Notice(NoticeCode.RESCALE_UNUSABLE, text))
         return stored, low, high
     if slope == 1 and intercept == 0:
         return stored, low, high
@@ -64,14 +66,14 @@ def modality_values(
     return values, min(ends), max(ends)
 
 
-def read_lut(header: Header, keyword: str, stored_range: tuple[int, int], warnings: list[str]) -> Lut | None:
+def read_lut(header: Header, keyword: str, stored_range: tuple[int, int], warnings: list[Notice]) -> Lut | None:
     """Return the first lookup table of a sequence; None when there is none or it is damaged."""
     items = header.items(keyword)
     if not items:
         return None
     lut = _lut_of(items[0], stored_range)
     if lut is None:
-        warnings.append(f"{keyword} is damaged and was not used.")
+        warnings.append(Notice(NoticeCode.LOOKUP_TABLE_DAMAGED, f"{keyword} is damaged and was not used."))
     return lut
 
 
@@ -111,7 +113,7 @@ def _entries(data: Any, count: int, bits: int) -> NDArray[np.float32] | None:
 
 
 def display_window(
-    header: Header, modality_range: tuple[float, float], warnings: list[str]
+    header: Header, modality_range: tuple[float, float], warnings: list[Notice]
 ) -> tuple[float, float] | None:
     """Return the (low, high) that the file asks to be shown from black to white, before any inversion."""
     centre, width = header.number("WindowCenter"), header.number("WindowWidth")
@@ -159,7 +161,7 @@ def _in_range(value: int, stored_range: tuple[int, int]) -> int:
     return value
 
 
-def bone_is_low(header: Header, warnings: list[str]) -> bool:
+def bone_is_low(header: Header, warnings: list[Notice]) -> bool:
     """Say whether the header declares that small values are shown white.
 
     PresentationLUTShape is the newer word and is believed over PhotometricInterpretation; the picture decides later.
@@ -170,11 +172,12 @@ def bone_is_low(header: Header, warnings: list[str]) -> bool:
         return by_interpretation
     by_shape = shape == "INVERSE"
     if by_shape != by_interpretation:
-        warnings.append(
+        text = (
             f"PhotometricInterpretation {interpretation} and PresentationLUTShape {shape} contradict each other; the "
             "second is followed. Look at the overlay: if bone is bright there, nothing needs doing; if it is dark, run "
             "again with --invert, or with --no-invert where that does not turn it round."
         )
+        warnings.append(Notice(NoticeCode.PRESENTATION_CONTRADICTORY, text))
     return by_shape
 
 

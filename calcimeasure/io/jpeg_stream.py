@@ -1,6 +1,6 @@
-"""Look into a JPEG, JPEG-LS or JPEG 2000 stream: its kind, its size, whether it is whole; decode 12-bit JPEG.
+"""Headers of JPEG, JPEG-LS and JPEG 2000 streams: kind, size, completeness; and decoding of 12-bit JPEG.
 
-pydicom's decoders fill up a stream that was cut off without a word, and its plugin for GDCM passes over 12-bit
+pydicom's decoders pad a truncated stream silently, and its plugin for GDCM skips 12-bit
 "JPEG Extended" films, which GDCM itself decodes exactly.
 """
 
@@ -32,7 +32,7 @@ _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 
 @dataclass(frozen=True, slots=True)
 class FrameHeader:
-    """What the frame header of a JPEG stream says (ITU-T T.81, B.2.2)."""
+    """The frame header of a JPEG stream (ITU-T T.81, B.2.2)."""
 
     marker: int
     precision: int
@@ -71,7 +71,7 @@ def guess_syntax(stream: bytes) -> str:
 
 
 def is_cut_off(stream: bytes) -> bool:
-    """Say whether a JPEG, JPEG-LS or JPEG 2000 stream lacks its end."""
+    """Return whether a JPEG, JPEG-LS or JPEG 2000 stream lacks its end."""
     if not stream.startswith((_START, _CODESTREAM_START, _BOX_START)):
         return False
     return _END not in stream[-_TAIL_BYTES:]

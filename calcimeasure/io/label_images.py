@@ -1,15 +1,17 @@
-"""Label images as files: `labels.tif`, and reading it or another tool's label image back.
+"""Label images as files: `labels.tif`, NIfTI, NRRD, MHA; ours and those of other tools.
 
-The file is an ordinary uint16 TIFF of the film's own shape that any tool opens; what the pixels cannot hold (who
-put each deposit there, what it was found to be) is a small JSON text in its ImageDescription, without identity.
-DICOM SEG is read by `calcimeasure.export.dicom`, which `read_labels` calls.
+All are uint16 images on the film's own pixel grid. What the pixels cannot hold (the finding and the origin of each
+deposit) is a JSON text in the TIFF's ImageDescription or in a metadata key of NRRD and MHA, without identity; NIfTI has
+no place for it. DICOM SEG is read by `calcimeasure.io.dicom_seg`, the other formats by `calcimeasure.io.label_volumes`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin, from_label_image
-from calcimeasure.errors import LabelsError
+from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
+from calcimeasure.errors import LabelsError, OutputError
+from calcimeasure.io.dicom_seg import read_segmentation
+from calcimeasure.io.dicom_source import is_dicom_file
+from calcimeasure.io.label_volumes import is_volume, read_volume, write_volume
+from calcimeasure.io.pixel_spacing import label_spacing_warnings
+from calcimeasure.label_arrays import labels_from_array
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Radiograph, Spacing
 
 LABELS_SCHEMA = "calcimeasure.labels/1"
@@ -28,16 +36,46 @@ PLAIN_SUFFIXES = (*TIFF_SUFFIXES, ".png")
 _ASK_SHAPE = "Give a label image on the film's own pixel grid: same rows and columns, 0 for none and n for deposit n."
 
 
-def labels_tiff(labels: DepositLabels, spacing: Spacing) -> bytes:
-    """Return the bytes of `labels.tif`.
+def write_labels(labels: DepositLabels, path: str | Path, *, spacing: Spacing | None = None) -> None:
+    """Write the deposits of a film as a label image.
 
     Parameters
     ----------
     labels
         The deposits of one film.
+    path
+        The file; its name ends in ``.tif``, ``.tiff``, ``.nii``, ``.nii.gz``, ``.nrrd`` or ``.mha``.
     spacing
-        The film's spacing: written as the file's resolution, so that other tools measure in mm too.
+        The film's spacing, so that other tools measure in mm too.
+
+    Raises
+    ------
+    LabelsError
+        When the name ends otherwise.
+    OutputError
+        When the file cannot be written.
+
+    See Also
+    --------
+    read_labels : The way back. Findings and origins come back from TIFF, NRRD and MHA.
     """
+    path, spacing = Path(path), spacing or Spacing()
+    if not is_volume(path) and path.suffix.lower() not in TIFF_SUFFIXES:
+        raise LabelsError(
+            "label images are not written in this format", where=str(path), remedy="End the name in .tif or .nii.gz."
+        )
+    try:
+        if is_volume(path):
+            digest = hashlib.sha256(labels.image.tobytes()).hexdigest()
+            write_volume(labels.image, path, spacing, _json({**_description(labels, spacing), "image_sha256": digest}))
+        else:
+            path.write_bytes(labels_tiff(labels, spacing))
+    except (OSError, RuntimeError) as error:
+        raise OutputError("the label image could not be written", where=str(path)) from error
+
+
+def labels_tiff(labels: DepositLabels, spacing: Spacing) -> bytes:
+    """Return the bytes of `labels.tif`; the film's spacing becomes the file's resolution."""
     import tifffile
 
     resolution: dict[str, Any] = {}
@@ -52,7 +90,7 @@ def labels_tiff(labels: DepositLabels, spacing: Spacing) -> bytes:
         compression="zlib",
         metadata=None,
         software="calcimeasure",
-        description=json.dumps(_description(labels, spacing), separators=(",", ":")),
+        description=_json(_description(labels, spacing)),
         **resolution,
     )
     return buffer.getvalue()
@@ -64,9 +102,10 @@ def read_labels(path: str | Path, film: Radiograph) -> DepositLabels:
     Parameters
     ----------
     path
-        A `labels.tif` that calcimeasure wrote, a DICOM SEG, or a single-channel TIFF or PNG of whole numbers from
-        another tool: 0 for no deposit, n for deposit n. Another tool's deposits count as drawn by a person, all
-        calcinosis, and are numbered anew from 1 in the order of their numbers.
+        A file that calcimeasure wrote, a DICOM SEG, or a single-channel TIFF, PNG, NIfTI, NRRD or MHA of whole numbers
+        from another tool: 0 for no deposit, n for deposit n; two dimensions, or three with one slice. Its deposits
+        count as drawn by a person, all calcinosis, and are numbered anew from 1 in the order of their numbers. A mask
+        of one number becomes one deposit per connected component (pixels that touch at a corner are connected).
     film
         The film they belong to.
 
@@ -91,25 +130,31 @@ def read_labels(path: str | Path, film: Radiograph) -> DepositLabels:
     path = Path(path)
     if not path.is_file():
         raise LabelsError("there is no such file", where=str(path), remedy="Check the path of the label image.")
-    if path.suffix.lower() not in PLAIN_SUFFIXES:
-        if _is_dicom(path):
-            from calcimeasure.export.dicom import read_segmentation
-
-            labels: DepositLabels = read_segmentation(path, film)
-            return labels
+    spacing_mm = None
+    if is_volume(path):
+        volume = read_volume(path)
+        _check_shape(volume.shape, film, str(path))
+        image, description, spacing_mm = volume.image(), _our_description(volume.description), volume.spacing_mm
+    elif path.suffix.lower() in TIFF_SUFFIXES:
+        image, description = _read_tiff(path, film)
+    elif path.suffix.lower() in PLAIN_SUFFIXES:
+        image, description = _read_png(path, film), None
+    elif is_dicom_file(path):
+        return read_segmentation(path, film)
+    else:
         raise LabelsError(
             f"'{path.suffix}' is not a format that label images are read from",
             where=str(path),
-            remedy="Give a TIFF or PNG label image, or a DICOM SEG.",
+            remedy="Give a TIFF, PNG, NIfTI, NRRD or MHA label image, or a DICOM SEG.",
         )
-    if path.suffix.lower() in TIFF_SUFFIXES:
-        image, description = _read_tiff(path, film)
-    else:
-        image, description = _read_png(path, film), None
     _check_numbers(image, str(path))
     if description is None:
-        return _foreign(image, film, str(path))
+        return _foreign(image, film, str(path), label_spacing_warnings(spacing_mm, film.spacing))
     return _ours(image, description, film, str(path))
+
+
+def _json(description: Mapping[str, object]) -> str:
+    return json.dumps(description, separators=(",", ":"))
 
 
 def _description(labels: DepositLabels, spacing: Spacing) -> dict[str, object]:
@@ -128,13 +173,8 @@ def _description(labels: DepositLabels, spacing: Spacing) -> dict[str, object]:
             }
             for deposit in labels.deposits
         ],
-        "warnings": list(labels.warnings),
+        "warnings": [warning.text for warning in labels.warnings],
     }
-
-
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
 
 
 def _read_tiff(path: Path, film: Radiograph) -> tuple[NDArray[Any], Mapping[str, Any] | None]:
@@ -202,14 +242,16 @@ def _check_numbers(image: NDArray[Any], name: str) -> None:
         )
 
 
-def _foreign(image: NDArray[Any], film: Radiograph, name: str) -> DepositLabels:
+def _foreign(image: NDArray[Any], film: Radiograph, name: str, warnings: Iterable[Notice] = ()) -> DepositLabels:
     try:
-        return from_label_image(image, origin=Origin.DRAWN, method="label image", film_sha256=film.sha256)
+        labels = labels_from_array(image, film, method="label image")
     except LabelsError as error:
         raise LabelsError(error.problem, where=name, remedy=error.remedy or _ASK_SHAPE) from error
+    return replace(labels, warnings=(*warnings, *labels.warnings))
 
 
 def _ours(image: NDArray[Any], description: Mapping[str, Any], film: Radiograph, name: str) -> DepositLabels:
+    image = np.ascontiguousarray(image, dtype=np.uint16)
     sha256 = str(description.get("film_sha256", ""))
     if sha256 and sha256 != film.sha256:
         raise LabelsError(
@@ -217,21 +259,17 @@ def _ours(image: NDArray[Any], description: Mapping[str, Any], film: Radiograph,
             where=name,
             remedy="Give the label image of this film; check whether baseline and follow-up are exchanged.",
         )
+    digest = description.get("image_sha256")
+    if digest is not None and digest != hashlib.sha256(image.tobytes()).hexdigest():
+        text = "The pixels were edited after calcimeasure wrote the file: its deposits count as drawn by a person."
+        return _foreign(image, film, name, (Notice(NoticeCode.LABELS_EDITED, text),))
     try:
         return DepositLabels(
-            image=np.ascontiguousarray(image, dtype=np.uint16),
-            deposits=tuple(
-                Deposit(
-                    label=int(entry["label"]),
-                    finding=Finding(entry["finding"]),
-                    origin=Origin(entry["origin"]),
-                    confidence=float(entry["confidence"]),
-                )
-                for entry in description["deposits"]
-            ),
+            image=image,
+            deposits=tuple(map(_deposit, description["deposits"])),
             method=str(description.get("method", "")),
             film_sha256=film.sha256,
-            warnings=tuple(map(str, description.get("warnings", ()))),
+            warnings=tuple(Notice(NoticeCode.SAVED_WITH_LABELS, str(one)) for one in description.get("warnings", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise LabelsError(
@@ -245,3 +283,12 @@ def _ours(image: NDArray[Any], description: Mapping[str, Any], film: Radiograph,
             where=name,
             remedy="Save the edited label image without its description: its deposits then count as drawn.",
         ) from error
+
+
+def _deposit(entry: Mapping[str, Any]) -> Deposit:
+    return Deposit(
+        label=int(entry["label"]),
+        finding=Finding(entry["finding"]),
+        origin=Origin(entry["origin"]),
+        confidence=float(entry["confidence"]),
+    )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from calcimeasure.errors import DecoderError, FilmError
 from calcimeasure.io import jpeg_stream
 from calcimeasure.io.dicom_header import Header
-from calcimeasure.io.film_parts import check_size, grey_from_colour
+from calcimeasure.io.film_parts import check_size, damaged_film, grey_from_colour
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -111,11 +111,8 @@ def _native(header: Header, data: bytes, kind: np.dtype[Any], shape: tuple[int, 
     frames = max(header.integer("NumberOfFrames") or 1, 1)
     needed = values * kind.itemsize * frames
     if len(data) < needed:
-        raise FilmError(
-            f"the pixel data is cut off: {rows} x {columns} pixels need {needed} bytes and there are {len(data)}",
-            where=where,
-            remedy="Copy or export the film again.",
-        )
+        size = f"{rows} x {columns} pixels need {needed} bytes and there are {len(data)}"
+        raise damaged_film(f"the pixel data is cut off: {size}", where)
     pixels = np.frombuffer(data, dtype=kind, count=values, offset=header.frame * values * kind.itemsize)
     if kind.byteorder == ">":
         pixels = pixels.astype(kind.newbyteorder("="))
@@ -132,14 +129,10 @@ def _compressed(header: Header, syntax: str, shape: tuple[int, int], where: str)
     data = header.dataset.PixelData
     rows, columns = shape
     if rows * columns > max(_LARGE_PIXELS, _PIXELS_A_BYTE * len(data)):
-        raise FilmError(
-            f"the file claims {rows} x {columns} pixels and holds {len(data)} bytes for them",
-            where=where,
-            remedy="Copy or export the film again.",
-        )
+        raise damaged_film(f"the file claims {rows} x {columns} pixels and holds {len(data)} bytes for them", where)
     stream = _stream(header, data)
     if not stream or jpeg_stream.is_cut_off(stream):
-        raise FilmError("the pixel data is cut off", where=where, remedy="Copy or export the film again.")
+        raise damaged_film("the pixel data is cut off", where)
     found = jpeg_stream.frame_header(stream)
     if found is not None and (found.rows, found.columns) != shape:
         raise FilmError(

@@ -1,4 +1,4 @@
-"""Where the millimetres come from: one rule table, from header values to a spacing and its basis.
+"""The rules that give a film its spacing and basis from header values.
 
 Nothing here touches a file. The order of the rules is that of `docs/records.md`; DICOM PS3.3 section 10.7 says what
 each attribute means, C.8.11 and C.8.6.2 where they come from.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Spacing, SpacingBasis
 
 EQUAL_WITHIN = 0.005
@@ -20,19 +21,7 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpacingTags:
-    """Header values that bear on spacing, as they stand; None where a tag is absent or is not numbers.
-
-    Attributes
-    ----------
-    pixel, imager, nominal_scanned
-        PixelSpacing, ImagerPixelSpacing and NominalScannedPixelSpacing: (row, column) in mm.
-    calibration_type
-        PixelSpacingCalibrationType.
-    aspect_ratio
-        PixelAspectRatio: (vertical, horizontal) size of a pixel.
-    magnification
-        EstimatedRadiographicMagnificationFactor.
-    """
+    """Header values that bear on spacing; None where a tag is absent or is not numbers. Pairs are (row, column)."""
 
     pixel: tuple[float, ...] | None = None
     imager: tuple[float, ...] | None = None
@@ -48,21 +37,10 @@ def choose_spacing(
     user_mm: Pair | None = None,
     magnification_corrected: bool = False,
 ) -> Spacing:
-    """Return the spacing that the table in `docs/records.md` gives: the first row that fits decides.
+    """Return the spacing by the first rule of `docs/records.md` that applies; the note names the tags.
 
-    Parameters
-    ----------
-    tags
-        Values of the header. Values that are not finite, zero or negative count as absent.
-    user_mm
-        (row, column) spacing that the person gave.
-    magnification_corrected
-        Whether to divide a detector spacing by the magnification factor, if that is above 1.
-
-    Returns
-    -------
-    Spacing
-        With the basis, and the tags it rests on in its note.
+    Values that are not finite, zero or negative count as absent. `user_mm` is what the user gave;
+    `magnification_corrected` divides a detector spacing by the magnification factor, if that is above 1.
     """
     if user_mm is not None:
         note = f"given by the user: {_text(user_mm)} mm"
@@ -130,39 +108,41 @@ def _demagnified(spacing: Spacing, factor: float | None) -> Spacing:
 
 def spacing_doubts(
     spacing: Spacing, tags: SpacingTags, shape: tuple[int, int], *, magnification_corrected: bool = False
-) -> list[str]:
-    """Return what a person should know of a spacing, one sentence each.
-
-    Parameters
-    ----------
-    spacing
-        What `choose_spacing` gave for the tags.
-    tags
-        Values of the header.
-    shape
-        (rows, columns) of the film.
-    magnification_corrected
-        Whether the correction was asked for.
-    """
-    doubts = []
+) -> list[Notice]:
+    """Return warnings about a spacing that `choose_spacing` gave for the tags of a film of this shape."""
+    doubts: dict[NoticeCode, str] = {}
     if spacing.basis is SpacingBasis.NONE and usable(tags.pixel):
-        doubts.append(f"No millimetres: {spacing.note}. Use --spacing if you know the right one.")
+        text = f"No millimetres: {spacing.note}. Use --spacing if you know the right one."
+        doubts[NoticeCode.SPACING_UNUSABLE] = text
     if magnification_corrected and spacing.basis is not SpacingBasis.MAGNIFICATION_CORRECTED:
         needs = "it needs ImagerPixelSpacing and an EstimatedRadiographicMagnificationFactor above 1"
-        doubts.append(f"The correction for magnification was not applied: {needs}; the basis is '{spacing.basis}'.")
-    if spacing.mm is None:
-        return doubts
-    sides = (shape[0] * spacing.mm[0], shape[1] * spacing.mm[1])
-    if max(sides) > _LONGEST_FILM_MM or max(sides) < _SHORTEST_FILM_MM:
-        doubts.append(f"With this spacing the film is {sides[0]:.0f} x {sides[1]:.0f} mm, which no film is.")
-    aspect = usable(tags.aspect_ratio)
-    if (
-        spacing.basis is SpacingBasis.USER
-        and aspect
-        and not _equal(spacing.mm[0] / spacing.mm[1], aspect[0] / aspect[1])
-    ):
-        doubts.append(f"PixelAspectRatio {_text(aspect)} does not fit the spacing that was given.")
-    return doubts
+        doubts[NoticeCode.MAGNIFICATION_NOT_CORRECTED] = (
+            f"The correction for magnification was not applied: {needs}; the basis is '{spacing.basis}'."
+        )
+    if spacing.mm is not None:
+        rows_mm, columns_mm = shape[0] * spacing.mm[0], shape[1] * spacing.mm[1]
+        if not _SHORTEST_FILM_MM <= max(rows_mm, columns_mm) <= _LONGEST_FILM_MM:
+            doubts[NoticeCode.FILM_SIZE_IMPLAUSIBLE] = (
+                f"With this spacing the film is {rows_mm:.0f} x {columns_mm:.0f} mm, which no film is."
+            )
+        aspect = usable(tags.aspect_ratio)
+        given = spacing.basis is SpacingBasis.USER
+        if given and aspect and not _equal(spacing.mm[0] / spacing.mm[1], aspect[0] / aspect[1]):
+            doubts[NoticeCode.PIXEL_ASPECT_DISAGREES] = (
+                f"PixelAspectRatio {_text(aspect)} does not fit the spacing that was given."
+            )
+    return [Notice(code, text) for code, text in doubts.items()]
+
+
+def label_spacing_warnings(stated_mm: Pair | None, spacing: Spacing) -> list[Notice]:
+    """Return a warning where a label file states another (row, column) spacing than the film it belongs to."""
+    if stated_mm is None or spacing.mm is None or all(map(_equal, stated_mm, spacing.mm)):
+        return []
+    text = (
+        f"The segmentation was made with a spacing of {stated_mm[0]:g} x {stated_mm[1]:g} mm; "
+        f"areas are measured with the film's {spacing.mm[0]:g} x {spacing.mm[1]:g} mm."
+    )
+    return [Notice(NoticeCode.LABEL_SPACING_DIFFERS, text)]
 
 
 def usable(values: tuple[float, ...] | None) -> Pair | None:

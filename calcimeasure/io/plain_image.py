@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calcimeasure.errors import DecoderError, FilmError
 from calcimeasure.io.file_format import FileFormat
 from calcimeasure.io.film_options import FilmOptions
-from calcimeasure.io.film_parts import FilmParts, Picture, check_size, grey_from_colour, value_range
+from calcimeasure.io.film_parts import FilmParts, Picture, check_size, damaged_film, grey_from_colour, value_range
 from calcimeasure.io.pixel_spacing import SpacingTags, choose_spacing, spacing_doubts
 from calcimeasure.io.resolution_tag import MM_AN_INCH, Resolution, believable_spacing, resolution_from_density
 from calcimeasure.io.tiff_image import read_tiff
@@ -22,17 +22,6 @@ from calcimeasure.radiograph import Spacing
 
 def read_plain(data: bytes, kind: FileFormat, options: FilmOptions, where: str) -> FilmParts:
     """Read a PNG, JPEG or TIFF picture of a film.
-
-    Parameters
-    ----------
-    data
-        The file's bytes.
-    kind
-        The format, as the bytes show it.
-    options
-        What the person says about the film.
-    where
-        The file, for messages.
 
     Raises
     ------
@@ -53,7 +42,6 @@ def read_plain(data: bytes, kind: FileFormat, options: FilmOptions, where: str) 
     lowest, highest = value_range(pixels)
     shape = (pixels.shape[0], pixels.shape[1])
     spacing = _spacing(picture.resolution, options, shape)
-    asked = options.magnification_corrected
     return FilmParts(
         pixels=pixels,
         lowest=lowest,
@@ -62,7 +50,7 @@ def read_plain(data: bytes, kind: FileFormat, options: FilmOptions, where: str) 
         bone_is_low=picture.white_is_low,
         padding=picture.hidden,
         frame=picture.frame,
-        warnings=spacing_doubts(spacing, SpacingTags(), shape, magnification_corrected=asked),
+        warnings=spacing_doubts(spacing, SpacingTags(), shape, magnification_corrected=options.magnification_corrected),
     )
 
 
@@ -77,17 +65,13 @@ def _read_flat(data: bytes, where: str) -> Picture:
             pixels, hidden = _pixels_of(image, data, where)
             return Picture(pixels=pixels, hidden=hidden, resolution=_resolution(image))
     except Image.DecompressionBombError as error:
-        raise FilmError(
-            "the file claims more pixels than any film has", where=where, remedy="Copy or export the film again."
-        ) from error
+        raise damaged_film("the file claims more pixels than any film has", where) from error
     except UnidentifiedImageError as error:
         raise DecoderError(
             "the picture is coded in a way that cannot be read", where=where, remedy="Save it as PNG or TIFF."
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise FilmError(
-            "the picture is damaged or cut off", where=where, remedy="Copy or export the film again."
-        ) from error
+        raise damaged_film("the picture is damaged or cut off", where) from error
 
 
 def _pixels_of(image: Any, data: bytes, where: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:

@@ -1,4 +1,4 @@
-"""Which way grey runs, judged from the picture alone.
+"""The polarity of a film (whether bone is bright), judged from the picture alone.
 
 Four cues, each between -1 and 1, each turning its sign when the picture is inverted, positive where bone is bright:
 
@@ -8,7 +8,7 @@ Four cues, each between -1 and 1, each turning its sign when the picture is inve
   field that it leaves free is convex;
 - edges: more of the picture's edge is air than anything as flat at the other extreme.
 
-A film is only turned round when all four say so, the first two clearly or, where the last two leave no doubt, at
+A film is only inverted when all four say so, the first two clearly or, where the last two leave no doubt, at
 least not otherwise (soft processing flattens fine detail): white borders, thick tissue shown white, or a limb that
 fills the field leave at least one of them undecided, and then the file is believed.
 """
@@ -34,7 +34,7 @@ _TISSUE_RANGE = (15.0, 85.0)
 
 
 class Polarity(Enum):
-    """What the picture says of the direction of grey."""
+    """The polarity that the picture shows."""
 
     BONE_HIGH = "bone_high"
     BONE_LOW = "bone_low"
@@ -59,7 +59,7 @@ class PolarityCues:
 
 
 def judge_polarity(pixels: NDArray[np.float32], padding: NDArray[np.bool_] | None = None) -> Polarity:
-    """Say whether bone has the larger or the smaller values, or that the picture does not tell.
+    """Return whether bone has the larger or the smaller values, or that the picture does not show it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether the resolution tag of a plain picture can be believed.
+"""Whether the resolution tag of a plain picture is plausible.
 
 Most programs write one whether or not they know it. A default is refused, and so is anything that would make the
 film smaller or larger, or its pixels finer or coarser, than films are.
@@ -22,17 +22,7 @@ _LONG_SIDE_MM = 1400.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolution:
-    """What a picture's tags say of its resolution.
-
-    Attributes
-    ----------
-    row_mm, col_mm
-        Spacing that the tags imply; None when they carry no unit.
-    pixel_aspect
-        Row over column spacing, where they carry only that.
-    source
-        Which tag, in words.
-    """
+    """The spacing that resolution tags imply (None without a unit), the pixel aspect, and the tag in words."""
 
     row_mm: float | None = None
     col_mm: float | None = None
@@ -57,11 +47,11 @@ def believable_spacing(resolution: Resolution | None, shape: tuple[int, int]) ->
         return Spacing(note="the file states no spacing")
     if resolution.row_mm is None or resolution.col_mm is None:
         return Spacing(pixel_aspect=resolution.pixel_aspect, note=f"{resolution.source} gives no unit")
-    told = f"{resolution.source}, {resolution.row_mm:.4g}\\{resolution.col_mm:.4g} mm"
+    found = f"{resolution.source}, {resolution.row_mm:.4g}\\{resolution.col_mm:.4g} mm"
     doubt = _doubt(resolution.row_mm, resolution.col_mm, shape)
     if doubt:
-        return Spacing(pixel_aspect=resolution.row_mm / resolution.col_mm, note=f"{told}: not believed, {doubt}")
-    return Spacing(row_mm=resolution.row_mm, col_mm=resolution.col_mm, basis=SpacingBasis.FILE_RESOLUTION, note=told)
+        return Spacing(pixel_aspect=resolution.row_mm / resolution.col_mm, note=f"{found}: not believed, {doubt}")
+    return Spacing(row_mm=resolution.row_mm, col_mm=resolution.col_mm, basis=SpacingBasis.FILE_RESOLUTION, note=found)
 
 
 def _doubt(row_mm: float, col_mm: float, shape: tuple[int, int]) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.errors import DecoderError, FilmError
-from calcimeasure.io.film_parts import Picture, check_size
+from calcimeasure.io.film_parts import Picture, check_size, damaged_film
 from calcimeasure.io.resolution_tag import MM_AN_INCH, Resolution, resolution_from_density
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ def read_tiff(data: bytes, frame: int | None, where: str) -> Picture:
         raise
     except Exception as error:
         # tifffile lets many kinds of exception out on damaged files.
-        raise FilmError(
-            f"the TIFF file is damaged ({type(error).__name__})", where=where, remedy="Copy or export the film again."
-        ) from error
+        raise damaged_film(f"the TIFF file is damaged ({type(error).__name__})", where) from error
     return Picture(pixels=pixels, white_is_low=white_is_low, frame=index if count > 1 else None, resolution=resolution)
 
 
@@ -60,7 +58,7 @@ def _choose_page(file: TiffFile, frame: int | None, where: str) -> tuple[TiffPag
 
     pages = [page for page in file.pages if isinstance(page, TiffPage) and not page.is_reduced]
     if not pages:
-        raise FilmError("the TIFF file holds no page", where=where, remedy="Copy or export the film again.")
+        raise damaged_film("the TIFF file holds no page", where)
     if frame is None and len(pages) > 1:
         remedy = f"Name one with --frame, from 1 to {len(pages)}."
         raise FilmError(f"the file holds {len(pages)} pages", where=where, remedy=remedy)
@@ -77,7 +75,7 @@ def _check_complete(page: TiffPage, size: int, where: str) -> None:
     held = sum(page.databytecounts)
     needed = (page.imagelength * page.imagewidth * page.samplesperpixel * page.bitspersample + 7) // 8
     if not ends or max(ends) > size or (int(page.compression) == 1 and held < needed):
-        raise FilmError("the pixel data is cut off", where=where, remedy="Copy or export the film again.")
+        raise damaged_film("the pixel data is cut off", where)
 
 
 def _decode(page: TiffPage, data: bytes, index: int, where: str) -> tuple[NDArray[Any], bool]:

@@ -24,6 +24,7 @@ from calcimeasure.measurement.edge_model import LARGEST_MARGIN_PX, describe_crop
 from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
 from calcimeasure.models.network_input import NetworkInput
 from calcimeasure.models.outline_network import outline_network_input
+from calcimeasure.notices import Notice, NoticeCode, unique_notices
 from calcimeasure.radiograph import Radiograph
 
 # Of the variance of one deposit's error, the share that every other deposit of the film has in common with it: what
@@ -90,7 +91,6 @@ def film_measurement(
     total, total_se = total_area(deposits)
     pixel = film.spacing.pixel_area_mm2
     over_exposed = frozenset(number for number, one in raw.items() if one.over_exposed)
-    warnings = [*film.warnings, *anatomy.warnings, *labels.warnings, *over_exposed_warning(over_exposed)]
     return FilmMeasurement(
         film=film,
         labels=labels,
@@ -99,7 +99,7 @@ def film_measurement(
         total_area_se_px=total_se,
         total_area_mm2=None if pixel is None else total * pixel,
         total_area_se_mm2=None if pixel is None else total_se * pixel,
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=measurement_warnings(film, anatomy, labels, over_exposed),
         anatomy=anatomy,
         edges={number: one.edge for number, one in raw.items() if one.edge is not None},
         over_exposed=over_exposed,
@@ -258,15 +258,17 @@ def _coverage(film: Radiograph, image: NDArray[np.uint16], cut: DepositCrop, inp
     return deposit_coverage(inputs, mask, (here != 0) & ~mask, corner, mirrored=True)
 
 
-def over_exposed_warning(labels: Iterable[int]) -> list[str]:
-    """Return the sentence on deposits that reach the end of the grey scale, or nothing where there are none."""
-    numbers = [str(number) for number in sorted(labels)]
-    if not numbers:
-        return []
-    noun = "Deposit" if len(numbers) == 1 else "Deposits"
-    return [
-        f"{noun} {', '.join(numbers)}: over-exposed to the end of the grey scale, so edge and contrast are uncertain."
-    ]
+def measurement_warnings(
+    film: Radiograph, anatomy: Anatomy, labels: DepositLabels, over_exposed: Iterable[int]
+) -> tuple[Notice, ...]:
+    """Return what film, anatomy and labels warn of, and which deposits reach the end of the grey scale."""
+    warnings = [*film.warnings, *anatomy.warnings, *labels.warnings]
+    if numbers := [str(label) for label in sorted(over_exposed)]:
+        noun = "Deposit" if len(numbers) == 1 else "Deposits"
+        listed = f"{noun} {', '.join(numbers)}"
+        text = f"{listed}: over-exposed to the end of the grey scale, so edge and contrast are uncertain."
+        warnings.append(Notice(NoticeCode.OVER_EXPOSED_DEPOSIT, text))
+    return unique_notices(*warnings)
 
 
 def _limb(cells: tuple[NDArray[np.int64], NDArray[np.int64]], anatomy: Anatomy) -> int:

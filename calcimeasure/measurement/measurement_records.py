@@ -9,6 +9,7 @@ from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.boxes import Box
 from calcimeasure.deposits import AreaEstimator, AreaMethod, DepositLabels, Finding, Origin
 from calcimeasure.measurement.edge_description import Edge
+from calcimeasure.notices import Notice
 from calcimeasure.radiograph import Radiograph
 
 
@@ -115,7 +116,7 @@ class FilmMeasurement:
     total_area_se_px: float
     total_area_mm2: float | None
     total_area_se_mm2: float | None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     anatomy: Anatomy | None = None
     edges: Mapping[int, Edge] = field(default_factory=dict)
     over_exposed: frozenset[int] = frozenset()

@@ -1,4 +1,4 @@
-"""What fetching and sending need of an archive, whichever way it is reached."""
+"""The protocol of an archive, for DICOMweb and DIMSE alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Archive(Protocol):
 
     @property
     def patience(self) -> Patience:
-        """How long is waited, and how often is tried."""
+        """Time-outs and retries."""
 
     def __enter__(self) -> Archive:
         """Reach the archive."""

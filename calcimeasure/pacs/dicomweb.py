@@ -1,6 +1,6 @@
 """An archive behind DICOMweb: QIDO-RS, WADO-RS and STOW-RS (PS3.18).
 
-What goes wrong is told by what it is, never with the address that was asked: a query carries patient identifiers.
+Errors never contain the address of the request: a query carries patient identifiers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from calcimeasure import __version__
 from calcimeasure.errors import PacsError
 from calcimeasure.io.dicom_header import discreet
 from calcimeasure.pacs.pacs_records import Instance, Query, SeriesRecord
-from calcimeasure.pacs.retries import TransientError
+from calcimeasure.pacs.retries import TransientError, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,20 +27,11 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _PAGE = 500
 _MOST_PAGES = 200
 _SERIES_FIELDS = ("PatientID", "StudyDate", "BodyPartExamined", "Modality", "NumberOfSeriesRelatedInstances")
-# Failure reasons of PS3.18 table I.2-2.
-_REASONS = {
-    0xA700: "out of resources",
-    0xA900: "the object does not fit its class",
-    0xC000: "the object cannot be understood",
-    0x0110: "processing failed",
-    0x0122: "objects of this kind are not taken",
-    0x0124: "not authorized",
-    0xC122: "the object's transfer syntax is not taken",
-}
+_ADDRESS = "Check that the profile's url is the DICOMweb root of the archive."
 
 
 class _Session(requests.Session):
@@ -74,7 +65,7 @@ class WebArchive:
 
     @property
     def patience(self) -> Patience:
-        """How long is waited, and how often is tried."""
+        """Time-outs and retries."""
         return self._profile.patience
 
     def __enter__(self) -> WebArchive:
@@ -87,7 +78,7 @@ class WebArchive:
 
     def check(self) -> str:
         """Ask for one study, and say that the archive answers."""
-        with self._mishaps():
+        with self._plain_errors():
             self._client.search_for_studies(limit=1)
         return f"{self._profile.name}: the archive answers over DICOMweb"
 
@@ -99,9 +90,9 @@ class WebArchive:
             "ModalitiesInStudy": query.modality,
             "StudyInstanceUID": query.study_uid,
         }
-        asked = {key: value for key, value in filters.items() if value is not None}
+        given = {key: value for key, value in filters.items() if value is not None}
         studies = self._pages(
-            lambda offset: self._client.search_for_studies(search_filters=asked, limit=_PAGE, offset=offset),
+            lambda offset: self._client.search_for_studies(search_filters=given, limit=_PAGE, offset=offset),
             "0020000D",
         )
         found = [series for study in studies for series in self._series_of(study, query)]
@@ -152,10 +143,10 @@ class WebArchive:
         ]
 
     def _pages(self, search: Callable[[int], list[Json]], key: str) -> list[Json]:
-        """Collect every page of an answer; an archive that ignores the offset is asked no further."""
+        """Collect every page of an answer; an archive that ignores the offset gives one page."""
         found: dict[str, Json] = {}
         for _ in range(_MOST_PAGES):
-            with self._mishaps():
+            with self._plain_errors():
                 page = search(len(found))
             fresh = {_value(answer, key): answer for answer in page if _value(answer, key) not in found}
             fresh.pop("", None)
@@ -168,7 +159,7 @@ class WebArchive:
 
     def retrieve(self, instance: Instance) -> Dataset:
         """Retrieve one object in the transfer syntax in which it is stored."""
-        with self._mishaps():
+        with self._plain_errors():
             return self._client.retrieve_instance(
                 instance.series.study_uid,
                 instance.series.series_uid,
@@ -178,15 +169,15 @@ class WebArchive:
 
     def store(self, dataset: Dataset) -> None:
         """Store one object."""
-        with self._mishaps():
+        with self._plain_errors():
             answer = self._client.store_instances([dataset])
         failed = answer.get("FailedSOPSequence") or []
         if failed:
-            raise self._refused(int(failed[0].get("FailureReason", 0)))
+            raise refusal("the object", int(failed[0].get("FailureReason", 0)), self._profile.name)
 
     @contextmanager
-    def _mishaps(self) -> Iterator[None]:
-        """Turn what the libraries raise into our own errors, without the address that was asked."""
+    def _plain_errors(self) -> Iterator[None]:
+        """Turn what the libraries raise into our own errors, without the address of the request."""
         where = self._profile.name
         try:
             # What is wrong with an object is checked afterwards.
@@ -234,19 +225,10 @@ class WebArchive:
         if status == 404:
             return PacsError("the archive does not have it (404)", where=where, remedy=_ADDRESS)
         if status == 409:
-            return self._refused(_failure_reason(error.response))
-        if status in _PASSING:
+            return refusal("the object", _failure_reason(error.response), where)
+        if status in _TRANSIENT_STATUSES:
             return TransientError(f"the archive is in trouble ({status})", where=where, remedy="Try again later.")
         return PacsError(f"the archive refused the request ({status})", where=where)
-
-    def _refused(self, code: int) -> PacsError:
-        reason = _REASONS.get(code) or _REASONS.get(code & 0xFF00) or "no reason given"
-        text = f"the archive refused the object: {reason} (0x{code:04X})"
-        kind = TransientError if code & 0xFF00 == 0xA700 else PacsError
-        return kind(text, where=self._profile.name)
-
-
-_ADDRESS = "Check that the profile's url is the DICOMweb root of the archive."
 
 
 def _failure_reason(response: requests.Response | None) -> int:

@@ -21,7 +21,7 @@ from calcimeasure.errors import PacsError
 from calcimeasure.io.dicom_header import discreet
 from calcimeasure.pacs.pacs_records import Instance, Query, SeriesRecord
 from calcimeasure.pacs.profiles import LOOPBACK
-from calcimeasure.pacs.retries import TransientError
+from calcimeasure.pacs.retries import TransientError, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ STORED_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.88.34",  # Comprehensive 3D SR
     "1.2.840.10008.5.1.4.1.1.104.1",  # Encapsulated PDF
 )
-# In the order in which they are asked for; an archive takes the first that it knows.
+# In order of preference; an archive takes the first that it knows.
 TRANSFER_SYNTAXES = (
     "1.2.840.10008.1.2.4.90",  # JPEG 2000 lossless
     "1.2.840.10008.1.2.4.70",  # JPEG lossless
@@ -59,14 +59,6 @@ TRANSFER_SYNTAXES = (
 )
 _SUCCESS, _PENDING = 0x0000, (0xFF00, 0xFF01)
 _WARNINGS = (0xB000, 0xB006, 0xB007)
-_STORE_REASONS = {
-    0x0122: "objects of this kind are not taken",
-    0x0124: "not authorized",
-    0x0111: "it has an object of the same UID",
-    0xA700: "out of resources",
-    0xA900: "the object does not fit its class",
-    0xC000: "the object cannot be understood",
-}
 
 
 class DimseArchive:
@@ -83,7 +75,7 @@ class DimseArchive:
 
     @property
     def patience(self) -> Patience:
-        """How long is waited, and how often is tried."""
+        """Time-outs and retries."""
         return self._profile.patience
 
     def __enter__(self) -> DimseArchive:
@@ -95,7 +87,7 @@ class DimseArchive:
         self._entity.shutdown()
 
     def check(self) -> str:
-        """Ask for an echo."""
+        """Send an echo."""
         with self._association([build_context(Verification)]) as association:
             self._status_of(association.send_c_echo(), "the echo")
         return f"{self._profile.name}: the archive answers over DIMSE"
@@ -129,15 +121,15 @@ class DimseArchive:
 
     def list_instances(self, series: SeriesRecord) -> list[Instance]:
         """Match the objects of a series."""
-        asked = _identifier("IMAGE", StudyInstanceUID=series.study_uid, SeriesInstanceUID=series.series_uid)
-        asked.SOPInstanceUID = asked.SOPClassUID = ""
+        identifier = _identifier("IMAGE", StudyInstanceUID=series.study_uid, SeriesInstanceUID=series.series_uid)
+        identifier.SOPInstanceUID = identifier.SOPClassUID = ""
         return [
             Instance(
                 series=series,
                 sop_instance_uid=str(match.SOPInstanceUID),
                 sop_class_uid=str(match.get("SOPClassUID", "") or ""),
             )
-            for match in self._find(asked)
+            for match in self._find(identifier)
         ]
 
     def _find(self, identifier: Dataset) -> list[Dataset]:
@@ -160,7 +152,7 @@ class DimseArchive:
         received = self._get(identifier, instance) if self._profile.move_port is None else self._move(identifier)
         if not received:
             raise PacsError("the archive sent nothing", where=self._profile.name)
-        # Whoever else delivers to us while we listen does not get in the way.
+        # Another sender may deliver at the same time.
         wanted = [dataset for dataset in received if dataset.get("SOPInstanceUID") == instance.sop_instance_uid]
         return (wanted or received)[0]
 
@@ -210,7 +202,7 @@ class DimseArchive:
         syntax = dataset.file_meta.TransferSyntaxUID
         context = build_context(dataset.SOPClassUID, syntax)
         with self._association([context]) as association:
-            self._status_of(association.send_c_store(dataset), "storing", _STORE_REASONS)
+            self._status_of(association.send_c_store(dataset), "storing")
 
     @contextmanager
     def _association(
@@ -263,7 +255,7 @@ class DimseArchive:
         bundle = None if profile.ca_bundle is None else str(profile.ca_bundle)
         return (ssl.create_default_context(cafile=bundle), profile.host)
 
-    def _status_of(self, status: Dataset, doing: str, reasons: dict[int, str] | None = None) -> bool:
+    def _status_of(self, status: Dataset, doing: str) -> bool:
         """Return whether a match came with this answer; raise where it says that something went wrong."""
         where = self._profile.name
         if "Status" not in status:
@@ -273,13 +265,11 @@ class DimseArchive:
             return False
         if code in _PENDING:
             return True
-        reason = (reasons or {}).get(code) or (reasons or {}).get(code & 0xFF00) or "no reason given"
-        kind = TransientError if code & 0xFF00 == 0xA700 else PacsError
-        raise kind(f"the archive refused {doing}: {reason} (0x{code:04X})", where=where)
+        raise refusal(doing, code, where)
 
 
 def _identifier(level: str, **keys: object) -> Dataset:
-    """Return what is matched on and asked for at one level."""
+    """Return the keys of a query at one level."""
     dataset = Dataset()
     dataset.QueryRetrieveLevel = level
     if level == "STUDY":

@@ -1,4 +1,4 @@
-"""Whether an object that came from an archive is the one that was asked for, whole; and whether two are the same."""
+"""Checks that an object from an archive is the requested one and complete, and that two objects are equal."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from calcimeasure.pacs.pacs_records import Instance
 
 _PIXELS = 0x7FE00010
+_TELL = "Nothing was kept. Tell whoever runs the archive."
 # What an archive may add or change without changing the object: character set, retrieve addresses, paddings.
 _ARCHIVE_OWN = frozenset({0x00080005, 0x00080054, 0x00080056, 0x00081190, 0xFFFCFFFC})
 
@@ -85,7 +86,7 @@ def _frames(dataset: Dataset) -> Iterator[bytes]:
 
 @discreet()
 def same_object(sent: Dataset, received: Dataset) -> bool:
-    """Tell whether an archive gave back what it was given.
+    """Return whether an archive returned the object that it was sent.
 
     Every attribute must be equal but those that an archive may own; pixels byte for byte, or value for value where
     the archive has coded them in another transfer syntax.
@@ -146,6 +147,3 @@ def read_whole(path: Path) -> Dataset | None:
         # Any damage means the same here: the file counts as absent.
         return None
     return dataset
-
-
-_TELL = "Nothing was kept. Tell whoever runs the archive."

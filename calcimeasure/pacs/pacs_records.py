@@ -1,4 +1,4 @@
-"""What is asked of an archive, what it answers, and what became of each object. Values only."""
+"""Queries to an archive, its answers, and the outcome of each transfer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DATE_LENGTH = 8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Query:
-    """Which films are looked for; None asks for any.
+    """A search for films; None matches any.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class SeriesRecord:
     instance_count: int | None = None
 
     def fits(self, query: Query) -> bool:
-        """Tell whether it is what was asked for: archives ignore the keys that they do not match on."""
+        """Return whether it matches a query: archives ignore the keys that they do not match on."""
         if query.patient_id is not None and self.patient_id != query.patient_id:
             return False
         if (query.date_from and self.study_date < query.date_from) or (
@@ -87,7 +87,7 @@ class SeriesRecord:
             (query.study_uid, self.study_uid),
             (query.series_uid, self.series_uid),
         )
-        return all(asked is None or asked.upper() == found.upper() for asked, found in pairs)
+        return all(wanted is None or wanted.upper() == found.upper() for wanted, found in pairs)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +100,7 @@ class Instance:
 
 
 class Status(StrEnum):
-    """What became of one object."""
+    """The outcome of one transfer."""
 
     FETCHED = "fetched"
     ALREADY_THERE = "already there"
@@ -110,16 +110,9 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TransferOutcome:
-    """What became of one object: a row of the table that fetching and sending print.
+    """The outcome of one transfer: a row of the table of `fetch` and `send`.
 
-    Attributes
-    ----------
-    uid
-        Its SOP Instance UID; the file's name where it has none.
-    file
-        Name of the file below the folder, or as it was given; empty where there is none.
-    reason
-        Why it failed, with what to do about it.
+    `uid` is the SOP Instance UID, or the file's name where it has none; `file` is relative to the folder, or as given.
     """
 
     uid: str

@@ -40,17 +40,7 @@ _LONGEST_AE = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Patience:
-    """How long is waited, and how often is tried.
-
-    Attributes
-    ----------
-    connect_s, answer_s
-        Time-outs for reaching the archive and for each part of its answer.
-    attempts
-        How often a request is made before it counts as failed.
-    first_wait_s
-        Wait before the second attempt; it doubles before each further one.
-    """
+    """Time-outs for connecting and for each part of an answer, attempts, and the first wait (it doubles)."""
 
     connect_s: float = 10.0
     answer_s: float = 60.0
@@ -77,17 +67,7 @@ class WebProfile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DimseProfile:
-    """An archive behind DIMSE.
-
-    Attributes
-    ----------
-    called_ae, calling_ae
-        Application entity titles: the archive's, and ours as the archive knows it.
-    move_port
-        Port on which C-MOVE delivers to us; None fetches with C-GET.
-    tls
-        Whether the association is encrypted; the archive's certificate is verified then.
-    """
+    """An archive behind DIMSE: titles are those of the archive and ours; C-MOVE needs a port, else C-GET is used."""
 
     name: str
     host: str
@@ -108,7 +88,7 @@ _DIMSE = _COMMON | {"host", "port", "called_ae", "calling_ae", "move_port", "tls
 
 
 def default_config_path() -> Path:
-    """Return where profiles are looked for when no file is named."""
+    """Return the default file of profiles."""
     named = os.environ.get(CONFIG_VARIABLE)
     if named:
         return Path(named)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from calcimeasure.errors import PacsError
+from calcimeasure.io.atomic_output import replace_file
 from calcimeasure.io.dicom_object import encoded
 from calcimeasure.pacs.integrity import check_received, read_whole, same_object
 from calcimeasure.pacs.pacs_records import Instance, SeriesRecord, Status, TransferOutcome
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     Sleep = Callable[[float], None]
 
-_PART = ".part"
+_CHANGED = "the archive took it but gives back something else"
+_NOT_KEPT = "the archive took it but does not have it when asked for it again"
+_OTHER_CONTENT = "the archive has another object under the same UID; nothing was sent"
+_NEEDED = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "SOPClassUID")
 
 
 def find(archive: Archive, query: Query, *, sleep: Sleep = time.sleep) -> list[SeriesRecord]:
@@ -31,7 +35,7 @@ def find(archive: Archive, query: Query, *, sleep: Sleep = time.sleep) -> list[S
     Raises
     ------
     PacsError
-        When the archive cannot be asked.
+        When the archive does not answer.
     """
     found, _ = retry(lambda: archive.find_series(query), archive.patience, sleep=sleep)
     return sorted(found, key=lambda series: (series.patient_id, series.study_date, series.study_uid, series.series_uid))
@@ -40,15 +44,10 @@ def find(archive: Archive, query: Query, *, sleep: Sleep = time.sleep) -> list[S
 def fetch(
     archive: Archive, series: Iterable[SeriesRecord], folder: Path, *, sleep: Sleep = time.sleep
 ) -> Iterator[TransferOutcome]:
-    """Fetch every object of some series into ``folder/STUDY_UID/SERIES_UID/INSTANCE_UID.dcm``.
+    """Fetch every object of some series into ``folder/STUDY_UID/SERIES_UID/INSTANCE_UID.dcm``; yield each outcome.
 
-    A file that is there already and whole is not fetched again, so that a fetch that was cut off goes on where it
-    stopped. An object is checked before it is kept: that it is the one asked for, of that patient, and whole.
-
-    Yields
-    ------
-    Outcome
-        One an object, as it is done; a series whose objects cannot be listed gives one.
+    A complete file is not fetched again, so an interrupted fetch can be repeated. An object is checked before it is
+    kept: the right object, the right patient, and complete. A series whose objects cannot be listed gives one outcome.
     """
     for one in series:
         try:
@@ -78,7 +77,7 @@ def _fetch_one(archive: Archive, instance: Instance, folder: Path, sleep: Sleep)
 
     try:
         dataset, attempts = retry(retrieve, archive.patience, sleep=sleep)
-        _keep(path, encoded(dataset))
+        replace_file(path, encoded(dataset))
     except PacsError as error:
         return TransferOutcome(uid=uid, status=Status.FAILED, reason=_reason(error))
     except OSError as error:
@@ -86,24 +85,14 @@ def _fetch_one(archive: Archive, instance: Instance, folder: Path, sleep: Sleep)
     return TransferOutcome(uid=uid, status=Status.FETCHED, file=name, attempts=attempts)
 
 
-def _keep(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + _PART)
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def send(archive: Archive, files: Sequence[Path], *, sleep: Sleep = time.sleep) -> Iterator[TransferOutcome]:
-    """Send files to an archive, and ask for each again before it counts as sent.
+    """Send files to an archive, and fetch each again before it counts as sent.
 
     An object that the archive has already, and the same, is not sent again.
 
     Yields
     ------
-    Outcome
+    TransferOutcome
         One a file, as it is done.
     """
     for path, name in zip(files, short_names(files), strict=True):
@@ -124,19 +113,16 @@ def short_names(files: Sequence[Path]) -> list[str]:
     return [path.as_posix() for path in files]
 
 
-_NEEDED = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "SOPClassUID")
-
-
 def _send_one(archive: Archive, dataset: Dataset, name: str, sleep: Sleep) -> TransferOutcome:
     uid = str(dataset.SOPInstanceUID)
     try:
-        kept = _ask_for(archive, dataset, sleep)
+        kept = _copy_in_archive(archive, dataset, sleep)
         if kept is not None:
             if same_object(dataset, kept):
                 return TransferOutcome(uid=uid, status=Status.ALREADY_THERE, file=name)
             return TransferOutcome(uid=uid, status=Status.FAILED, file=name, reason=_OTHER_CONTENT)
         _, attempts = retry(lambda: archive.store(dataset), archive.patience, sleep=sleep)
-        kept = _ask_for(archive, dataset, sleep)
+        kept = _copy_in_archive(archive, dataset, sleep)
     except PacsError as error:
         return TransferOutcome(uid=uid, status=Status.FAILED, file=name, reason=_reason(error))
     if kept is None:
@@ -146,12 +132,7 @@ def _send_one(archive: Archive, dataset: Dataset, name: str, sleep: Sleep) -> Tr
     return TransferOutcome(uid=uid, status=Status.SENT, file=name, attempts=attempts)
 
 
-_OTHER_CONTENT = "the archive has another object under the same UID; nothing was sent"
-_NOT_KEPT = "the archive took it but does not have it when asked for it again"
-_CHANGED = "the archive took it but gives back something else"
-
-
-def _ask_for(archive: Archive, dataset: Dataset, sleep: Sleep) -> Dataset | None:
+def _copy_in_archive(archive: Archive, dataset: Dataset, sleep: Sleep) -> Dataset | None:
     """Return the archive's copy of an object, or None where it has none."""
     series = SeriesRecord(
         patient_id=str(dataset.get("PatientID", "") or ""),
@@ -160,7 +141,7 @@ def _ask_for(archive: Archive, dataset: Dataset, sleep: Sleep) -> Dataset | None
     )
     wanted = str(dataset.SOPInstanceUID)
 
-    def ask() -> Dataset | None:
+    def fetch_copy() -> Dataset | None:
         listed = [found for found in archive.list_instances(series) if found.sop_instance_uid == wanted]
         if not listed:
             return None
@@ -169,7 +150,7 @@ def _ask_for(archive: Archive, dataset: Dataset, sleep: Sleep) -> Dataset | None
             raise TransientError("the archive sent another object than the one asked for", where=wanted)
         return received
 
-    return retry(ask, archive.patience, sleep=sleep)[0]
+    return retry(fetch_copy, archive.patience, sleep=sleep)[0]
 
 
 def _reason(error: PacsError) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +15,7 @@ from numpy.typing import NDArray
 from calcimeasure.boxes import Box, bounding_boxes, union_box
 from calcimeasure.deposits import LARGEST_LABEL, Deposit, DepositLabels
 from calcimeasure.errors import ReadingError
-
-
-class TimePoint(StrEnum):
-    """One of the two films of a pair; a single film is the baseline."""
-
-    BASELINE = "baseline"
-    FOLLOWUP = "followup"
+from calcimeasure.notices import TimePoint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

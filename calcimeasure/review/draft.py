@@ -15,7 +15,8 @@ import numpy as np
 
 from calcimeasure.deposits import Deposit, Finding, Origin
 from calcimeasure.errors import ReadingError
-from calcimeasure.review.annotation_state import AnnotationState, ManualLink, TimePoint
+from calcimeasure.notices import TimePoint
+from calcimeasure.review.annotation_state import AnnotationState, ManualLink
 
 DRAFT_NAME = "draft.zip"
 SCHEMA = "calcimeasure.draft/1"

@@ -17,7 +17,8 @@ from scipy import ndimage
 from calcimeasure.boxes import Box, pad_box
 from calcimeasure.deposits import LARGEST_LABEL, DepositLabels, Finding, Origin
 from calcimeasure.errors import ReadingError
-from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState, DepositEntry, ManualLink, TimePoint
+from calcimeasure.notices import TimePoint
+from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState, DepositEntry, ManualLink
 from calcimeasure.review.label_edits import (
     Mask,
     check_shape,

@@ -14,14 +14,8 @@ from numpy.typing import NDArray
 from calcimeasure.boxes import Box, bounding_box, union_box
 from calcimeasure.deposits import Deposit, Finding, Origin
 from calcimeasure.errors import ReadingError
-from calcimeasure.review.annotation_state import (
-    AnnotationEdit,
-    AnnotationState,
-    DepositEntry,
-    LabelPatch,
-    ManualLink,
-    TimePoint,
-)
+from calcimeasure.notices import TimePoint
+from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState, DepositEntry, LabelPatch, ManualLink
 
 Mask = NDArray[np.bool_]
 

@@ -22,6 +22,7 @@ from calcimeasure.measurement.area_ratio import AreaRatio
 from calcimeasure.measurement.edge_description import Edge
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.models.working_grid import nominal_spacing_mm
+from calcimeasure.notices import TimePoint
 from calcimeasure.parallel import two_threads
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.alignment import inverse, map_points
@@ -35,7 +36,6 @@ from calcimeasure.registration.region_overlap import (
     tolerances,
 )
 from calcimeasure.registration.registration_records import Alignment
-from calcimeasure.review.annotation_state import TimePoint
 from calcimeasure.review.live_measurement import LiveMeasurement
 from calcimeasure.review.manual_links import Pair, link_manually
 

@@ -22,10 +22,11 @@ from calcimeasure.measurement.film_measurement import (
     measurement_rows,
 )
 from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
+from calcimeasure.notices import Notice, TimePoint
 from calcimeasure.parallel import two_threads
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.region_overlap import labelled_pixels
-from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState, TimePoint
+from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState
 
 METHOD = "reader"
 MOST_REMEMBERED = 2000
@@ -58,7 +59,7 @@ class LiveMeasurement:
         which: TimePoint,
         *,
         precision: float | None = None,
-        warnings: tuple[str, ...] = (),
+        warnings: tuple[Notice, ...] = (),
     ) -> None:
         self.film = film
         self.anatomy = anatomy

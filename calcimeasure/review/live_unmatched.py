@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.change.change_records import UNMATCHED, Comparison, Link, LinkStatus
 from calcimeasure.change.unmatched import outlined_automatically
-from calcimeasure.review.annotation_state import TimePoint
+from calcimeasure.notices import TimePoint
 from calcimeasure.review.live_measurement import LiveMeasurement
 
 

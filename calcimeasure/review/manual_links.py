@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from calcimeasure.change.change_records import Link
 from calcimeasure.change.links import LinkEvidence, gather_link_evidence, joined_components, links_from_components
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.notices import TimePoint
 from calcimeasure.registration.common_field import CommonField
 from calcimeasure.registration.registration_records import Alignment
-from calcimeasure.review.annotation_state import ManualLink, TimePoint
+from calcimeasure.review.annotation_state import ManualLink
 
 Pair = tuple[int, int]
 

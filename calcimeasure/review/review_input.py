@@ -12,12 +12,10 @@ from calcimeasure.change import compare
 from calcimeasure.change.change_records import Comparison, Interval
 from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.deposits import DepositLabels
+from calcimeasure.notices import Notice, NoticeScope, TimePoint
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.common_field import CommonField, common_field
-from calcimeasure.review.annotation_state import TimePoint
 from calcimeasure.segmentation import segment
-
-FILM_WARNINGS = ("Baseline film: ", "Follow-up film: ", "Both films: ")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,7 +44,7 @@ class ReviewInput:
     comparison: Comparison | None = None
     common: CommonField | None = None
     processing: str | None = None
-    pair_warnings: tuple[str, ...] = ()
+    pair_warnings: tuple[Notice, ...] = ()
     margin_ratio: Interval = DEFAULT_MARGIN_RATIO
     repositioning_sd: float | None = None
     limit_of_detection_mm2: float | None = None
@@ -144,12 +142,9 @@ def film_review_input(
     )
 
 
-def _of_the_pair(comparison: Comparison) -> tuple[str, ...]:
+def _of_the_pair(comparison: Comparison) -> tuple[Notice, ...]:
     """Return the warnings that stay when deposits change; those of films, processing and change are made anew."""
-    from calcimeasure.change.burden_change import METHOD_WARNING, PROCESSING_WARNING
-
-    remade = (*FILM_WARNINGS, METHOD_WARNING, PROCESSING_WARNING, "The two films look differently processed")
-    return tuple(warning for warning in comparison.warnings if not warning.startswith(remade))
+    return tuple(warning for warning in comparison.warnings if warning.code.scope is NoticeScope.PAIR)
 
 
 def _paths(films: Mapping[TimePoint, Radiograph]) -> dict[TimePoint, str]:

@@ -21,7 +21,8 @@ from calcimeasure.change.unmatched import pair_limit_of_detection
 from calcimeasure.deposits import DepositLabels
 from calcimeasure.errors import ReadingError
 from calcimeasure.measurement.measurement_records import FilmMeasurement
-from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState, TimePoint
+from calcimeasure.notices import TimePoint
+from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState
 from calcimeasure.review.autosave import Autosave
 from calcimeasure.review.draft import Draft, read_draft, write_draft
 from calcimeasure.review.edit_history import EditHistory

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from calcimeasure.change.change_records import Interval, Link
 from calcimeasure.measurement.measurement_records import DepositMeasurement
-from calcimeasure.review.annotation_state import TimePoint
+from calcimeasure.notices import TimePoint
 from calcimeasure.review.review_session import ReviewSession
 
 

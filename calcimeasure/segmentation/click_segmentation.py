@@ -15,6 +15,7 @@ from calcimeasure.errors import UsageError
 from calcimeasure.io.film_inputs import FilmLike, SpacingLike, as_film
 from calcimeasure.label_arrays import GROUP_WITHIN_MM, group_pieces
 from calcimeasure.models.working_grid import pixels_per_mm
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.click_outline import Click, region_clicked
 from calcimeasure.segmentation.footprint import seed_on_film
@@ -92,7 +93,7 @@ class _Pieces:
     image: NDArray[np.uint16]
     window: Box
     numbers: tuple[int | None, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
 
 
 def _checked_clicks(film: Radiograph, points: ArrayLike) -> list[Click]:
@@ -133,17 +134,19 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
                 (foreign if number is None or other_number != number else beside).append(other)
         region = region_clicked(film, anatomy, click, foreign, beside)
         if region is None:
-            warnings.append(
+            text = (
                 f"Nothing stands out at row {at[0]}, column {at[1]}: no deposit was drawn there. "
                 "Click nearer to its middle, or outline it by hand."
             )
+            warnings.append(Notice(NoticeCode.CLICK_WITHOUT_DEPOSIT, text))
             continue
         drawn = _place(film, image, region, label=len(given) + 1)
         if drawn is None:
-            warnings.append(
+            text = (
                 f"What lies at row {at[0]}, column {at[1]} is part of another deposit that was clicked: no second one "
                 "was drawn."
             )
+            warnings.append(Notice(NoticeCode.CLICK_ON_OTHER_DEPOSIT, text))
             continue
         window = union_box(window, drawn) if given else drawn
         given.append(number)

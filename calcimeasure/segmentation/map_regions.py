@@ -16,6 +16,7 @@ from calcimeasure.anatomy.image_filters import components
 from calcimeasure.boxes import Box, box_at, union_box
 from calcimeasure.models.outline_network import outline_network_input
 from calcimeasure.models.working_grid import nominal_spacing_mm
+from calcimeasure.notices import Notice
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.footprint import footprint, seed_on_film
 from calcimeasure.segmentation.segmenter import Proposals, renumber_labels
@@ -111,7 +112,7 @@ def proposals_from_regions(
     method: str,
     threshold: float,
     outline_from: float = 0.1,
-    warnings: tuple[str, ...] = (),
+    warnings: tuple[Notice, ...] = (),
 ) -> Proposals:
     """Return regions as proposals: on the film's pixels, the likely ones with their footprint outlined.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.errors import LabelsError
 from calcimeasure.label_arrays import GROUP_WITHIN_MM
+from calcimeasure.notices import Notice
 from calcimeasure.radiograph import Radiograph
 
 
@@ -48,7 +49,7 @@ class Proposals:
     pixel_mm: tuple[float, float]
     method: str
     film_sha256: str = ""
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[Notice, ...] = field(default=())
 
     def __post_init__(self) -> None:
         if self.image.ndim != 2 or self.image.dtype != np.uint16:

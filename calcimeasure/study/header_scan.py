@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from calcimeasure.errors import CalciMeasureError
+from calcimeasure.io.dicom_film import spacing_tags
 from calcimeasure.io.dicom_header import Header, discreet
 from calcimeasure.io.dicom_object import why_no_film
 from calcimeasure.io.file_format import FileFormat, describe_content, find_format
 from calcimeasure.io.film_identity import identity_of
-from calcimeasure.io.pixel_spacing import SpacingTags, choose_spacing
+from calcimeasure.io.pixel_spacing import choose_spacing
 from calcimeasure.radiograph import Identity, Spacing
 
 _NOT_FILMS = {"DICOMDIR"}
@@ -87,21 +88,13 @@ def _dicom_header(path: Path, digest: str) -> FileHeader:
         except Exception as error:  # pydicom lets many kinds out on damaged files
             problem = f"has a damaged DICOM header ({type(error).__name__})"
             return FileHeader(path=path, sha256=digest, problem=problem)
-        tags = SpacingTags(
-            pixel=header.numbers("PixelSpacing"),
-            imager=header.numbers("ImagerPixelSpacing"),
-            nominal_scanned=header.numbers("NominalScannedPixelSpacing"),
-            calibration_type=header.words("PixelSpacingCalibrationType"),
-            aspect_ratio=header.numbers("PixelAspectRatio"),
-            magnification=header.number("EstimatedRadiographicMagnificationFactor"),
-        )
         return FileHeader(
             path=path,
             sha256=digest,
             patient_id=header.words("PatientID"),
             patient_id_as_written=" ".join(str(header.of_frame("PatientID") or "").split()) or None,
             identity=identity,
-            spacing=choose_spacing(tags),
+            spacing=choose_spacing(spacing_tags(header)),
             frames=max(header.integer("NumberOfFrames") or 1, 1),
             time=header.words("AcquisitionTime") or header.words("ContentTime") or "",
         )

@@ -6,15 +6,11 @@ neither a time nor a path is written, and the same study gives the same bytes.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from calcimeasure.change.intervals import CALIBRATION_NOTE
-from calcimeasure.export.report.report_page import NOT_A_DEVICE
+from calcimeasure.export.report.report_page import NOT_A_DEVICE, content_policy, page_environment
 from calcimeasure.study.declaration import changed_after_results
 from calcimeasure.study.endpoint import analyse
 from calcimeasure.study.report_context import (
@@ -56,9 +52,6 @@ from calcimeasure.study.study_charts import (
 )
 from calcimeasure.study.study_state import StudyState
 from calcimeasure.study.subject_burden import subject_changes
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 REPORT = "report.html"
 _CANVAS = {
@@ -105,11 +98,11 @@ def study_report_html(state: StudyState, store: Store) -> str:
     limits = limits_of(repeats)
     falls = [(change.subject, change.log_ratio) for change in endpoint.ratios if change.log_ratio is not None]
     return (
-        _environment()
+        page_environment("calcimeasure.study")
         .get_template("study.html.j2")
         .render(
             style=style,
-            policy=_policy(style),
+            policy=content_policy(style),
             title=settings.title,
             sentences=endpoint.sentences,
             tiles=tiles_of(endpoint),
@@ -158,22 +151,3 @@ def _declared(state: StudyState, store: Store) -> str:
             f"follows as exploratory (hash now {state.settings.declared_sha256[:16]})."
         )
     return text
-
-
-def _policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("calcimeasure.study", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calcimeasure.errors import CalciMeasureError, FilmError
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.study.manifest import FilmRow
 from calcimeasure.study.proposed_names import UNKNOWN
 from calcimeasure.study.result_store import write_mark
@@ -184,7 +185,10 @@ def open_film(one: FilmWork, settings: dict[str, Any]) -> Radiograph:
     said = {"side": row.side, "view": row.view, "body_part": row.body_part}
     said = {name: word for name, word in said.items() if word not in ("", UNKNOWN)}
     warnings = tuple(
-        f"{FOLLOWED} {name.replace('_', ' ')} {word}, the file says {stated}."
+        Notice(
+            NoticeCode.MANIFEST_DISAGREES,
+            f"{FOLLOWED} {name.replace('_', ' ')} {word}, the file says {stated}.",
+        )
         for name, word in {**said, "study_date": row.date}.items()
         if word and (stated := getattr(film.identity, name)) and stated != word
     )
@@ -199,7 +203,9 @@ def open_film(one: FilmWork, settings: dict[str, Any]) -> Radiograph:
 
 def contradictions_of(record: dict[str, Any]) -> list[str]:
     """Return what a film's row and header say differently, from its record."""
-    return [warning for warning in record["warnings"] if warning.startswith(FOLLOWED)]
+    if "warning_details" not in record:  # written before warnings had codes
+        return [text for text in record["warnings"] if text.startswith(FOLLOWED)]
+    return [one["text"] for one in record["warning_details"] if one["code"] == NoticeCode.MANIFEST_DISAGREES]
 
 
 def reason_of(error: BaseException, one: FilmWork) -> str:

@@ -70,7 +70,7 @@ def cases_from(options: argparse.Namespace) -> list[Any]:
     """Return what the command line names."""
     from dataclasses import replace
 
-    from calcimeasure.review.annotation_state import TimePoint
+    from calcimeasure.notices import TimePoint
     from napari_calcimeasure.worklist import cases_of
 
     chosen = {"method": options.method, "precision": options.precision, "force": options.force, "flip": options.flip}

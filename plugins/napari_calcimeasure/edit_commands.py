@@ -13,8 +13,9 @@ import numpy as np
 
 from calcimeasure.deposits import DepositLabels, Finding, Origin
 from calcimeasure.errors import CalciMeasureError, ReadingError
+from calcimeasure.notices import TimePoint
 from calcimeasure.review import editing_tools
-from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState, ManualLink, TimePoint
+from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState, ManualLink
 from calcimeasure.review.review_session import EditPreview
 from calcimeasure.segmentation import segment, segment_points
 from napari_calcimeasure.background_work import AtOnce, BackgroundWork
@@ -202,7 +203,7 @@ class EditCommands:
         board = self.desk.session.board
         mask = found.image > 0
         if not mask.any():
-            self.tell(found.warnings[-1] if found.warnings else "Nothing stands out here: outline it by hand.")
+            self.tell(found.warnings[-1].text if found.warnings else "Nothing stands out here: outline it by hand.")
             return
         try:
             number = board.free_label(which) if target is None else target

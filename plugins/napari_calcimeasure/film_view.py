@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from calcimeasure.notices import TimePoint
 from calcimeasure.registration.alignment import warp_to_baseline
-from calcimeasure.review.annotation_state import TimePoint
 from napari_calcimeasure.layer_styles import LOOKS, TITLE_SIZE, place_of
 from napari_calcimeasure.review_layers import ReviewLayers
 

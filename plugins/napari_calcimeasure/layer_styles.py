@@ -20,10 +20,10 @@ from calcimeasure.export.burned_in_text import text_boxes
 from calcimeasure.export.deposit_outlines import PALETTE, UNLINKED
 from calcimeasure.export.film_picture import Viewport, film_display_window, limb_mask
 from calcimeasure.models.working_grid import nominal_spacing_mm
+from calcimeasure.notices import TimePoint
 from calcimeasure.radiograph import Radiograph, Spacing, SpacingBasis
 from calcimeasure.registration.alignment import map_points
 from calcimeasure.registration.registration_records import Alignment
-from calcimeasure.review.annotation_state import TimePoint
 
 FILM_KEY = "calcimeasure_film"
 """Which film of the session a layer shows; written here, read by whoever handles a layer."""

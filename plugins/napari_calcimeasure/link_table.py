@@ -10,7 +10,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterPr
 from qtpy.QtGui import QBrush, QColor, QFont, QFontMetrics, QIcon, QPixmap
 
 from calcimeasure.export.deposit_outlines import PALETTE
-from calcimeasure.review.annotation_state import TimePoint
+from calcimeasure.notices import TimePoint
 from calcimeasure.review.review_table import TableRow
 from napari_calcimeasure.layer_styles import TITLES
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from calcimeasure.errors import CalciMeasureError
-from calcimeasure.review.annotation_state import TimePoint
+from calcimeasure.notices import TimePoint
 from napari_calcimeasure.edit_commands import EDIT_COMMANDS, EditCommands, give
 from napari_calcimeasure.film_view import FilmView
 from napari_calcimeasure.review_layers import ReviewLayers

@@ -15,7 +15,7 @@ from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from calcimeasure.errors import CalciMeasureError, ReadingError
-from calcimeasure.review.annotation_state import TimePoint
+from calcimeasure.notices import TimePoint
 from calcimeasure.review.draft import Draft
 from calcimeasure.review.reading_lock import LockedError
 from calcimeasure.review.reading_store import ReadingLocation

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from calcimeasure.boxes import Box
 from calcimeasure.deposits import Finding
+from calcimeasure.notices import TimePoint
 from calcimeasure.registration.alignment import inverse, map_points
 from calcimeasure.registration.registration_records import Alignment
 from calcimeasure.review import editing_tools
-from calcimeasure.review.annotation_state import AnnotationEdit, TimePoint
+from calcimeasure.review.annotation_state import AnnotationEdit
 from calcimeasure.review.review_session import EditPreview, ReviewSession, SessionChange
 from calcimeasure.review.review_table import TableRow, centre, numbers_on, table_rows
 from napari_calcimeasure.film_layers import POINTER_PX, LayerAppearance, makers

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
 
 from calcimeasure.errors import CalciMeasureError
+from calcimeasure.notices import TimePoint
 from calcimeasure.radiograph import Radiograph, SpacingBasis
-from calcimeasure.review.annotation_state import TimePoint
 from calcimeasure.review.reading_store import checked_reader
 from napari_calcimeasure.layer_styles import RADIOGRAPH_KEY
 from napari_calcimeasure.preferences import preferences

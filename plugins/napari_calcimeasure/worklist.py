@@ -15,8 +15,8 @@ from calcimeasure.deposits import DepositLabels
 from calcimeasure.errors import CalciMeasureError, UsageError
 from calcimeasure.io import read_film
 from calcimeasure.io.label_images import read_labels
+from calcimeasure.notices import TimePoint
 from calcimeasure.radiograph import FILM_ID_LENGTH, Radiograph
-from calcimeasure.review.annotation_state import TimePoint
 from calcimeasure.review.draft import DRAFT_NAME, Draft, read_draft
 from calcimeasure.review.reading_store import READINGS, ReadingLocation
 from calcimeasure.review.review_input import ReviewInput, film_review_input, pair_review_input

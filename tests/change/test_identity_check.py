@@ -45,14 +45,22 @@ def test_another_patient_is_a_contradiction_whose_text_holds_no_identifier() -> 
 def test_what_is_missing_is_warned_of_and_never_refused() -> None:
     check = check_identity(film(**FULL), film(**{**FULL, "side": None, "view": None}))
     assert check.contradictions == ()
-    assert check.warnings == ("The follow-up film does not say its side and view: taken to be the same.",)
+    assert [str(warning) for warning in check.warnings] == [
+        "The follow-up film does not say its side and view: taken to be the same."
+    ]
+    assert (check.warnings[0].code, check.warnings[0].film) == ("identity_missing", "followup")
 
 
 def test_two_bare_films_give_one_warning() -> None:
     check = check_identity(film(), film())
-    assert check.warnings == ("Neither film says its patient, body part, side and view: taken to be the same.",)
+    assert [str(warning) for warning in check.warnings] == [
+        "Neither film says its patient, body part, side and view: taken to be the same."
+    ]
+    assert check.warnings[0].film is None
 
 
 def test_a_followup_before_its_baseline_is_warned_of() -> None:
     check = check_identity(film(**FULL), film(**{**FULL, "study_date": "2025-12-31"}))
-    assert check.warnings == ("The follow-up film is dated before the baseline film: check the order.",)
+    assert [str(warning) for warning in check.warnings] == [
+        "The follow-up film is dated before the baseline film: check the order."
+    ]

@@ -10,6 +10,7 @@ import pytest
 from calcimeasure.change.burden_change import METHOD_WARNING, PROCESSING_WARNING
 from calcimeasure.change.identity_check import OTHER_PATIENT
 from calcimeasure.change.pair_warnings import film_warnings, processing_warnings, refusal_reasons, spacing_warnings
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Spacing, SpacingBasis
 from calcimeasure.registration.registration_records import Registration
 
@@ -18,7 +19,8 @@ SIDE = "The films differ in side (L at baseline, R at follow-up)."
 
 
 def film(*warnings: str, spacing: Spacing = MM) -> Any:
-    return SimpleNamespace(warnings=warnings, film=SimpleNamespace(spacing=spacing))
+    notices = tuple(Notice(NoticeCode.FILM_NOISY, text) for text in warnings)
+    return SimpleNamespace(warnings=notices, film=SimpleNamespace(spacing=spacing))
 
 
 def test_force_is_no_cure_for_two_patients() -> None:
@@ -36,7 +38,12 @@ def test_a_header_that_errs_can_be_put_right() -> None:
 
 def test_what_concerns_both_films_is_said_once() -> None:
     told = film_warnings(film("Grey is odd.", "Cut off."), film("Grey is odd.", "Too dark."))
-    assert told == ("Both films: Grey is odd.", "Baseline film: Cut off.", "Follow-up film: Too dark.")
+    assert [(str(one), one.film) for one in told] == [
+        ("Both films: Grey is odd.", None),
+        ("Baseline film: Cut off.", "baseline"),
+        ("Follow-up film: Too dark.", "followup"),
+    ]
+    assert {one.code for one in told} == {NoticeCode.FILM_NOISY}
 
 
 @pytest.mark.parametrize("applied", [True, False])
@@ -47,9 +54,9 @@ def test_the_film_without_a_spacing_is_named_with_its_option(first_has: bool, ap
         *(films if first_has else films[::-1]), Registration(status="ok", scale=1.0, scale_applied=applied)
     )
     which, option = ("follow-up", "--followup-spacing") if first_has else ("baseline", "--baseline-spacing")
-    assert told.startswith(f"The {which} film has no pixel spacing")
-    assert f"Give the spacing with {option} MM." in told
-    assert ("brought to one size by the bones" in told) is applied
+    assert told.text.startswith(f"The {which} film has no pixel spacing")
+    assert f"Give the spacing with {option} MM." in told.text
+    assert ("brought to one size by the bones" in told.text) is applied
 
 
 @pytest.mark.parametrize("spacing", [MM, Spacing()])
@@ -59,6 +66,7 @@ def test_two_films_that_are_alike_in_it_are_not_warned_of(spacing: Spacing) -> N
 
 def test_a_difference_of_processing_is_one_sentence() -> None:
     [first, second] = processing_warnings("the texture of the noise differs", (PROCESSING_WARNING, METHOD_WARNING))
-    assert "processed: the texture of the noise differs; the intervals are wider." in first
+    assert "processed: the texture of the noise differs; the intervals are wider." in first.text
+    assert first.code is NoticeCode.PROCESSING_DIFFERS
     assert second == METHOD_WARNING
     assert processing_warnings(None, (METHOD_WARNING,)) == (METHOD_WARNING,)

@@ -19,6 +19,7 @@ from calcimeasure.export.report import wording
 from calcimeasure.export.report.report_notes import limit_of_detection_text, why_areas_differ
 from calcimeasure.export.report.report_page import NOT_A_DEVICE, _tiles, report_html
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Spacing, SpacingBasis
 from calcimeasure.segmentation import get_segmenter
 from tests.fixtures.drawn_pairs import with_change
@@ -188,13 +189,16 @@ def hostile(pair: Comparison) -> Comparison:
         identity=replace(pair.baseline.film.identity, body_part=HOSTILE, view=HOSTILE),
     )
     baseline = replace(
-        pair.baseline, film=film, warnings=(HOSTILE,), labels=replace(pair.baseline.labels, method=HOSTILE)
+        pair.baseline,
+        film=film,
+        warnings=(Notice(NoticeCode.FILM_NOISY, HOSTILE),),
+        labels=replace(pair.baseline.labels, method=HOSTILE),
     )
     links = tuple(replace(link, reason=HOSTILE) for link in pair.links)
     registration = replace(pair.registration, reason=HOSTILE)
     return replace(
         with_change(pair, links=links, reasons=(HOSTILE,)), baseline=baseline, registration=registration,
-        warnings=(HOSTILE,), self_check={HOSTILE: HOSTILE, "verdict": []},
+        warnings=(Notice(NoticeCode.FILM_NOISY, HOSTILE),), self_check={HOSTILE: HOSTILE, "verdict": []},
     )  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def test_a_film_compared_with_itself_shows_exactly_no_change(sample_images: Path
     assert change.log_ratio == 0.0
     assert change.total_area_change_percent == 0.0
     assert {link.status.value for link in change.links} == {"matched"}
-    assert any("same file" in warning for warning in change.warnings)
+    assert any("same file" in warning for warning in map(str, change.warnings))
 
 
 def test_the_frame_has_a_row_a_link(sample_images: Path) -> None:

@@ -18,7 +18,7 @@ from calcimeasure.cli.pacs_command import pacs as command
 from calcimeasure.cli.study_command import study
 from calcimeasure.deposits import Origin, from_label_image
 from calcimeasure.export.dicom import read_segmentation, write_measurement_dicom
-from calcimeasure.export.dicom.source_image import wrap
+from calcimeasure.export.dicom.secondary_capture import write_secondary_capture
 from calcimeasure.io import read_film
 from calcimeasure.measurement import measure_film
 from calcimeasure.pacs.archive import open_archive
@@ -74,7 +74,7 @@ def write_film(path: Path, seed: int) -> Path:
     from calcimeasure.io import film_from_array
 
     film = film_from_array(np.clip(grey, 0, 4095).astype(np.uint16), spacing_mm=0.15, side="L", body_part="HAND")
-    wrap(film, path, created=("20250301", "120000"))
+    write_secondary_capture(film, path, created=("20250301", "120000"))
     dataset = pydicom.dcmread(path)
     dataset.PatientID, dataset.PatientName, dataset.StudyDate = f"P{seed}", "M\u00fcller^Zo\u00eb", "20250301"
     dataset.Modality = "OT"

@@ -57,7 +57,7 @@ def test_the_key_of_a_film_rests_on_the_identifier_not_the_name(write_film):
 def test_side(write_film, attributes, side, warned):
     film = read_film(write_film(**attributes))
     assert film.identity.side == side
-    assert any("different sides" in sentence for sentence in film.warnings) is warned
+    assert any("different sides" in sentence for sentence in map(str, film.warnings)) is warned
 
 
 @pytest.mark.parametrize(("value", "side"), [("24028007", "R"), ("7771000", "L"), ("51440002", "B"), ("1", None)])

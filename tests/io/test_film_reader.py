@@ -176,7 +176,7 @@ def test_a_side_that_is_none(write_film):
 @pytest.mark.parametrize("value", [0, 4095])
 def test_films_of_one_value_are_read_and_warned_of(write_film, value):
     film = read_film(write_film(np.full((300, 200), value, np.uint16)))
-    assert "same value" in film.warnings[0]
+    assert "same value" in film.warnings[0].text
 
 
 def test_reading_twice_gives_the_same(write_film):

@@ -12,18 +12,18 @@ from calcimeasure.io import codec_probes, jpeg_stream
 
 
 def stream(name: str) -> bytes:
-    return base64.b64decode(getattr(codec_probes, name))
+    return next(base64.b64decode(one["coded"]) for one in codec_probes.coded_pictures() if one["name"] == name)
 
 
 @pytest.mark.parametrize(
     ("name", "syntax", "precision"),
     [
-        ("_JPEG_8", "1.2.840.10008.1.2.4.50", 8),
-        ("_JPEG_12", "1.2.840.10008.1.2.4.51", 12),
-        ("_JPEG_LOSSLESS", "1.2.840.10008.1.2.4.70", 16),
-        ("_JPEG_LS", "1.2.840.10008.1.2.4.80", 16),
-        ("_JPEG_2000", "1.2.840.10008.1.2.4.91", None),
-        ("_RLE", "1.2.840.10008.1.2.5", None),
+        ("JPEG baseline, 8 bits", "1.2.840.10008.1.2.4.50", 8),
+        ("JPEG extended, 12 bits", "1.2.840.10008.1.2.4.51", 12),
+        ("JPEG lossless", "1.2.840.10008.1.2.4.70", 16),
+        ("JPEG-LS lossless", "1.2.840.10008.1.2.4.80", 16),
+        ("JPEG 2000 lossless", "1.2.840.10008.1.2.4.91", None),
+        ("RLE", "1.2.840.10008.1.2.5", None),
     ],
 )
 def test_streams_are_known_by_their_first_bytes(name, syntax, precision):
@@ -37,7 +37,10 @@ def test_streams_are_known_by_their_first_bytes(name, syntax, precision):
         assert header.precision == precision
 
 
-@pytest.mark.parametrize("name", ["_JPEG_8", "_JPEG_12", "_JPEG_LOSSLESS", "_JPEG_LS", "_JPEG_2000"])
+@pytest.mark.parametrize(
+    "name",
+    ["JPEG baseline, 8 bits", "JPEG extended, 12 bits", "JPEG lossless", "JPEG-LS lossless", "JPEG 2000 lossless"],
+)
 def test_a_stream_without_its_end(name):
     assert jpeg_stream.is_cut_off(stream(name)[:-12])
     assert not jpeg_stream.is_cut_off(stream(name) + b"\0\0")
@@ -51,12 +54,12 @@ def test_rubbish_has_no_frame_header(data):
 
 
 def test_12_bits_are_decoded_quietly(capfd):
-    pixels = jpeg_stream.decode_extended(stream("_JPEG_12"), 16, 16)
+    pixels = jpeg_stream.decode_extended(stream("JPEG extended, 12 bits"), 16, 16)
     assert np.abs(pixels.astype(int) - np.arange(256).reshape(16, 16) * 4095 // 255).max() <= 8
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(("name", "rows"), [("_JPEG_8", 16), ("_JPEG_12", 17), ("_RLE", 16)])
+@pytest.mark.parametrize(("name", "rows"), [("JPEG baseline, 8 bits", 16), ("JPEG extended, 12 bits", 17), ("RLE", 16)])
 def test_what_is_not_12_bits_or_of_another_size_is_left_to_others(name, rows):
     assert jpeg_stream.decode_extended(stream(name), rows, 16) is None
 
@@ -70,4 +73,4 @@ def test_without_gdcm_there_is_no_answer(monkeypatch):
         return real(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without_gdcm)
-    assert jpeg_stream.decode_extended(stream("_JPEG_12"), 16, 16) is None
+    assert jpeg_stream.decode_extended(stream("JPEG extended, 12 bits"), 16, 16) is None

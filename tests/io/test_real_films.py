@@ -62,7 +62,7 @@ def test_film_is_read(films_folder, name):
     if warning is None:
         assert film.warnings == ()
     else:
-        assert any(warning in sentence for sentence in film.warnings)
+        assert any(warning in sentence for sentence in map(str, film.warnings))
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -229,7 +229,7 @@ def test_no_message_or_record_holds_the_name_in_a_header(films_folder):
             name = str(pydicom.dcmread(path, force=True, stop_before_pixels=True).get("PatientName", ""))
         try:
             film = read_film(path, frame=NEEDS_FRAME.get(path.name))
-            told = " ".join(film.warnings) + repr(film.identity) + film.spacing.note
+            told = " ".join(map(str, film.warnings)) + repr(film.identity) + film.spacing.note
         except CalciMeasureError as error:
             told = str(error)
         for word in name.replace("^", " ").split():

@@ -268,7 +268,7 @@ class TestHardCases:
         pixels = np.minimum(1500 + 400 * slab.pixels, 1800)
         film = film_of(pixels, highest=1800.0)
         result = measured(film, from_label_image(slab.coverage > 0.5))
-        assert any("Deposit 1: over-exposed" in sentence for sentence in result.warnings)
+        assert any("Deposit 1: over-exposed" in sentence for sentence in map(str, result.warnings))
 
 
 class TestWrongLabels:

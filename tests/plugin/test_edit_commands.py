@@ -12,7 +12,7 @@ pytest.importorskip("pytestqt", reason="the viewer's test tools are not installe
 
 from calcimeasure.change.change_records import LinkStatus
 from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
-from calcimeasure.review.annotation_state import TimePoint
+from calcimeasure.notices import TimePoint
 from calcimeasure.review.review_session import ReviewSession
 
 B, F = TimePoint.BASELINE, TimePoint.FOLLOWUP

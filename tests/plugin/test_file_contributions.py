@@ -53,7 +53,7 @@ def test_what_is_no_film_is_left_to_other_readers(tmp_path: Path) -> None:
 def test_a_label_image_is_written_with_spacing_and_json(tmp_path: Path, material: Any) -> None:
     import tifffile
 
-    from calcimeasure.review.annotation_state import TimePoint
+    from calcimeasure.notices import TimePoint
     from napari_calcimeasure.file_contributions import film_layer_data, write_labels_layer
 
     film = material.films[TimePoint.BASELINE]
@@ -71,7 +71,7 @@ def test_a_label_image_is_written_with_spacing_and_json(tmp_path: Path, material
 
 def test_a_film_and_its_labels_are_written_as_results(tmp_path: Path, material: Any) -> None:
     from calcimeasure.errors import LabelsError
-    from calcimeasure.review.annotation_state import TimePoint
+    from calcimeasure.notices import TimePoint
     from napari_calcimeasure.file_contributions import film_layer_data, write_results_layers
 
     film = material.films[TimePoint.BASELINE]

@@ -11,8 +11,8 @@ pytest.importorskip("napari", reason="the viewer extra is not installed")
 pytest.importorskip("pytestqt", reason="the viewer's test tools are not installed")
 
 from calcimeasure.deposits import Finding, Origin
+from calcimeasure.notices import TimePoint
 from calcimeasure.review import editing_tools
-from calcimeasure.review.annotation_state import TimePoint
 from calcimeasure.review.review_session import ReviewSession
 
 B, F = TimePoint.BASELINE, TimePoint.FOLLOWUP

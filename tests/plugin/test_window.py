@@ -16,8 +16,8 @@ pytest.importorskip("pytestqt", reason="the viewer's test tools are not installe
 
 from calcimeasure.deposits import Origin
 from calcimeasure.measurement import measure_film
+from calcimeasure.notices import TimePoint
 from calcimeasure.review import editing_tools
-from calcimeasure.review.annotation_state import TimePoint
 from calcimeasure.review.reading_store import check_signature, signed_labels
 
 pytestmark = pytest.mark.viewer

@@ -12,7 +12,7 @@ pytest.importorskip("napari", reason="the viewer extra is not installed")
 pytest.importorskip("pytestqt", reason="the viewer's test tools are not installed")
 
 from calcimeasure.errors import UsageError
-from calcimeasure.review.annotation_state import TimePoint
+from calcimeasure.notices import TimePoint
 from calcimeasure.review.draft import read_draft
 from calcimeasure.review.reading_store import ReadingLocation
 from calcimeasure.review.review_session import ReviewSession
@@ -107,7 +107,7 @@ def test_a_spacing_that_is_none_is_told(sample_images: Path, capsys: pytest.Capt
 
 
 def test_options_of_one_film_and_of_both(tmp_path: Path) -> None:
-    from calcimeasure.review.annotation_state import TimePoint
+    from calcimeasure.notices import TimePoint
     from napari_calcimeasure.__main__ import cases_from, parser
 
     films = [tmp_path / "a.dcm", tmp_path / "b.dcm"]

@@ -12,10 +12,10 @@ from calcimeasure.change.pair_comparison import assess_pair
 from calcimeasure.deposits import from_label_image
 from calcimeasure.io import film_from_array
 from calcimeasure.measurement import measure_film
+from calcimeasure.notices import TimePoint
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.common_field import common_field
 from calcimeasure.registration.registration_records import Alignment, Registration
-from calcimeasure.review.annotation_state import TimePoint
 from calcimeasure.review.manual_links import link_manually
 from calcimeasure.review.review_input import ReviewInput
 

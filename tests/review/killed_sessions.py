@@ -25,8 +25,9 @@ import cv2
 
 from calcimeasure.deposits import Finding
 from calcimeasure.errors import ReadingError
+from calcimeasure.notices import TimePoint
 from calcimeasure.review import editing_tools
-from calcimeasure.review.annotation_state import AnnotationState, TimePoint
+from calcimeasure.review.annotation_state import AnnotationState
 from calcimeasure.review.draft import read_draft
 from calcimeasure.review.reading_store import ReadingLocation
 from calcimeasure.review.review_input import ReviewInput

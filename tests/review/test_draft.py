@@ -13,8 +13,9 @@ import pytest
 
 from calcimeasure.deposits import Finding, from_label_image
 from calcimeasure.errors import ReadingError
+from calcimeasure.notices import TimePoint
 from calcimeasure.review import editing_tools
-from calcimeasure.review.annotation_state import AnnotationState, TimePoint
+from calcimeasure.review.annotation_state import AnnotationState
 from calcimeasure.review.draft import Draft, read_draft, write_draft
 from calcimeasure.review.reading_lock import LOCK_NAME, LockedError, ReadingLock
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from calcimeasure.deposits import Finding, Origin, from_label_image
 from calcimeasure.errors import ReadingError
+from calcimeasure.notices import TimePoint
 from calcimeasure.review import editing_tools
-from calcimeasure.review.annotation_state import AnnotationState, ManualLink, TimePoint
+from calcimeasure.review.annotation_state import AnnotationState, ManualLink
 from calcimeasure.review.edit_history import EditHistory
 
 SHAPE = (24, 30)

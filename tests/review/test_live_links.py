@@ -10,11 +10,11 @@ import pytest
 
 from calcimeasure.change.links import gather_link_evidence
 from calcimeasure.measurement.area_ratio import area_ratio
+from calcimeasure.notices import TimePoint
 from calcimeasure.registration.alignment import inverse
 from calcimeasure.registration.common_field import common_field
 from calcimeasure.registration.registration_records import Alignment
 from calcimeasure.review import editing_tools
-from calcimeasure.review.annotation_state import TimePoint
 from calcimeasure.review.live_links import LiveLinks, RatioCache
 from calcimeasure.review.review_input import ReviewInput
 from calcimeasure.review.review_session import ReviewSession, SessionChange

@@ -22,8 +22,9 @@ from calcimeasure.deposits import AreaMethod, Finding, Origin
 from calcimeasure.errors import ReadingError, UsageError
 from calcimeasure.io.label_images import read_labels
 from calcimeasure.measurement import measure_film
+from calcimeasure.notices import TimePoint
 from calcimeasure.review import editing_tools, live_measurement
-from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState, ManualLink, TimePoint
+from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState, ManualLink
 from calcimeasure.review.manual_links import apply_manual_links, link_manually, manual_decisions
 from calcimeasure.review.reading_lock import LOCK_NAME, LockedError
 from calcimeasure.review.reading_store import (

@@ -66,7 +66,7 @@ def test_where_in_the_deposit_the_click_falls_hardly_matters(film, anatomy, tran
 def test_a_click_on_nothing_is_said_and_gives_no_deposit(film, anatomy):
     labels = segment_points(film, [(520, 120), CENTRES[3]], anatomy=anatomy)
     assert len(labels) == 1
-    assert any("row 520, column 120" in sentence for sentence in labels.warnings)
+    assert any("row 520, column 120" in sentence for sentence in map(str, labels.warnings))
 
 
 def test_pieces_that_share_a_number_are_one_deposit(film, anatomy):

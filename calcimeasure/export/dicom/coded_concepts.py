@@ -1,4 +1,4 @@
-"""The coded concepts that our objects use, and their way back to our own words.
+"""The coded concepts that our SEG and SR objects use, except those of findings (`io.dicom_seg_codes`).
 
 SNOMED CT, DCM and UCUM codes are those of DICOM PS3.16. What no standard code says is coded under our private
 scheme, whose designator the objects declare.
@@ -6,48 +6,24 @@ scheme, whose designator the objects declare.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from calcimeasure.change.change_records import LinkStatus, Verdict
-from calcimeasure.deposits import AreaEstimator, AreaMethod, Finding
+from calcimeasure.deposits import AreaEstimator, AreaMethod
+from calcimeasure.io.dicom_seg_codes import PRIVATE_SCHEME, Concept, own, sct
 from calcimeasure.radiograph import SpacingBasis
 
 if TYPE_CHECKING:
-    from highdicom.sr import CodedConcept
     from pydicom.dataset import Dataset
 
-PRIVATE_SCHEME = "99CALCIMEASURE"
 PRIVATE_SCHEME_NAME = "calcimeasure private codes"
 
 
-class Concept(NamedTuple):
-    """One coded concept: value, scheme and meaning."""
-
-    value: str
-    scheme: str
-    meaning: str
-
-    def coded(self) -> CodedConcept:
-        """Return it as highdicom writes it."""
-        from highdicom.sr import CodedConcept
-
-        return CodedConcept(value=self.value, scheme_designator=self.scheme, meaning=self.meaning)
-
-
-def _sct(value: str, meaning: str) -> Concept:
-    return Concept(value, "SCT", meaning)
-
-
-def _own(value: str, meaning: str) -> Concept:
-    return Concept(value, PRIVATE_SCHEME, meaning)
-
-
-MORPHOLOGIC_CATEGORY = _sct("49755003", "Morphologically Abnormal Structure")
-PATHOLOGIC_CALCIFICATION = _sct("18115005", "Pathologic calcification, calcified structure")
-PLAIN_RADIOGRAPHY = _sct("168537006", "Plain radiography")
-AREA = _sct("42798000", "Area")
-TOTAL = _sct("255619001", "Total")
-UNCERTAINTY = _sct("371884006", "+/-, range of measurement uncertainty")
+MORPHOLOGIC_CATEGORY = sct("49755003", "Morphologically Abnormal Structure")
+PLAIN_RADIOGRAPHY = sct("168537006", "Plain radiography")
+AREA = sct("42798000", "Area")
+TOTAL = sct("255619001", "Total")
+UNCERTAINTY = sct("371884006", "+/-, range of measurement uncertainty")
 BASELINE = Concept("C1442488", "UMLS", "Baseline")
 BASELINE_EVENT = Concept("121079", "DCM", "Baseline")
 VERDICT_TEXT = Concept("121073", "DCM", "Impression")
@@ -61,110 +37,83 @@ PERCENT = Concept("%", "UCUM", "percent")
 DAYS = Concept("d", "UCUM", "day")
 RATIO = Concept("1", "UCUM", "no units")
 
-FINDING = {
-    Finding.CALCINOSIS: PATHOLOGIC_CALCIFICATION,
-    Finding.VASCULAR: _sct("237897009", "Vascular Calcification"),
-    Finding.ARTICULAR: _own("articular", "Articular calcification"),
-    Finding.OSSIFICATION: _sct("83323007", "Ossification"),
-    Finding.ARTEFACT: _own("artefact", "Artefact, not of the patient"),
-    Finding.UNCERTAIN: _own("uncertain", "Shadow of uncertain nature"),
-}
-
 AREA_METHOD = {
-    AreaMethod.EDGE_MODEL: _own("edge_model", "Footprint area by a model of the edge"),
-    AreaMethod.OUTLINE: _own("outline", "Footprint area of the pixels as outlined"),
+    AreaMethod.EDGE_MODEL: own("edge_model", "Footprint area by a model of the edge"),
+    AreaMethod.OUTLINE: own("outline", "Footprint area of the pixels as outlined"),
 }
 
-AREA_ESTIMATED_BY = _own("estimator", "Estimator of the area")
+AREA_ESTIMATED_BY = own("estimator", "Estimator of the area")
 AREA_ESTIMATOR = {
-    AreaEstimator.COVERAGE_NETWORK: _own("by_network", "Sum of a network's coverage of each cell"),
-    AreaEstimator.EDGE_MODEL: _own("by_edge", "Model of the edge's profile"),
-    AreaEstimator.OUTLINE: _own("by_outline", "Pixels of the outline"),
+    AreaEstimator.COVERAGE_NETWORK: own("by_network", "Sum of a network's coverage of each cell"),
+    AreaEstimator.EDGE_MODEL: own("by_edge", "Model of the edge's profile"),
+    AreaEstimator.OUTLINE: own("by_outline", "Pixels of the outline"),
 }
 
 SPACING_BASIS = {
-    SpacingBasis.USER: _own("user", "Spacing as given by the user"),
-    SpacingBasis.CALIBRATED: _own("calibrated", "Spacing calibrated in the patient's plane"),
-    SpacingBasis.DETECTOR: _own("detector", "Spacing at the detector, magnified by an unknown factor"),
-    SpacingBasis.SCANNED_FILM: _own("scanned_film", "Spacing on the scanned film, magnified by an unknown factor"),
-    SpacingBasis.ASSUMED_DETECTOR: _own("assumed_detector", "Spacing of unknown calibration"),
-    SpacingBasis.FILE_RESOLUTION: _own("file_resolution", "Spacing from the resolution of an image file"),
-    SpacingBasis.MAGNIFICATION_CORRECTED: _own("mag_corrected", "Spacing at the detector, magnification corrected"),
-    SpacingBasis.NONE: _own("none", "No spacing"),
+    SpacingBasis.USER: own("user", "Spacing as given by the user"),
+    SpacingBasis.CALIBRATED: own("calibrated", "Spacing calibrated in the patient's plane"),
+    SpacingBasis.DETECTOR: own("detector", "Spacing at the detector, magnified by an unknown factor"),
+    SpacingBasis.SCANNED_FILM: own("scanned_film", "Spacing on the scanned film, magnified by an unknown factor"),
+    SpacingBasis.ASSUMED_DETECTOR: own("assumed_detector", "Spacing of unknown calibration"),
+    SpacingBasis.FILE_RESOLUTION: own("file_resolution", "Spacing from the resolution of an image file"),
+    SpacingBasis.MAGNIFICATION_CORRECTED: own("mag_corrected", "Spacing at the detector, magnification corrected"),
+    SpacingBasis.NONE: own("none", "No spacing"),
 }
 
 VERDICT = {
-    Verdict.INCREASE: _sct("15454001", "Increase in size"),
-    Verdict.DECREASE: _sct("19776001", "Decrease in size"),
-    Verdict.NO_CHANGE: _sct("129723006", "No significant changes in the finding"),
-    Verdict.INDETERMINATE: _sct("82334004", "Indeterminate"),
-    Verdict.NO_DEPOSITS: _own("no_deposits", "No deposits on either film"),
-    Verdict.NOT_COMPARABLE: _own("not_comparable", "The films cannot be compared"),
+    Verdict.INCREASE: sct("15454001", "Increase in size"),
+    Verdict.DECREASE: sct("19776001", "Decrease in size"),
+    Verdict.NO_CHANGE: sct("129723006", "No significant changes in the finding"),
+    Verdict.INDETERMINATE: sct("82334004", "Indeterminate"),
+    Verdict.NO_DEPOSITS: own("no_deposits", "No deposits on either film"),
+    Verdict.NOT_COMPARABLE: own("not_comparable", "The films cannot be compared"),
 }
 
 LINK_STATUS = {
-    LinkStatus.NEW: _sct("129721008", "New finding"),
-    LinkStatus.MATCHED: _own("matched", "The same deposit on both films"),
-    LinkStatus.RESOLVED: _own("resolved", "Deposit no longer seen"),
-    LinkStatus.SPLIT: _own("split", "One deposit has become several"),
-    LinkStatus.MERGED: _own("merged", "Several deposits have become one"),
-    LinkStatus.GROUP: _own("group", "Several deposits correspond to several"),
-    LinkStatus.NOT_EVALUABLE: _own("not_evaluable", "Not evaluable on both films"),
+    LinkStatus.NEW: sct("129721008", "New finding"),
+    LinkStatus.MATCHED: own("matched", "The same deposit on both films"),
+    LinkStatus.RESOLVED: own("resolved", "Deposit no longer seen"),
+    LinkStatus.SPLIT: own("split", "One deposit has become several"),
+    LinkStatus.MERGED: own("merged", "Several deposits have become one"),
+    LinkStatus.GROUP: own("group", "Several deposits correspond to several"),
+    LinkStatus.NOT_EVALUABLE: own("not_evaluable", "Not evaluable on both films"),
 }
 
 # Names of measurements and evaluations that the standard does not have.
-CHANGE_PERCENT = _own("change_percent", "Change of area, percent")
-CI95_LOW = _own("ci95_low", "Lower limit of the 95 % interval")
-CI95_HIGH = _own("ci95_high", "Upper limit of the 95 % interval")
-CI90_LOW = _own("ci90_low", "Lower limit of the 90 % interval")
-CI90_HIGH = _own("ci90_high", "Upper limit of the 90 % interval")
-CHANGE_MM2 = _own("change_mm2", "Change of area")
-SMALLEST_CHANGE = _own("smallest_change", "Smallest detectable change, percent")
-COMMON_AREA = _own("common_area", "Area within the field common to both films")
-CHANGE_EVALUATION = _own("change", "Change from baseline to follow-up")
-LINK_EVALUATION = _own("link", "How the deposits of the two films correspond")
-SPACING_EVALUATION = _own("spacing_basis", "Where the millimetres come from")
-MARGIN_LOW = _own("margin_low", "Lower margin of equivalence, as a ratio")
-MARGIN_HIGH = _own("margin_high", "Upper margin of equivalence, as a ratio")
-DETECTABLE = _own("detectable", "Whether the 95 % interval excludes no change")
-BEYOND_MARGIN = _own("beyond_margin", "Whether the 95 % interval lies outside the margin")
-YES, NO = _sct("373066001", "Yes"), _sct("373067005", "No")
-GROUP_IDENTIFIER = _own("group_uid", "UID of the group that the deposit belongs to")
-
-_FINDING_OF_CODE = {(concept.value, concept.scheme): finding for finding, concept in FINDING.items()}
+CHANGE_PERCENT = own("change_percent", "Change of area, percent")
+CI95_LOW = own("ci95_low", "Lower limit of the 95 % interval")
+CI95_HIGH = own("ci95_high", "Upper limit of the 95 % interval")
+CI90_LOW = own("ci90_low", "Lower limit of the 90 % interval")
+CI90_HIGH = own("ci90_high", "Upper limit of the 90 % interval")
+CHANGE_MM2 = own("change_mm2", "Change of area")
+SMALLEST_CHANGE = own("smallest_change", "Smallest detectable change, percent")
+COMMON_AREA = own("common_area", "Area within the field common to both films")
+CHANGE_EVALUATION = own("change", "Change from baseline to follow-up")
+LINK_EVALUATION = own("link", "How the deposits of the two films correspond")
+SPACING_EVALUATION = own("spacing_basis", "Where the millimetres come from")
+MARGIN_LOW = own("margin_low", "Lower margin of equivalence, as a ratio")
+MARGIN_HIGH = own("margin_high", "Upper margin of equivalence, as a ratio")
+DETECTABLE = own("detectable", "Whether the 95 % interval excludes no change")
+BEYOND_MARGIN = own("beyond_margin", "Whether the 95 % interval lies outside the margin")
+YES, NO = sct("373066001", "Yes"), sct("373067005", "No")
+GROUP_IDENTIFIER = own("group_uid", "UID of the group that the deposit belongs to")
 
 _REGION = {
-    "HAND": _sct("85562004", "Hand"),
-    "FINGER": _sct("7569003", "Finger"),
-    "THUMB": _sct("76505004", "Thumb"),
-    "WRIST": _sct("74670003", "Wrist joint"),
-    "FOREARM": _sct("14975008", "Forearm"),
-    "ELBOW": _sct("16953009", "Elbow joint"),
-    "HUMERUS": _sct("40983000", "Upper arm"),
-    "UPPERARM": _sct("40983000", "Upper arm"),
-    "SHOULDER": _sct("16982005", "Shoulder"),
-    "FOOT": _sct("56459004", "Foot"),
-    "TOE": _sct("29707007", "Toe"),
-    "ANKLE": _sct("70258002", "Ankle joint"),
-    "LEG": _sct("30021000", "Lower leg"),
-    "TIBFIB": _sct("30021000", "Lower leg"),
-    "LOWERLEG": _sct("30021000", "Lower leg"),
-    "KNEE": _sct("72696002", "Knee"),
-    "THIGH": _sct("68367000", "Thigh"),
-    "FEMUR": _sct("68367000", "Thigh"),
-    "HIP": _sct("29836001", "Hip"),
-    "PELVIS": _sct("12921003", "Pelvis"),
-    "CHEST": _sct("51185008", "Chest"),
-}
-
-_SINGLE = frozenset(
-    ("SKULL", "HEAD", "NECK", "CSPINE", "TSPINE", "LSPINE", "SSPINE", "SPINE", "COCCYX", "CHEST", "ABDOMEN", "PELVIS")
-)
+    "HAND": sct("85562004", "Hand"), "FINGER": sct("7569003", "Finger"), "THUMB": sct("76505004", "Thumb"),
+    "WRIST": sct("74670003", "Wrist joint"), "FOREARM": sct("14975008", "Forearm"),
+    "ELBOW": sct("16953009", "Elbow joint"), "HUMERUS": sct("40983000", "Upper arm"),
+    "UPPERARM": sct("40983000", "Upper arm"), "SHOULDER": sct("16982005", "Shoulder"),
+    "FOOT": sct("56459004", "Foot"), "TOE": sct("29707007", "Toe"), "ANKLE": sct("70258002", "Ankle joint"),
+    "LEG": sct("30021000", "Lower leg"), "TIBFIB": sct("30021000", "Lower leg"),
+    "LOWERLEG": sct("30021000", "Lower leg"), "KNEE": sct("72696002", "Knee"), "THIGH": sct("68367000", "Thigh"),
+    "FEMUR": sct("68367000", "Thigh"), "HIP": sct("29836001", "Hip"), "PELVIS": sct("12921003", "Pelvis"),
+    "CHEST": sct("51185008", "Chest"),
+}  # fmt: skip
 
 _SIDE = {
-    "L": _sct("7771000", "Left"),
-    "R": _sct("24028007", "Right"),
-    "B": _sct("51440002", "Bilateral"),
+    "L": sct("7771000", "Left"),
+    "R": sct("24028007", "Right"),
+    "B": sct("51440002", "Bilateral"),
 }
 
 
@@ -180,16 +129,6 @@ def region(body_part: str | None) -> Concept | None:
     return _REGION.get((body_part or "").replace(" ", "").replace("_", "").upper())
 
 
-def is_single(body_part: str | None) -> bool:
-    """Tell whether a body has one of a part, so that a laterality would be wrong (PS3.16 Annex L)."""
-    return (body_part or "").upper() in _SINGLE
-
-
 def side(letter: str | None) -> Concept | None:
     """Return the code of ``L``, ``R`` or ``B``, or None."""
     return _SIDE.get(letter or "")
-
-
-def finding_of(item: Dataset) -> Finding | None:
-    """Return our finding for a coded type as another program wrote it, or None where it has no such meaning."""
-    return _FINDING_OF_CODE.get((str(item.get("CodeValue", "")), str(item.get("CodingSchemeDesignator", ""))))

@@ -22,10 +22,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from calcimeasure.errors import DecoderError, FilmError
-from calcimeasure.export.dicom.content_uids import content_uid
 from calcimeasure.export.dicom.pixel_blanking import blank_outside_limbs
-from calcimeasure.export.dicom.source_image import is_dicom_file
 from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.dicom_source import is_dicom_file
+from calcimeasure.io.dicom_uids import content_uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     Action = Callable[[Dataset, Tag], None]
 
 TABLE = "dicomfields_2026c"
-EARLIEST_TRANSLATION_DAYS, LATEST_TRANSLATION_DAYS = 365, 3650
-# Ages beyond this are so rare that they tell who it is.
-OLDEST_TOLD_YEARS = 89
+SMALLEST_DATE_OFFSET_DAYS, LARGEST_DATE_OFFSET_DAYS = 365, 3650
+# Ages beyond this are so rare that they identify a person.
+OLDEST_STATED_YEARS = 89
 _KEPT = ("PatientAge", "PatientSex", "PatientSize", "PatientWeight")
 _METHOD_CODES = (
     ("113100", "Basic Application Confidentiality Profile"),
@@ -62,12 +62,8 @@ class Deidentified:
 
     Attributes
     ----------
-    dataset
-        The object, ready to write.
-    subject
-        The pseudonym.
-    name
-        A file name that tells nothing but pseudonym, shifted date, body part and side.
+    dataset, subject, name
+        The object, the pseudonym, and a file name made of pseudonym, date, body part and side.
     warnings
         What the profile cannot promise for this film: text burned into the picture.
     """
@@ -87,7 +83,7 @@ def deidentify(path: Path, key: bytes, *, subject: str | None = None, blank: boo
     path
         The film.
     key
-        The study's secret; the same key gives the same pseudonyms, UIDs and shifts.
+        The study's secret; the same key gives the same pseudonyms, UIDs and offsets.
     subject
         The pseudonym to use; made from the key and the patient identifier where it is not given.
     blank
@@ -103,9 +99,9 @@ def deidentify(path: Path, key: bytes, *, subject: str | None = None, blank: boo
     _refuse_other_objects(dataset, where)
     patient = f"{dataset.get('IssuerOfPatientID', '')}\n{dataset.get('PatientID', '')}".encode()
     pseudonym = subject or f"S{_keyed(key, b'subject', patient).hex()[:8].upper()}"
-    translation = timedelta(days=-_translation_days(key, patient))
-    _tell_age(dataset)
-    _apply(dataset, _rules(key, translation), translation)
+    offset = timedelta(days=-_offset_days(key, patient))
+    _state_age(dataset)
+    _apply(dataset, _rules(key, offset), offset)
     dataset.PatientID = dataset.PatientName = pseudonym
     noted = _burned_in(dataset)
     if blank:
@@ -157,20 +153,20 @@ def _keyed(key: bytes, *parts: bytes) -> bytes:
     return hmac.digest(key, b"\0".join(parts), hashlib.sha256)
 
 
-def _translation_days(key: bytes, patient: bytes) -> int:
-    span = LATEST_TRANSLATION_DAYS - EARLIEST_TRANSLATION_DAYS
-    return EARLIEST_TRANSLATION_DAYS + int.from_bytes(_keyed(key, b"days", patient)[:8], "big") % span
+def _offset_days(key: bytes, patient: bytes) -> int:
+    span = LARGEST_DATE_OFFSET_DAYS - SMALLEST_DATE_OFFSET_DAYS
+    return SMALLEST_DATE_OFFSET_DAYS + int.from_bytes(_keyed(key, b"days", patient)[:8], "big") % span
 
 
-def _tell_age(dataset: Dataset) -> None:
+def _state_age(dataset: Dataset) -> None:
     """State the age at the exposure before the dates that give it go."""
     age = str(dataset.get("PatientAge") or "")
     born, exposed = _day(dataset.get("PatientBirthDate")), _day(dataset.get("StudyDate"))
     if born is not None and exposed is not None and born <= exposed:
         years = exposed.year - born.year - ((exposed.month, exposed.day) < (born.month, born.day))
         age = f"{years:03d}Y" if years >= 2 else age or f"{(exposed - born).days // 30:03d}M"
-    if age.endswith("Y") and age[:-1].isdigit() and int(age[:-1]) > OLDEST_TOLD_YEARS:
-        age = f"{OLDEST_TOLD_YEARS + 1:03d}Y"
+    if age.endswith("Y") and age[:-1].isdigit() and int(age[:-1]) > OLDEST_STATED_YEARS:
+        age = f"{OLDEST_STATED_YEARS + 1:03d}Y"
     if age:
         dataset.PatientAge = age
 
@@ -189,14 +185,14 @@ def _table() -> dict[Tag, Action]:
     return dict(initialize_actions(TABLE))
 
 
-def _rules(key: bytes, translation: timedelta) -> dict[Tag, Action]:
+def _rules(key: bytes, offset: timedelta) -> dict[Tag, Action]:
     """Return the standard's table with our actions where its options leave a choice or the library uses chance."""
     from dicomanonymizer.dicomfields_selector import dicom_anonymization_database_selector
     from pydicom.tag import Tag as TagOf
 
     actions = {
-        "DA": _shifting(translation),
-        "DT": _shifting(translation),
+        "DA": _offsetting(offset),
+        "DT": _offsetting(offset),
         "TM": _keep,
         "UI": _replacing(key),
     }
@@ -221,12 +217,12 @@ def _kind(tag: Tag) -> str:
         return ""
 
 
-def _shifting(translation: timedelta) -> Action:
-    def translation_dates(dataset: Dataset, tag: Tag) -> None:
+def _offsetting(offset: timedelta) -> Action:
+    def offset_dates(dataset: Dataset, tag: Tag) -> None:
         if (element := _element(dataset, tag)) is not None:
-            _translation_element(element, translation)
+            _offset_element(element, offset)
 
-    return translation_dates
+    return offset_dates
 
 
 def _replacing(key: bytes) -> Action:
@@ -251,7 +247,7 @@ def _element(dataset: Dataset, tag: Tag) -> DataElement | None:
     return dataset.get(number)
 
 
-def _apply(dataset: Dataset, rules: dict[Tag, Action], translation: timedelta) -> None:
+def _apply(dataset: Dataset, rules: dict[Tag, Action], offset: timedelta) -> None:
     """Clean a dataset and everything nested in what the table leaves."""
     from dicomanonymizer.simpledicomanonymizer import anonymize_dataset
 
@@ -259,25 +255,25 @@ def _apply(dataset: Dataset, rules: dict[Tag, Action], translation: timedelta) -
     for element in dataset:
         if element.VR == "SQ":
             for item in element.value:
-                _apply(item, rules, translation)
+                _apply(item, rules, offset)
         elif (element.tag.group, element.tag.element) not in rules:
             # Newer attributes than the table, and those it forgot: a date is a date, a name a name.
             if element.VR in ("DA", "DT"):
-                _translation_element(element, translation)
+                _offset_element(element, offset)
             elif element.VR == "PN" and element.keyword != "PatientName":
                 element.value = ""
 
 
-def _translation_element(element: DataElement, translation: timedelta) -> None:
+def _offset_element(element: DataElement, offset: timedelta) -> None:
     values = [element.value] if isinstance(element.value, str) or not element.value else list(element.value)
-    moved = [_shifted(str(value), translation) for value in values if value]
+    moved = [_with_offset(str(value), offset) for value in values if value]
     element.value = moved[0] if len(moved) == 1 else moved or ""
 
 
-def _shifted(value: str, translation: timedelta) -> str:
+def _with_offset(value: str, offset: timedelta) -> str:
     """Return a DA or DT value moved by whole days; empty where it is no date."""
     day = _day(value[:8])
-    return "" if day is None else (day + translation).strftime("%Y%m%d") + value[8:]
+    return "" if day is None else (day + offset).strftime("%Y%m%d") + value[8:]
 
 
 def _replace_uids(element: DataElement, key: bytes) -> None:

@@ -1,6 +1,6 @@
-"""What a Segmentation or structured report says, as lines of text for a person.
+"""The content of a Segmentation or structured report as lines of text.
 
-Whoever made it. The patient's identity is not among the lines: these end up in terminals, logs and mails.
+The patient's identity is left out: the lines end up in terminals, logs and mails.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy as np
 
 from calcimeasure.errors import FilmError
 from calcimeasure.export.dicom.reading_context import UNDATED
-from calcimeasure.export.dicom.seg_read import pixel_frames
 from calcimeasure.io.dicom_header import Header, discreet
 from calcimeasure.io.dicom_object import LABEL_MAP_SEGMENTATION, SEGMENTATION, why_no_film
+from calcimeasure.io.dicom_seg import pixel_frames, stated_spacing
 from calcimeasure.io.file_format import FileFormat, find_format
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _SUBJECT_CODES = frozenset({"121028", "121029", "121030", "121031", "121032", "1
 
 @discreet()
 def describe_object(path: Path) -> list[str]:
-    """Return what a DICOM SEG or SR says, line by line.
+    """Return the content of a DICOM SEG or SR, line by line.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def describe_object(path: Path) -> list[str]:
 
 
 def _no_result(path: Path) -> FilmError:
-    """Return what to say of a file that is no DICOM file; that of a film in a plain format says what to do."""
+    """Return the error for a file that is no DICOM file."""
     with path.open("rb") as file:
         picture = find_format(file.read(_HEAD_BYTES)) in (FileFormat.PNG, FileFormat.TIFF, FileFormat.JPEG)
     if picture:
@@ -93,7 +93,7 @@ def _segmentation_lines(dataset: Dataset) -> Iterator[str]:
     syntax = dataset.file_meta.TransferSyntaxUID.name
     yield f"DICOM Segmentation, {dataset.get('SegmentationType', '')}, {syntax}"
     yield from _head(dataset)
-    spacing = _spacing(dataset)
+    spacing = stated_spacing(dataset)
     size = f"{dataset.get('Rows')} x {dataset.get('Columns')} pixels"
     yield f"{size}, {spacing[0]:g} x {spacing[1]:g} mm" if spacing else f"{size}, no spacing"
     for series in dataset.get("ReferencedSeriesSequence", []):
@@ -102,15 +102,6 @@ def _segmentation_lines(dataset: Dataset) -> Iterator[str]:
     counts = _pixel_counts(dataset)
     for segment in dataset.get("SegmentSequence", []):
         yield from _segment_lines(segment, counts, spacing)
-
-
-def _spacing(dataset: Dataset) -> tuple[float, float] | None:
-    for group in dataset.get("SharedFunctionalGroupsSequence", []):
-        for measures in group.get("PixelMeasuresSequence", []):
-            if measures.get("PixelSpacing"):
-                row, column = map(float, measures.PixelSpacing)
-                return (row, column)
-    return None
 
 
 def _segment_lines(segment: Dataset, counts: Counter[int] | None, spacing: tuple[float, float] | None) -> Iterator[str]:

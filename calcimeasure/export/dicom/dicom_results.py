@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from calcimeasure.export.deposit_outlines import film_marks, pair_marks
 from calcimeasure.export.dicom.pdf_report import report_pdf
 from calcimeasure.export.dicom.reading_context import ReadingContext, creation_time, dicom_date_time
-from calcimeasure.export.dicom.secondary_capture import write_document, write_picture
+from calcimeasure.export.dicom.secondary_capture import write_document, write_picture, write_secondary_capture
 from calcimeasure.export.dicom.seg_write import write_segmentation
-from calcimeasure.export.dicom.source_image import read_source, wrap
 from calcimeasure.export.dicom.sr_change import write_change_report
 from calcimeasure.export.dicom.sr_film import write_measurement_report
 from calcimeasure.export.dicom.tracking_ids import track_pair
 from calcimeasure.export.film_picture import anatomy_of
 from calcimeasure.export.overlay import overlay_png
 from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.dicom_source import read_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +54,10 @@ class DicomFiles:
     written: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
+    def record(self) -> dict[str, list[str]]:
+        """Return the object ``dicom`` of the JSON record."""
+        return {"written": list(self.written), "notes": list(self.notes)}
+
 
 @discreet()
 def write_measurement_dicom(
@@ -66,16 +70,8 @@ def write_measurement_dicom(
 ) -> DicomFiles:
     """Write the Segmentation and the structured report of one film into `folder`.
 
-    A film that came from no DICOM file is written beside them as a Secondary Capture Image, which they refer to.
-
-    Parameters
-    ----------
-    reading
-        The person who read, if one did.
-    visit
-        What the study calls the visit.
-    pictures
-        Whether a picture of the overlay is written too, for archives whose viewer shows no SEG.
+    A film from a plain file is written beside them as a Secondary Capture Image, which they refer to. `visit` is the
+    study's name for the visit; `pictures` adds a picture of the overlay for archives whose viewer shows no SEG.
 
     Raises
     ------
@@ -109,15 +105,7 @@ def write_comparison_dicom(
 ) -> DicomFiles:
     """Write the Segmentations of both films and the structured report of the pair into `folder`.
 
-    Parameters
-    ----------
-    baseline_reading, followup_reading
-        The persons who read, if they did.
-    baseline_visit, followup_visit
-        What the study calls the visits.
-    pictures
-        Whether pictures of the overlays and the report as a PDF are written too, for archives whose viewer shows
-        neither SEG nor SR.
+    `pictures` adds the overlays and the report as a PDF, for archives whose viewer shows neither SEG nor SR.
 
     Raises
     ------
@@ -132,9 +120,9 @@ def write_comparison_dicom(
         ("followup", comparison.followup, followup_reading, tracking[1]),
     ):
         (folder / name).mkdir(exist_ok=True)
-        files, said = _write_film(measurement, folder, f"{name}/", reading=reading, tracking=followed)
+        files, film_notes = _write_film(measurement, folder, f"{name}/", reading=reading, tracking=followed)
         written += files
-        notes += said
+        notes += film_notes
     segmentations = [
         folder / name if name in written else None
         for name in (f"baseline/{SEGMENTATION_FILE}", f"followup/{SEGMENTATION_FILE}")
@@ -191,7 +179,7 @@ def _write_film(
     if source.wrapped:
         moment = creation_time(source.header, reading)
         created = None if moment is None else dicom_date_time(moment)
-        wrap(measurement.film, folder / f"{prefix}{IMAGE_FILE}", created=created)
+        write_secondary_capture(measurement.film, folder / f"{prefix}{IMAGE_FILE}", created=created)
         written.append(f"{prefix}{IMAGE_FILE}")
     if write_segmentation(measurement, folder / f"{prefix}{SEGMENTATION_FILE}", reading=reading, tracking=tracking):
         written.append(f"{prefix}{SEGMENTATION_FILE}")

@@ -1,11 +1,11 @@
-"""What every object of ours says of its maker, and of itself before its content is settled."""
+"""Manufacturer, series and provisional identifiers of every DICOM object that we write."""
 
 from __future__ import annotations
 
 from typing import TypedDict
 
 from calcimeasure import __version__
-from calcimeasure.export.dicom.content_uids import place_holder_uid
+from calcimeasure.io.dicom_uids import place_holder_uid
 
 MANUFACTURER = "calcimeasure"
 PRODUCT = "calcimeasure"
@@ -29,7 +29,7 @@ class MakerAndSeries(TypedDict):
 
 
 def maker_and_series(series_number: int, series_description: str) -> MakerAndSeries:
-    """Return what highdicom asks of every object: its maker, its series, and UIDs that `settle_instance_uids` ends."""
+    """Return the arguments that every highdicom object takes; `settle_instance_uids` replaces the UIDs."""
     return {
         "manufacturer": MANUFACTURER,
         "manufacturer_model_name": PRODUCT,

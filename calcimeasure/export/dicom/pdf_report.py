@@ -6,10 +6,11 @@ import io
 from typing import TYPE_CHECKING
 
 from calcimeasure import __version__
+from calcimeasure.change.intervals import CALIBRATION_NOTE
 from calcimeasure.change.verdict_sentence import verdict_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from PIL.Image import Image
@@ -25,7 +26,6 @@ _INK, _QUIET = "#101418", "#505860"
 _MOST_LINKS = 18
 # What the built-in font has no picture of.
 _IN_FONT = str.maketrans({"\u00b2": "2", "\u2212": "-", "\u2013": "-", "\u00d7": "x", "\u2026": "..."})
-CALIBRATION_NOTE = "Calibrated on simulated films; not yet verified on patients' repeat films."
 
 
 def report_pdf(comparison: Comparison, pictures: tuple[bytes, bytes], moment: datetime | None) -> bytes:
@@ -69,7 +69,7 @@ def report_page(comparison: Comparison, pictures: tuple[bytes, bytes]) -> Image:
     for line in _links(comparison):
         top = _write(draw, line, top, size=_SMALL)
     top += 14
-    for line in (*comparison.reasons, *comparison.warnings):
+    for line in (*comparison.reasons, *map(str, comparison.warnings)):
         if top < HEIGHT - 160:
             top = _write(draw, line, top, size=_SMALL, ink=_QUIET)
     note = f"{CALIBRATION_NOTE} calcimeasure {__version__}; films {comparison.baseline.film.film_id} and "
@@ -138,7 +138,7 @@ def _links(comparison: Comparison) -> Iterator[str]:
 
 def _link_words(link: Link) -> str:
     words = link.status.replace("_", " ")
-    sides = f"baseline {_listed(link.baseline_labels)}, follow-up {_listed(link.followup_labels)}"
+    sides = f"baseline {listed_labels(link.baseline_labels)}, follow-up {listed_labels(link.followup_labels)}"
     change = ""
     if link.area_change_percent is not None and link.ci95_percent is not None:
         low, high = link.ci95_percent
@@ -146,5 +146,6 @@ def _link_words(link: Link) -> str:
     return f"{words} ({sides}){change}"
 
 
-def _listed(labels: tuple[int, ...]) -> str:
+def listed_labels(labels: Sequence[int]) -> str:
+    """Return the numbers of deposits as text; "none" where there are none."""
     return ", ".join(map(str, labels)) or "none"

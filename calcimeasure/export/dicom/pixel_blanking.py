@@ -22,18 +22,13 @@ _RIM = 0.02
 def blank_outside_limbs(dataset: Dataset) -> int:
     """Set every pixel outside the limbs, and rows of text over them, to the value of air, in place.
 
-    Pixels inside a rim around the limbs stay exactly as they were stored. The object comes out uncompressed; lossy
-    compression that it went through before stays declared.
-
-    Returns
-    -------
-    int
-        How many rows of text lay over the limbs: there, something of the limb is gone.
+    Pixels inside a rim around the limbs stay as they were stored. The object becomes uncompressed; earlier lossy
+    compression stays declared. Returns the number of rows of text over the limbs, where part of the limb is lost.
 
     Raises
     ------
     ValueError
-        When the film has several frames or colours, or no limb was found, so that all of it would go.
+        When the film has several frames or colours, or no limb was found.
     """
     if int(dataset.get("NumberOfFrames", 1) or 1) != 1 or int(dataset.SamplesPerPixel) != 1:
         raise ValueError("only single grey pictures can be blanked")

@@ -1,4 +1,4 @@
-"""Who read, when, and the date that an object carries."""
+"""The reader of a film, and the date of an object."""
 
 from __future__ import annotations
 
@@ -31,14 +31,7 @@ _DATES = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadingContext:
-    """A person's part in a result.
-
-    Attributes
-    ----------
-    reader
-        Name of the person, as they sign.
-    signed_at
-        When they signed; None for a reading that is not signed yet.
+    """The person who read a film: the name as they sign, and when they signed (None for an unsigned reading).
 
     Raises
     ------
@@ -62,7 +55,7 @@ class ReadingContext:
 def creation_time(header: Dataset, reading: ReadingContext | None) -> datetime | None:
     """Return the moment that an object states for its making; None for a film without a date.
 
-    The clock is never asked, so that the same input gives the same bytes: the signature comes first, then
+    The clock is never read, so that the same input gives the same bytes: the signature comes first, then
     SOURCE_DATE_EPOCH, then the film's own date.
 
     Raises
@@ -102,15 +95,10 @@ def dicom_date_time(moment: datetime) -> tuple[str, str]:
 
 
 def date_object(dataset: Dataset, moment: datetime | None, *, demanded: bool = True) -> None:
-    """State `moment` wherever an object says when it was made.
+    """State `moment` wherever an object says when it was made; None leaves out what may be left out.
 
-    Parameters
-    ----------
-    moment
-        None where nothing says when: what may be left out is left out then.
-    demanded
-        Whether the object's kind demands a content date: a SEG (PS3.3 C.7.6.16) and a report (C.17.2) do, an
-        encapsulated document and a picture take an empty one (C.24.2, C.7.6.1).
+    SEG (PS3.3 C.7.6.16) and reports (C.17.2) demand a content date; documents and pictures take an empty one (C.24.2,
+    C.7.6.1).
     """
     if moment is not None:
         date, time = dicom_date_time(moment)

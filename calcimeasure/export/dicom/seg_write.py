@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING
 
 from calcimeasure import __version__
 from calcimeasure.deposits import Origin
-from calcimeasure.errors import OutputError
 from calcimeasure.export.dicom import coded_concepts
-from calcimeasure.export.dicom.content_uids import content_uid, settle_instance_uids
 from calcimeasure.export.dicom.equipment import PRODUCT, maker_and_series
 from calcimeasure.export.dicom.reading_context import ReadingContext, creation_time, date_object, person_name
-from calcimeasure.export.dicom.source_image import Source, read_source
 from calcimeasure.export.dicom.tracking_ids import Tracking, track_film
 from calcimeasure.io.dicom_header import discreet
-from calcimeasure.io.dicom_object import encoded
+from calcimeasure.io.dicom_object import write_object
+from calcimeasure.io.dicom_seg_codes import (
+    CONFIDENCE_ELEMENT,
+    FINDING,
+    FINDING_ELEMENT,
+    METHOD_ELEMENT,
+    ORIGIN_ELEMENT,
+    PRIVATE_CREATOR,
+    PRIVATE_GROUP,
+)
+from calcimeasure.io.dicom_source import Source, read_source
+from calcimeasure.io.dicom_uids import content_uid, settle_instance_uids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +40,6 @@ if TYPE_CHECKING:
     from calcimeasure.measurement.measurement_records import FilmMeasurement
 
 SEGMENTATION_SERIES_NUMBER = 9101
-PRIVATE_GROUP = 0x0063
-PRIVATE_CREATOR = "CALCIMEASURE"
-# Elements of the private block in an item of the Segment Sequence.
-FINDING_ELEMENT, ORIGIN_ELEMENT, CONFIDENCE_ELEMENT, METHOD_ELEMENT = 0x01, 0x02, 0x03, 0x04
 
 _ALGORITHM_TYPE = {
     Origin.AUTO: "AUTOMATIC",
@@ -64,12 +68,8 @@ def write_segmentation(
     ----------
     measurement
         The film with its deposits. The identity of the patient is copied from the film's own file.
-    path
-        The file to write.
-    reading
-        The person who read, if one did.
     tracking
-        How the deposits are followed, one an entry; made from the film where it is not given.
+        The tracking identifiers of the deposits; made from the film where they are not given.
     compressed
         JPEG 2000 (lossless) rather than plain bits.
 
@@ -82,18 +82,11 @@ def write_segmentation(
     ------
     OutputError
         When the file cannot be written.
-
-    See Also
-    --------
-    read_segmentation : The way back.
     """
     if not measurement.labels.deposits:
         return False
     dataset = segmentation(measurement, reading=reading, tracking=tracking, compressed=compressed)
-    try:
-        path.write_bytes(encoded(dataset))
-    except OSError as error:
-        raise OutputError(f"the segmentation could not be written: {error.strerror}", where=path.name) from error
+    write_object(dataset, path, "segmentation")
     return True
 
 
@@ -155,7 +148,7 @@ def _description(measurement: FilmMeasurement, deposit: Deposit, followed: Track
         segment_number=deposit.label,
         segment_label=f"Deposit {deposit.label}",
         segmented_property_category=coded_concepts.MORPHOLOGIC_CATEGORY.coded(),
-        segmented_property_type=coded_concepts.FINDING[deposit.finding].coded(),
+        segmented_property_type=FINDING[deposit.finding].coded(),
         algorithm_type=kind,
         algorithm_identification=algorithm,
         tracking_id=followed.identifier,

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from calcimeasure.change.intervals import CALIBRATION_NOTE
 from calcimeasure.change.verdict_sentence import verdict_sentence
+from calcimeasure.deposits import Finding
 from calcimeasure.errors import OutputError
 from calcimeasure.export.dicom import coded_concepts
-from calcimeasure.export.dicom.content_uids import content_uid
+from calcimeasure.export.dicom.pdf_report import listed_labels
 from calcimeasure.export.dicom.reading_context import ReadingContext, film_time
-from calcimeasure.export.dicom.source_image import Source, read_source
-from calcimeasure.export.dicom.sr_document import (
-    add_comments,
-    segmentation_header,
-    structured_report,
-    write_structured_report,
-)
+from calcimeasure.export.dicom.sr_document import add_comments, segmentation_header, structured_report
 from calcimeasure.export.dicom.sr_groups import (
     Reported,
     ReportTimePoint,
@@ -29,6 +25,10 @@ from calcimeasure.export.dicom.sr_groups import (
 )
 from calcimeasure.export.dicom.tracking_ids import Tracking, track_pair
 from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.dicom_object import write_object
+from calcimeasure.io.dicom_seg_codes import FINDING
+from calcimeasure.io.dicom_source import Source, read_source
+from calcimeasure.io.dicom_uids import content_uid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +37,8 @@ if TYPE_CHECKING:
     from highdicom.sr import Measurement, MeasurementsAndQualitativeEvaluations
 
     from calcimeasure.change.change_records import Comparison, Link
-    from calcimeasure.export.dicom.coded_concepts import Concept
     from calcimeasure.export.dicom.sr_groups import Group
-
-CALIBRATION_NOTE = "Calibrated on simulated films; not yet verified on patients' repeat films."
+    from calcimeasure.io.dicom_seg_codes import Concept
 
 
 @discreet()
@@ -86,7 +84,7 @@ def write_change_report(
     groups = _pair_groups(comparison, baseline, followup)
     # The first film gives the report its patient and its study.
     dataset = structured_report([followup, baseline], groups, [followup_reading, baseline_reading])
-    write_structured_report(dataset, path)
+    write_object(dataset, path, "report")
 
 
 def _check_one_patient(baseline: Source, followup: Source) -> None:
@@ -127,11 +125,11 @@ def _pair_groups(comparison: Comparison, baseline: Reported, followup: Reported)
 
 
 def _link_groups(comparison: Comparison, baseline: Reported, followup: Reported) -> list[Group]:
-    return [_link_group(number_, link, baseline, followup) for number_, link in enumerate(comparison.links, start=1)]
+    return [_link_group(number, link, baseline, followup) for number, link in enumerate(comparison.links, start=1)]
 
 
 def _link_group(
-    number_: int, link: Link, baseline: Reported, followup: Reported
+    number: int, link: Link, baseline: Reported, followup: Reported
 ) -> MeasurementsAndQualitativeEvaluations:
     from highdicom.sr import MeasurementsAndQualitativeEvaluations, TrackingIdentifier
 
@@ -142,21 +140,17 @@ def _link_group(
         )
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
-            uid=_link_uid(link, baseline.tracking, followup.tracking), identifier=f"link {number_}"
+            uid=_link_uid(link, baseline.tracking, followup.tracking), identifier=f"link {number}"
         ),
-        finding_type=coded_concepts.PATHOLOGIC_CALCIFICATION.coded(),
+        finding_type=FINDING[Finding.CALCINOSIS].coded(),
         measurements=_percent_and_interval(link.area_change_percent, link.ci95_percent) or None,
         qualitative_evaluations=evaluations,
         source_images=[source_image(baseline.source), source_image(followup.source)],
     )
-    members = f"baseline deposits {_listed(link.baseline_labels)}; follow-up deposits {_listed(link.followup_labels)}"
-    add_text(group, coded_concepts.COMMENT, members)
+    before, after = listed_labels(link.baseline_labels), listed_labels(link.followup_labels)
+    add_text(group, coded_concepts.COMMENT, f"baseline deposits {before}; follow-up deposits {after}")
     add_comments(group, [link.reason] if link.reason else [])
     return group
-
-
-def _listed(labels: Sequence[int]) -> str:
-    return ", ".join(map(str, labels)) or "none"
 
 
 def _link_uid(link: Link, baseline: Sequence[Tracking], followup: Sequence[Tracking]) -> str:
@@ -196,13 +190,13 @@ def _change_group(
             uid=content_uid("change", comparison.baseline.film.sha256, comparison.followup.film.sha256),
             identifier="change of burden",
         ),
-        finding_type=coded_concepts.PATHOLOGIC_CALCIFICATION.coded(),
+        finding_type=FINDING[Finding.CALCINOSIS].coded(),
         measurements=_change_numbers(comparison),
         qualitative_evaluations=evaluations,
         source_images=[source_image(baseline.source), source_image(followup.source)],
     )
     add_text(group, coded_concepts.VERDICT_TEXT, verdict_sentence(comparison))
-    add_comments(group, [*comparison.reasons, *comparison.warnings, CALIBRATION_NOTE])
+    add_comments(group, [*comparison.reasons, *map(str, comparison.warnings), CALIBRATION_NOTE])
     return group
 
 

@@ -1,18 +1,16 @@
-"""The document around the measurement groups: who observed, what it refers to, whose patient and study it is."""
+"""The document around the measurement groups: observers, evidence, patient and study."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from calcimeasure import __version__
-from calcimeasure.errors import OutputError
 from calcimeasure.export.dicom import coded_concepts
-from calcimeasure.export.dicom.content_uids import content_uid, settle_instance_uids
 from calcimeasure.export.dicom.equipment import MANUFACTURER, PRODUCT, maker_and_series
 from calcimeasure.export.dicom.reading_context import ReadingContext, creation_time, date_object, person_name
 from calcimeasure.export.dicom.sr_groups import Reported, add_text
 from calcimeasure.io.dicom_header import discreet
-from calcimeasure.io.dicom_object import encoded
+from calcimeasure.io.dicom_uids import content_uid, settle_instance_uids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +25,7 @@ REPORT_SERIES_NUMBER = 9102
 
 
 def segmentation_header(segmentation: Path | None) -> Dataset | None:
-    """Return what a report has to know of a written Segmentation."""
+    """Return the header of a written Segmentation."""
     from pydicom import dcmread
 
     return None if segmentation is None else dcmread(segmentation, stop_before_pixels=True)
@@ -71,7 +69,7 @@ def structured_report(
 
 
 def _observers(readings: Sequence[ReadingContext | None]) -> ObservationContext:
-    """Return who observed: each person once, and the program."""
+    """Return the observers: each person once, and the program."""
     from highdicom.sr import DeviceObserverIdentifyingAttributes, ObservationContext, ObserverContext
     from pydicom.sr.codedict import codes as standard
 
@@ -102,11 +100,3 @@ def _person(name: str) -> ObserverContext:
         observer_type=standard.DCM.Person,
         observer_identifying_attributes=PersonObserverIdentifyingAttributes(name=person_name(name)),
     )
-
-
-def write_structured_report(dataset: Dataset, path: Path) -> None:
-    """Write a finished report."""
-    try:
-        path.write_bytes(encoded(dataset))
-    except OSError as error:
-        raise OutputError(f"the report could not be written: {error.strerror}", where=path.name) from error

@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from calcimeasure.export.dicom.reading_context import ReadingContext
-from calcimeasure.export.dicom.source_image import read_source
-from calcimeasure.export.dicom.sr_document import (
-    add_comments,
-    segmentation_header,
-    structured_report,
-    write_structured_report,
-)
+from calcimeasure.export.dicom.sr_document import add_comments, segmentation_header, structured_report
 from calcimeasure.export.dicom.sr_groups import Reported, ReportTimePoint, burden_group, deposit_groups
 from calcimeasure.export.dicom.tracking_ids import track_film
 from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.dicom_object import write_object
+from calcimeasure.io.dicom_source import read_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,14 +30,8 @@ def write_measurement_report(
 ) -> None:
     """Write the structured report of one film.
 
-    Parameters
-    ----------
-    segmentation
-        The film's Segmentation as written by `write_segmentation`: the deposits' regions refer to it.
-    reading
-        The person who read, if one did.
-    visit
-        What the study calls the visit.
+    `segmentation` is the film's file from `write_segmentation`, which the deposits' regions refer to; `visit` is the
+    study's name for the visit.
 
     Raises
     ------
@@ -56,6 +46,6 @@ def write_measurement_report(
         time_point=None if visit is None else ReportTimePoint(visit=visit),
     )
     groups: list[Group] = [*deposit_groups(reported), burden_group(reported)]
-    add_comments(groups[-1], measurement.warnings)
+    add_comments(groups[-1], [str(warning) for warning in measurement.warnings])
     dataset = structured_report([reported], groups, [reading])
-    write_structured_report(dataset, path)
+    write_object(dataset, path, "report")

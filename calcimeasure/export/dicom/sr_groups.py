@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from calcimeasure import __version__
+from calcimeasure.deposits import Finding
 from calcimeasure.export.dicom import coded_concepts
-from calcimeasure.export.dicom.content_uids import content_uid
+from calcimeasure.io.dicom_seg_codes import FINDING
+from calcimeasure.io.dicom_uids import content_uid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,9 +33,9 @@ if TYPE_CHECKING:
     )
     from pydicom.dataset import Dataset
 
-    from calcimeasure.export.dicom.coded_concepts import Concept
-    from calcimeasure.export.dicom.source_image import Source
     from calcimeasure.export.dicom.tracking_ids import Tracking
+    from calcimeasure.io.dicom_seg_codes import Concept
+    from calcimeasure.io.dicom_source import Source
     from calcimeasure.measurement.measurement_records import DepositMeasurement, FilmMeasurement
 
     Group = PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations
@@ -41,17 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReportTimePoint:
-    """When a film was made in the course of things.
-
-    Attributes
-    ----------
-    visit
-        What the study calls it: ``baseline``, ``month 3``.
-    order
-        1 for the baseline, 2 for what it is compared with; None where the film stands alone.
-    days_since_baseline
-        None where the films are undated.
-    """
+    """The visit of a film: the study's name for it, 1 for the baseline or 2 for the follow-up, and the days between."""
 
     visit: str
     order: int | None = None
@@ -102,7 +94,7 @@ def _deposit_group(reported: Reported, row: DepositMeasurement, followed: Tracki
         "tracking_identifier": TrackingIdentifier(uid=followed.uid, identifier=followed.identifier),
         "time_point_context": time_point_context(reported.time_point),
         "finding_category": coded_concepts.MORPHOLOGIC_CATEGORY.coded(),
-        "finding_type": coded_concepts.FINDING[row.finding].coded(),
+        "finding_type": FINDING[row.finding].coded(),
         "method": coded_concepts.AREA_METHOD[row.area_method].coded(),
         "algorithm_id": _algorithm(reported.measurement.labels.method),
         "finding_sites": finding_sites(reported),
@@ -175,7 +167,7 @@ def burden_group(
         ),
         time_point_context=time_point_context(reported.time_point),
         finding_category=coded_concepts.MORPHOLOGIC_CATEGORY.coded(),
-        finding_type=coded_concepts.PATHOLOGIC_CALCIFICATION.coded(),
+        finding_type=FINDING[Finding.CALCINOSIS].coded(),
         finding_sites=finding_sites(reported),
         measurements=[*total, *common_area],
         qualitative_evaluations=[QualitativeEvaluation(coded_concepts.SPACING_EVALUATION.coded(), basis.coded())],

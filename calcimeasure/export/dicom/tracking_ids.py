@@ -1,7 +1,7 @@
 """Identifiers by which the same deposit is followed from visit to visit.
 
 A tracking UID is made from the film and the deposit's own pixels. A deposit that is found again takes over the UID
-it has on the baseline film, so every later visit that is compared with the same baseline speaks of it by one UID.
+it has on the baseline film, so every later visit that is compared with the same baseline uses one UID.
 The parts of a split, a merge or a group keep their own and share a group UID.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from calcimeasure.change.change_records import LinkStatus
-from calcimeasure.export.dicom.content_uids import content_uid
+from calcimeasure.io.dicom_uids import content_uid
 
 if TYPE_CHECKING:
     from calcimeasure.change.change_records import Comparison
@@ -25,17 +25,7 @@ _GROUPED = (LinkStatus.SPLIT, LinkStatus.MERGED, LinkStatus.GROUP)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tracking:
-    """How one deposit of one film is followed.
-
-    Attributes
-    ----------
-    identifier
-        What a person reads, e.g. ``deposit 3``.
-    uid
-        The same at both visits for the same deposit.
-    group_uid
-        Shared by the parts of a split, a merge or a group; None otherwise.
-    """
+    """The identifier of one deposit (``deposit 3``), its UID, and the UID that the parts of a group share."""
 
     identifier: str
     uid: str

@@ -1,4 +1,4 @@
-"""What a page says so that its numbers are not misread: why two areas differ, and what a film may have hidden."""
+"""Notes on the page that keep its numbers from being misread: why areas differ, and the limit of detection."""
 
 from __future__ import annotations
 

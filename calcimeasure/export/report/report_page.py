@@ -44,23 +44,17 @@ def report_html(
 ) -> str:
     """Return the page of a compared pair.
 
-    Parameters
-    ----------
-    comparison
-        The pair.
-    record
-        Its record: settings, versions, hashes and (where they were asked for) paths are shown as it holds them.
-    shown
-        The films as they are shown, where that is known already.
+    Settings, versions, hashes and (on request) paths are shown as `record` holds them; `shown` are the films as
+    displayed, where they are known already.
     """
     style, script = _resource("style.css"), _resource("script.js")
     shown = shown or (display_measured(comparison.baseline), display_measured(comparison.followup))
     pictures = film_pictures(comparison, shown)
-    page = _environment().get_template("report.html.j2")
+    page = page_environment("calcimeasure.export.report").get_template("report.html.j2")
     return page.render(
         style=style,
         script=script,
-        policy=_policy(style, script),
+        policy=content_policy(style, script),
         **_headline(comparison, record),
         films=_films(comparison, pictures, shown),
         linked=bool(comparison.links),
@@ -167,12 +161,12 @@ def _warnings(comparison: Comparison) -> list[str]:
     """Return the pair's warnings, and those of a film that the pair's do not repeat."""
     films = (("Baseline film", comparison.baseline), ("Follow-up film", comparison.followup))
     own = [
-        f"{name}: {text}"
+        f"{name}: {warning}"
         for name, film in films
-        for text in film.warnings
-        if not any(text in warning for warning in comparison.warnings)
+        for warning in film.warnings
+        if not any(warning.text in of_pair.text for of_pair in comparison.warnings)
     ]
-    return wording.each_once([*comparison.warnings, *own])
+    return list(dict.fromkeys([*map(str, comparison.warnings), *own]))
 
 
 def _films(
@@ -286,11 +280,11 @@ def _setting(value: object) -> str:
     return str(value)
 
 
-def _policy(style: str, script: str) -> str:
-    return (
-        f"default-src 'none'; img-src data:; style-src '{_content_hash(style)}'; "
-        f"script-src '{_content_hash(script)}'; base-uri 'none'; form-action 'none'"
-    )
+def content_policy(style: str, script: str = "") -> str:
+    """Return the content security policy of a page: its own style and script, and nothing else."""
+    allowed = f"script-src '{_content_hash(script)}'; " if script else ""
+    style_hash = _content_hash(style)
+    return f"default-src 'none'; img-src data:; style-src '{style_hash}'; {allowed}base-uri 'none'; form-action 'none'"
 
 
 def _content_hash(text: str) -> str:
@@ -302,11 +296,12 @@ def _resource(name: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def page_environment(package: str) -> Environment:
+    """Return the template engine for the pages of a package: every value is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
-        loader=PackageLoader("calcimeasure.export.report", "templates"),
+        loader=PackageLoader(package, "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

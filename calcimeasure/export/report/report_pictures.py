@@ -138,14 +138,7 @@ def overlay_on_baseline(
 ) -> Overlay | None:
     """Return the follow-up laid on the baseline's picture; None where the films were not aligned.
 
-    Parameters
-    ----------
-    comparison
-        The pair with its alignment.
-    baseline, followup
-        Their pictures.
-    anatomy
-        The baseline's masks: its limb says what the greys are matched over.
+    The grey values are matched over the limb of the baseline's masks (`anatomy`).
     """
     alignment = comparison.alignment
     if alignment is None or comparison.registration.status != "ok":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calcimeasure.change.change_records import Comparison, Link
 from calcimeasure.deposits import Finding
@@ -13,6 +14,8 @@ from calcimeasure.export.report import wording
 from calcimeasure.export.report.change_bars import Axis, Bar, make_bar
 from calcimeasure.export.report.report_pictures import FilmPicture, place_on_other
 from calcimeasure.measurement.measurement_records import FilmMeasurement
+
+Corner = NDArray[np.float64]
 
 _CLOSE_UP_MM = 8.0
 _CLOSE_UP_SHARE = 0.05
@@ -126,7 +129,7 @@ def _close_ups(comparison: Comparison, link: Link, pictures: tuple[FilmPicture, 
     for here, there in ((first, second), (second, first)):
         known = centres[here.key]
         if centres[there.key] is None and known is not None:
-            centres[there.key] = _carried(comparison, here, there, known)
+            centres[there.key] = _mapped(comparison, here, there, known)
     # Both close-ups show the same length, so that a deposit that grew looks larger.
     wanted = max(_wanted(picture, labels[picture.key]) / _unit(picture) for picture in pictures)
     found = []
@@ -146,25 +149,26 @@ def _unit(picture: FilmPicture) -> float:
 
 def _wanted(picture: FilmPicture, labels: tuple[int, ...]) -> float:
     least = _CLOSE_UP_MM * _unit(picture) if picture.mm_per_pixel else _CLOSE_UP_SHARE * _unit(picture)
-    shapes = [shape for shape in picture.shapes if shape.mark.label in labels]
-    if not shapes:
-        return least
-    low = np.min([np.subtract(shape.centre, shape.reach) for shape in shapes], axis=0)
-    high = np.max([np.add(shape.centre, shape.reach) for shape in shapes], axis=0)
-    return max(least, _CLOSE_UP_ROOM * float((high - low).max()))
+    box = _box_of(picture, labels)
+    return least if box is None else max(least, _CLOSE_UP_ROOM * float((box[1] - box[0]).max()))
 
 
 def _centre(picture: FilmPicture, labels: tuple[int, ...]) -> tuple[float, float] | None:
+    box = _box_of(picture, labels)
+    return None if box is None else (float((box[0] + box[1])[0] / 2.0), float((box[0] + box[1])[1] / 2.0))
+
+
+def _box_of(picture: FilmPicture, labels: tuple[int, ...]) -> tuple[Corner, Corner] | None:
+    """Return the lowest and highest (x, y) of some deposits on a picture, or None where it shows none of them."""
     shapes = [shape for shape in picture.shapes if shape.mark.label in labels]
     if not shapes:
         return None
     low = np.min([np.subtract(shape.centre, shape.reach) for shape in shapes], axis=0)
     high = np.max([np.add(shape.centre, shape.reach) for shape in shapes], axis=0)
-    middle = (low + high) / 2.0
-    return (float(middle[0]), float(middle[1]))
+    return low, high
 
 
-def _carried(
+def _mapped(
     comparison: Comparison, here: FilmPicture, there: FilmPicture, centre: tuple[float, float]
 ) -> tuple[float, float] | None:
     row = centre[1] / here.view.scale_row + here.view.row0 - 0.5

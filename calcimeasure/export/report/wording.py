@@ -1,10 +1,9 @@
-"""Numbers and terms as people read them. Pure text; the page and its tables speak through these."""
+"""Numbers and terms as text for the page and its tables."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from datetime import date
 
 from calcimeasure.change.change_records import Comparison, Interval, Link, LinkStatus, Verdict
@@ -222,8 +221,3 @@ def spoken_total(comparison: Comparison) -> str:
         f"90 % interval {interval_percent(comparison.ci90_percent, digits)}, "
         f"margin {margin(comparison.margin_ratio)}."
     )
-
-
-def each_once(sentences: Sequence[str]) -> list[str]:
-    """Return sentences in order, each once."""
-    return list(dict.fromkeys(sentences))

@@ -8,12 +8,13 @@ from pydicom.dataset import Dataset
 from calcimeasure.change.change_records import LinkStatus, Verdict
 from calcimeasure.deposits import AreaEstimator, AreaMethod, Finding
 from calcimeasure.export.dicom import coded_concepts
-from calcimeasure.export.dicom.coded_concepts import Concept
+from calcimeasure.io import dicom_seg_codes
+from calcimeasure.io.dicom_seg_codes import Concept
 from calcimeasure.radiograph import SpacingBasis
 
 ALL = [value for value in vars(coded_concepts).values() if isinstance(value, Concept)]
 TABLES: list[tuple[type[StrEnum], dict]] = [
-    (Finding, coded_concepts.FINDING),
+    (Finding, dicom_seg_codes.FINDING),
     (AreaMethod, coded_concepts.AREA_METHOD),
     (AreaEstimator, coded_concepts.AREA_ESTIMATOR),
     (SpacingBasis, coded_concepts.SPACING_BASIS),
@@ -39,7 +40,7 @@ def test_codes_fit_their_attributes() -> None:
 
 
 def test_private_codes_are_unique() -> None:
-    private = [concept for concept in ALL if concept.scheme == coded_concepts.PRIVATE_SCHEME]
+    private = [concept for concept in ALL if concept.scheme == dicom_seg_codes.PRIVATE_SCHEME]
 
     assert len({concept.value for concept in private}) == len({concept.meaning for concept in private})
 
@@ -47,16 +48,16 @@ def test_private_codes_are_unique() -> None:
 @pytest.mark.parametrize("finding", list(Finding))
 def test_findings_come_back_from_their_codes(finding: Finding) -> None:
     item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, _ = coded_concepts.FINDING[finding]
+    item.CodeValue, item.CodingSchemeDesignator, _ = dicom_seg_codes.FINDING[finding]
 
-    assert coded_concepts.finding_of(item) is finding
+    assert dicom_seg_codes.finding_of(item) is finding
 
 
 def test_a_code_of_another_scheme_is_no_finding() -> None:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator = "18115005", "99OTHER"
 
-    assert coded_concepts.finding_of(item) is None
+    assert dicom_seg_codes.finding_of(item) is None
 
 
 @pytest.mark.parametrize(

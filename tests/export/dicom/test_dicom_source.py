@@ -11,8 +11,9 @@ import pytest
 
 from calcimeasure.export.dicom import read_segmentation, write_measurement_dicom
 from calcimeasure.export.dicom.describe_object import describe_object
-from calcimeasure.export.dicom.source_image import read_source, wrap
+from calcimeasure.export.dicom.secondary_capture import write_secondary_capture
 from calcimeasure.io import film_from_array, read_film
+from calcimeasure.io.dicom_source import read_source
 
 CREATED = ("20250301", "120000")
 
@@ -20,7 +21,7 @@ CREATED = ("20250301", "120000")
 def test_a_plain_film_wrapped_and_read_again_is_the_same_film(tmp_path: Path, dciodvfy) -> None:
     array = np.random.default_rng(1).integers(0, 65536, (60, 50), dtype=np.uint16)
     film = film_from_array(array, spacing_mm=0.2, side="R", body_part="HAND")
-    wrap(film, tmp_path / "image.dcm", created=CREATED)
+    write_secondary_capture(film, tmp_path / "image.dcm", created=CREATED)
     again = read_film(tmp_path / "image.dcm")
 
     assert dciodvfy.errors(tmp_path / "image.dcm") == []
@@ -33,7 +34,7 @@ def test_a_plain_film_wrapped_and_read_again_is_the_same_film(tmp_path: Path, dc
 def test_fractions_and_negative_values_come_back_within_a_step(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).normal(0, 10, (60, 50)).astype(np.float32)
     film = film_from_array(pixels)
-    wrap(film, tmp_path / "image.dcm", created=CREATED)
+    write_secondary_capture(film, tmp_path / "image.dcm", created=CREATED)
 
     step = float(np.ptp(pixels)) / 65535
     assert np.abs(read_film(tmp_path / "image.dcm").pixels - film.pixels).max() < step
@@ -67,7 +68,7 @@ def test_a_file_that_is_gone_gives_a_wrapped_source(kit, tmp_path: Path) -> None
 @pytest.mark.parametrize("part", ["CHEST", None])
 def test_a_part_that_is_no_pair_has_no_laterality(part: str | None, tmp_path: Path, dciodvfy) -> None:
     film = film_from_array(np.arange(3000, dtype=np.uint16).reshape(60, 50), body_part=part)
-    wrap(film, tmp_path / "image.dcm", created=CREATED)
+    write_secondary_capture(film, tmp_path / "image.dcm", created=CREATED)
 
     assert dciodvfy.errors(tmp_path / "image.dcm") == []
 

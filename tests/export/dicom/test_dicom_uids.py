@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import UID
 
-from calcimeasure.export.dicom.content_uids import content_uid
+from calcimeasure.io.dicom_uids import content_uid
 
 PARTS = st.lists(st.one_of(st.text(max_size=8), st.binary(max_size=8)), min_size=1, max_size=4)
 

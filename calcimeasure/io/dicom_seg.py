@@ -12,18 +12,20 @@ import numpy as np
 
 from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
 from calcimeasure.errors import LabelsError
-from calcimeasure.export.dicom import coded_concepts
-from calcimeasure.export.dicom.seg_write import (
+from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.dicom_object import LABEL_MAP_SEGMENTATION, SEGMENTATION
+from calcimeasure.io.dicom_seg_codes import (
     CONFIDENCE_ELEMENT,
     FINDING_ELEMENT,
     METHOD_ELEMENT,
     ORIGIN_ELEMENT,
     PRIVATE_CREATOR,
     PRIVATE_GROUP,
+    finding_of,
 )
-from calcimeasure.export.dicom.source_image import Source, is_dicom_file, read_source
-from calcimeasure.io.dicom_header import discreet
-from calcimeasure.io.dicom_object import LABEL_MAP_SEGMENTATION, SEGMENTATION
+from calcimeasure.io.dicom_source import Source, is_dicom_file, read_source
+from calcimeasure.io.pixel_spacing import label_spacing_warnings
+from calcimeasure.notices import Notice, NoticeCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from calcimeasure.radiograph import Radiograph
 
 _UNTURNED = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-_SPACING_TOLERANCE = 0.005
 _FINDING_OF_WORD = {finding.upper(): finding for finding in Finding}
 _ORIGIN_OF_WORD = {origin.upper(): origin for origin in Origin}
 _ORIGIN_OF_TYPE = {"AUTOMATIC": Origin.AUTO, "SEMIAUTOMATIC": Origin.EDITED, "MANUAL": Origin.DRAWN}
@@ -261,13 +262,14 @@ def _deposits(
     present = [int(number) for number in np.flatnonzero(counts) if number]
     renumbered = np.zeros(counts.size, np.uint16)
     renumbered[present] = np.arange(1, len(present) + 1)
-    warned = []
+    warnings = []
     if empty := sorted(set(segments) - set(present)):
-        warned.append(f"Segments without pixels were left out: {', '.join(map(str, empty))}.")
+        text = f"Segments without pixels were left out: {', '.join(map(str, empty))}."
+        warnings.append(Notice(NoticeCode.SEGMENTS_EMPTY, text))
     if present != list(range(1, len(present) + 1)):
-        warned.append(f"The segments were numbered {', '.join(map(str, present))}; they are now 1 to {len(present)}.")
-    if spacing := _spacing_difference(dataset, film):
-        warned.append(spacing)
+        text = f"The segments were numbered {', '.join(map(str, present))}; they are now 1 to {len(present)}."
+        warnings.append(Notice(NoticeCode.LABEL_NUMBERS_CHANGED, text))
+    warnings += label_spacing_warnings(stated_spacing(dataset), film.spacing)
     deposits = tuple(_deposit(label, segments[number]) for label, number in enumerate(present, start=1))
     methods = {_private(segments[number], METHOD_ELEMENT) for number in present} - {None}
     return DepositLabels(
@@ -275,22 +277,16 @@ def _deposits(
         deposits=deposits,
         method=str(methods.pop()) if len(methods) == 1 else "segmentation",
         film_sha256=film.sha256,
-        warnings=tuple(warned),
+        warnings=tuple(warnings),
     )
 
 
-def _spacing_difference(dataset: Dataset, film: Radiograph) -> str | None:
-    """Return a sentence where the file measured with another spacing than the film has now."""
-    if film.spacing.mm is None:
-        return None
+def stated_spacing(dataset: Dataset) -> tuple[float, float] | None:
+    """Return the (row, column) spacing that a Segmentation states, or None."""
     for group in dataset.get("SharedFunctionalGroupsSequence", []):
         for measures in group.get("PixelMeasuresSequence", []):
-            found = measures.get("PixelSpacing")
-            if found and not np.allclose(list(map(float, found)), film.spacing.mm, rtol=_SPACING_TOLERANCE):
-                return (
-                    f"The segmentation was made with a spacing of {found[0]} x {found[1]} mm; "
-                    f"areas are measured with the film's {film.spacing.mm[0]:g} x {film.spacing.mm[1]:g} mm."
-                )
+            if found := measures.get("PixelSpacing"):
+                return (float(found[0]), float(found[1]))
     return None
 
 
@@ -313,7 +309,7 @@ def _algorithm_type(segment: Dataset) -> str:
 def _coded_finding(segment: Dataset) -> Finding:
     """Return what the coded type means; whatever another program calls its segments, it is read as calcinosis."""
     for item in segment.get("SegmentedPropertyTypeCodeSequence", []):
-        finding = coded_concepts.finding_of(item)
+        finding = finding_of(item)
         if finding is not None:
             return finding
     return Finding.CALCINOSIS
