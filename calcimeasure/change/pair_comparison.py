@@ -244,7 +244,7 @@ def assess_pair(
         registration=registration,
         alignment=alignment,
         change=change,
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=warnings,
         ratios=ratios,
     )
 

@@ -98,7 +98,7 @@ def test_a_mask_is_split_into_its_components(film: Radiograph, tmp_path: Path, s
     assert back.image[3, 3] == back.image[6, 6] == 1
     assert back.image[22, 11] == 2
     assert [warning.code for warning in back.warnings] == [NoticeCode.MASK_SPLIT]
-    assert "2 connected components" in str(back.warnings[0])
+    assert "its 2 separate parts" in str(back.warnings[0])
 
 
 def test_labels_edited_in_another_tool_count_as_drawn(labels: DepositLabels, film: Radiograph, tmp_path: Path) -> None:
