@@ -7,7 +7,7 @@ import pytest
 from skimage.measure import label
 
 import calcimeasure as cm
-from calcimeasure.segmentation.deposit_grouping import group_within_px
+from calcimeasure.models.working_grid import nominal_spacing_mm
 
 
 class Threshold:
@@ -25,7 +25,7 @@ class Threshold:
             image=image,
             probabilities=np.ones(image.max()),
             threshold=0.5,
-            group_within_px=group_within_px(film, anatomy),
+            pixel_mm=nominal_spacing_mm(film, anatomy),
             method=self.name,
             film_sha256=film.sha256,
         )
