@@ -96,7 +96,7 @@ def _missed(
     numbers = np.array([one.number for one in unmatched], dtype=np.intp)
     group_of = group_pieces(proposals.image, numbers, proposals.group_within_px)
 
-    def presence_of(some: list[_Unmatched]) -> Presence | None:
+    def presence_at(some: list[_Unmatched]) -> Presence | None:
         window = reduce(union_box, (one.window for one in some))
         mask = paste_masks(window, *((one.window, one.cells) for one in some))
         at = (window[0].start, window[1].start)
@@ -106,10 +106,10 @@ def _missed(
     pieces: list[tuple[Piece, float]] = []
     for group in range(1, int(group_of.max(initial=0)) + 1):
         together = [one for one in unmatched if group_of[one.number] == group]
-        of_all = presence_of(together)
+        of_all = presence_at(together)
         as_one = len(together) == 1 or (of_all is not None and of_all.share >= PRESENT)
         for one in together:
-            presence = of_all if as_one else presence_of([one])
+            presence = of_all if as_one else presence_at([one])
             if presence is None or presence.share < PRESENT:
                 continue
             piece = _outlined_on(target[0], one, presence.translation, back)
