@@ -148,7 +148,7 @@ class LiveMeasurement:
 
         Parameters
         ----------
-        foreseen
+        preview
             The film as somebody has measured it after this edit, perhaps: it is taken over if it fits.
         """
         if not self.concerns(edit):

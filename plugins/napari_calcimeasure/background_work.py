@@ -55,6 +55,7 @@ class BackgroundWork(QObject):
     ) -> None:
         """Run `work`, then in the window's thread `done` with its result or `failed` with its error."""
         self._tasks.append(_Task(name=name, work=work, done=done, failed=failed))
+        self._report(name)
         if len(self._tasks) == 1:
             self._start()
 
@@ -72,7 +73,6 @@ class BackgroundWork(QObject):
 
     def _start(self) -> None:
         task = self._tasks[0]
-        self._report(task.name)
         if self.synchronous:
             self._finish(self._work(task))
             return
@@ -96,10 +96,9 @@ class BackgroundWork(QObject):
         if not self._tasks or task is not self._tasks[0]:
             return  # dropped meanwhile
         self._tasks.popleft()
+        self._report(self._tasks[0].name if self._tasks else "")
         if self._tasks:
             self._start()
-        else:
-            self._report("")
         if error is None:
             task.done(result)
         else:

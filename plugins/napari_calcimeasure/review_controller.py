@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QDockWidget, QWidget
 from superqt.utils import ensure_main_thread
 
-from calcimeasure.errors import CalciMeasureError, ReadingError
+from calcimeasure.errors import ReadingError
 from calcimeasure.review.annotation_state import TimePoint
-from calcimeasure.review.draft import About, Draft
-from calcimeasure.review.reading_lock import LockedError
-from calcimeasure.review.reading_store import ReadingLocation
 from calcimeasure.review.review_input import ReviewInput
-from calcimeasure.review.review_session import ReviewSession, SessionChange, unfinished, with_signed
+from calcimeasure.review.review_session import ReviewSession, SessionChange
 from calcimeasure.segmentation import segment_points
 from napari_calcimeasure.background_work import BackgroundWork, GarbageCollection
+from napari_calcimeasure.blinding import Blinding
 from napari_calcimeasure.case_frame import CaseFrame
-from napari_calcimeasure.dialogs import CANCEL, GO_ON, LOOK, OTHER, SAVE, Dialogs
+from napari_calcimeasure.case_opener import CaseOpener
+from napari_calcimeasure.dialogs import CANCEL, SAVE, Dialogs
 from napari_calcimeasure.edit_commands import EditCommands
-from napari_calcimeasure.film_layers import preload
 from napari_calcimeasure.film_view import FilmView
-from napari_calcimeasure.layer_styles import blinded_pixels
 from napari_calcimeasure.mouse_tools import MouseTools
 from napari_calcimeasure.pair_geometry import Point, calibrated_spacing, line_length_px
 from napari_calcimeasure.preferences import preferences
@@ -87,9 +81,7 @@ class ReviewController(QObject):
         self.viewer = viewer
         self.cases = cases
         self.reader = reader
-        self.read_only = read_only
-        self.blinded = blinded
-        self.seed = seed
+        self.blinding = Blinding(blinded=blinded, seed=seed)
         self.background = BackgroundWork(self, synchronous=synchronous)
         self.number = 0
         self.session: ReviewSession | None = None
@@ -98,10 +90,6 @@ class ReviewController(QObject):
         self.commands: EditCommands | None = None
         self.tools: MouseTools | None = None
         self.view: FilmView | None = None
-        self._resuming = False
-        self._closed = False
-        self._opening = 0
-        self._pixels: dict[TimePoint, NDArray[np.float32]] = {}
         self._garbage = GarbageCollection(ours=ours)
         self._building: tuple[ReviewLayers, ReviewSession] | None = None
         self.frame = CaseFrame()
@@ -109,6 +97,9 @@ class ReviewController(QObject):
         self.dock = viewer.window.add_dock_widget(self.frame, name="Reading", area="right", add_vertical_stretch=False)
         self.window: QWidget = self.dock.window()
         self.ask = ask or Dialogs(self.window)
+        self.opener = CaseOpener(self.background, self.ask, read_only=read_only, blinding=self.blinding)
+        self.opener.opened.connect(self._show_session)
+        self.opener.message.connect(self.frame.show_message)
         self.window.installEventFilter(self)
         for name in NAPARI_DOCKS:  # the films take their room; napari's View menu brings them back
             for dock in self.window.findChildren(QDockWidget, name):
@@ -127,7 +118,7 @@ class ReviewController(QObject):
 
     def shut(self) -> None:
         """Give the viewer back; the reading must have been left."""
-        self._closed = True
+        self.opener.cancel()
         self.window.removeEventFilter(self)
         self.dock.hide()
         self.background.close()
@@ -151,125 +142,27 @@ class ReviewController(QObject):
 
     def open(self, number: int = 0) -> None:
         """Open a case: the films in the background, then the reading."""
-        self._opening += 1
         self.number = number
-        self.frame.show_message("Opening the films and finding the deposits …")
         self._show_cases()
         if not self.reader:
             self.reader = preferences().reader or self.ask.reader("R1")
-        if not self.background.synchronous:
-            threading.Thread(target=preload, name="calcimeasure preload", daemon=True).start()
-        self.background.run(
-            "Opening the films", self.case.open, self._if_current(self._opened), self._if_current(self._failed)
-        )
-
-    def _if_current(self, handle: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Return what handles results of the case that is being opened now, and drops those of any other."""
-        opening = self._opening
-
-        def handle_current(value: Any) -> None:
-            if opening == self._opening and not self._closed:
-                handle(value)
-            elif isinstance(value, ReviewSession):
-                value.close()
-
-        return handle_current
-
-    def _opened(self, review_input: ReviewInput) -> None:
-        resuming, self._resuming = self._resuming, False
-        try:
-            wanted, draft = self._unfinished(review_input, resuming=resuming)
-            case = self.case if draft is None else self.case.calibrated_as(draft)
-        except CalciMeasureError as error:
-            self._failed(error)
-            return
-        if case is not self.case:
-            self._open_again(case)
-        elif wanted:
-            self._begin(review_input, draft)
-        else:
-            self.frame.show_message("Nothing is open.")
-
-    def _open_again(self, case: ReviewCase) -> None:
-        """Open the same reading with other options of its films, and go on with it."""
-        self.cases[self.number] = case
-        self._resuming = True
-        self.open(self.number)
-
-    def _failed(self, error: Exception) -> None:
-        self.frame.show_message(f"This could not be opened.\n\n{error}")
-
-    def _location(self, review_input: ReviewInput) -> ReadingLocation | None:
-        if not self.reader:
-            return None
-        return ReadingLocation(root=self.case.root, key=review_input.key, reader=self.reader)
-
-    def _unfinished(self, review_input: ReviewInput, *, resuming: bool) -> tuple[bool, Draft | None]:
-        """Return whether the reader wants to read, and the unfinished work to go on with."""
-        location = self._location(review_input)
-        if self.read_only or location is None:
-            return True, None
-        draft = unfinished(location)
-        answer = GO_ON if draft is None or resuming else self.ask.go_on(draft)
-        return answer != CANCEL, draft if answer == GO_ON else None
-
-    def _begin(self, review_input: ReviewInput, draft: Draft | None, *, read_only: bool = False) -> None:
-        """Measure in the background, then show: gone on with, begun, or only looked at."""
-        about: About = {}
-        if self.blinded:
-            about["blinding"] = {"seed": self.seed, "left": self._order(review_input)[0].value}
-        location = self._location(review_input)
-        read_only = read_only or self.read_only or location is None
-
-        def make() -> ReviewSession:
-            resumed = location is None or (draft is not None and not read_only)
-            start = review_input if resumed else with_signed(review_input, location)
-            self._pixels = self._blinded_pixels(review_input) if self.blinded else {}
-            return ReviewSession(start, location=location, read_only=read_only, draft=draft, about=about)
-
-        def failed(error: Exception) -> None:
-            if isinstance(error, LockedError):
-                self._locked(review_input, error)
-            else:
-                self._failed(error)
-
-        self.background.run(
-            "Measuring the deposits", make, self._if_current(self._show_session), self._if_current(failed)
-        )
-
-    def _blinded_pixels(self, review_input: ReviewInput) -> dict[TimePoint, NDArray[np.float32]]:
-        """Return what is shown of blinded films: no text that was burned in beside the limb, or over it."""
-        return {
-            visit: blinded_pixels(film, review_input.anatomies[visit], review_input.labels[visit].image)
-            for visit, film in review_input.films.items()
-        }
-
-    def _locked(self, review_input: ReviewInput, error: LockedError) -> None:
-        """Ask what to do about a reading that somebody else has open."""
-        answer, location = self.ask.locked(str(error)), self._location(review_input)
-        if answer == LOOK and location is not None:
-            self._begin(review_input, unfinished(location), read_only=True)
-            return
-        reader = self.ask.reader("") if answer == OTHER else ""
-        if reader:
-            self.reader = reader
-            self._opened(review_input)
-        else:
-            self.frame.show_message("Nothing is open.")
-
-    def _order(self, review_input: ReviewInput) -> tuple[TimePoint, ...]:
-        films = tuple(review_input.films)
-        if not self.blinded or len(films) < 2:
-            return films
-        chance = np.random.default_rng([self.seed, int(review_input.key[:8], 16)])
-        return films if chance.random() < 0.5 else films[::-1]
+        self.opener.open(self.case, self.reader)
 
     def _show_session(self, session: ReviewSession) -> None:
         """Build the reading's layers and panel step by step: the window goes on between the steps."""
         self.frame.show_message("Showing the films …")
-        order = self._order(session.review_input)
-        titles = {visit: f"Film {letter}" for visit, letter in zip(order, "AB", strict=False)} if self.blinded else None
-        layers = ReviewLayers(self.viewer, session, order=order, titles=titles, pixels=self._pixels, by_steps=True)
+        self.cases[self.number] = self.opener.case
+        if session.location is not None:
+            self.reader = session.location.reader
+        order = self.blinding.order(session.review_input)
+        layers = ReviewLayers(
+            self.viewer,
+            session,
+            order=order,
+            titles=self.blinding.titles(order),
+            pixels=self.opener.pixels,
+            by_steps=True,
+        )
         self._building = (layers, session)
         self._garbage.pause()
         self._step(chain(layers.build(), self._show_panel(layers, session)))
@@ -279,7 +172,7 @@ class ReviewController(QObject):
             for _step in steps:
                 pass
         elif next(steps, DONE) is not DONE:
-            QTimer.singleShot(STEP_PAUSE_MS, partial(self._if_current(self._step), steps))
+            QTimer.singleShot(STEP_PAUSE_MS, partial(self.opener.if_current(self._step), steps))
 
     def _show_panel(self, layers: ReviewLayers, session: ReviewSession) -> Iterator[None]:
         """Put what the reader works with around the films; the reading is open with the last step."""
@@ -292,7 +185,7 @@ class ReviewController(QObject):
             self.tools,
             self.view,
             sign=self.sign,
-            hidden=self.blinded or self.case.read_first,
+            hidden=self.blinding.blinded or self.case.read_first,
             detect=not self.case.read_first,
         )
         self.session, self.layers, self._building = session, layers, None
@@ -329,7 +222,9 @@ class ReviewController(QObject):
             self.view.show_whole()
 
     def _show_cases(self) -> None:
-        titles = [f"Case {number + 1}" if self.blinded else case.title for number, case in enumerate(self.cases)]
+        titles = [
+            f"Case {number + 1}" if self.blinding.blinded else case.title for number, case in enumerate(self.cases)
+        ]
         statuses = [case.status(self.reader) for case in self.cases]
         if self.session is not None and self.session.edited:
             statuses[self.number] = "draft"
@@ -384,7 +279,7 @@ class ReviewController(QObject):
         session.note(f"Calibrate {visit.value}: {mm:g} mm over {pixels:.1f} pixels", visit)
         session.close()
         self._clear()
-        self._open_again(case)
+        self.opener.open(case, self.reader, resuming=True)
 
     def sign(self) -> None:
         """Ask, then sign in the background."""
@@ -435,7 +330,7 @@ class ReviewController(QObject):
             return
         layers, session = self._building
         self._building = None
-        self._opening += 1
+        self.opener.cancel()
         self._garbage.resume()
         layers.close()
         session.close()

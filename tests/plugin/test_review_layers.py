@@ -188,16 +188,16 @@ def test_what_the_layers_show_after_edits_is_what_a_new_layer_would_show(layers:
 def test_a_stroke_s_window_is_read_from_what_napari_tells(layers: Any) -> None:
     from napari_calcimeasure.mouse_tools import painted_window
 
-    told: list[Any] = []
+    reported: list[Any] = []
     layer = layers.labels[F]
-    layer.events.paint.connect(lambda event: told.append(event.value))
+    layer.events.paint.connect(lambda event: reported.append(event.value))
     layer.mode, layer.brush_size = "paint", 5
     with layer.block_history():
         layer.paint((20, 100), 1, refresh=False)
         layer.paint((26, 108), 1, refresh=False)
-    assert painted_window(told[0], layer.data.shape) == (slice(18, 29), slice(98, 111))
+    assert painted_window(reported[0], layer.data.shape) == (slice(18, 29), slice(98, 111))
     layer.data_setitem((np.array([90, 94]), np.array([3, 1])), 1)
-    assert painted_window(told[1], layer.data.shape) == (slice(90, 95), slice(1, 4))
+    assert painted_window(reported[1], layer.data.shape) == (slice(90, 95), slice(1, 4))
     assert painted_window([("odd",)], layer.data.shape) is None
     assert painted_window(None, layer.data.shape) is None
 

@@ -56,11 +56,11 @@ def fingerprint(state: AnnotationState) -> str:
 def work(films: ReviewInput, location: ReadingLocation, autosave_s: float, pipe: int, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     session = ReviewSession(films, location=location, autosave_s=autosave_s)
-    told = -1
+    reported = -1
     while True:
-        if len(session.actions) > told:  # one that changed nothing is no edit
+        if len(session.actions) > reported:  # one that changed nothing is no edit
             os.write(pipe, f"{fingerprint(session.state)} {time.monotonic()}\n".encode())
-            told = len(session.actions)
+            reported = len(session.actions)
         visit = chance.choice(list(TimePoint))
         number = chance.choice(sorted(session.state.deposits[visit]))
         if chance.random() < 0.2 and session.history.undo_name is not None:
@@ -78,7 +78,7 @@ class Listener(threading.Thread):
 
     def __init__(self, pipe: int) -> None:
         super().__init__(daemon=True)
-        self.told: list[tuple[str, float]] = []
+        self.reported: list[tuple[str, float]] = []
         self.begun = threading.Event()
         self._pipe = pipe
         self.start()
@@ -88,7 +88,7 @@ class Listener(threading.Thread):
             for line in pipe:
                 if line.endswith(b"\n"):  # the last one may be cut off by the kill
                     name, at = line.decode().split()
-                    self.told.append((name, float(at)))
+                    self.reported.append((name, float(at)))
                 self.begun.set()
         self.begun.set()
 
@@ -112,16 +112,16 @@ def run_and_kill(
     killed_s = time.monotonic()
     _, status = os.waitpid(child, 0)
     listener.join()
-    result = judged(location, listener.told, killed_s)
+    result = judged(location, listener.reported, killed_s)
     again = ReviewSession(films, location=location, draft=unfinished(location) if result["whole"] else None)
     again.close()
     return {**result, "killed": os.WIFSIGNALED(status)}
 
 
-def judged(location: ReadingLocation, told: list[tuple[str, float]], killed_s: float) -> dict[str, object]:
+def judged(location: ReadingLocation, reported: list[tuple[str, float]], killed_s: float) -> dict[str, object]:
     """Return how far the draft on the disk is behind, and whether it is whole: the state of the edit it reaches to."""
-    result: dict[str, object] = {"edits": len(told) - 1, "worked_s": killed_s - told[0][1], "whole": True}
-    saved, name = 0, told[0][0]
+    result: dict[str, object] = {"edits": len(reported) - 1, "worked_s": killed_s - reported[0][1], "whole": True}
+    saved, name = 0, reported[0][0]
     if location.draft.is_file():
         try:
             draft = read_draft(location.draft)
@@ -129,8 +129,8 @@ def judged(location: ReadingLocation, told: list[tuple[str, float]], killed_s: f
             return {**result, "whole": False, "error": str(error)}
         saved, name = len(draft.actions), fingerprint(draft.state)
     # The last edit may be on the disk before its line was written to the pipe: that is ahead, not behind.
-    result["whole"] = saved == len(told) or (saved < len(told) and told[saved][0] == name)
-    result["behind_s"] = killed_s - told[saved + 1][1] if saved + 1 < len(told) else 0.0
+    result["whole"] = saved == len(reported) or (saved < len(reported) and reported[saved][0] == name)
+    result["behind_s"] = killed_s - reported[saved + 1][1] if saved + 1 < len(reported) else 0.0
     return result
 
 

@@ -19,7 +19,7 @@ from calcimeasure.review.draft import Draft, read_draft, write_draft
 from calcimeasure.review.reading_lock import LOCK_NAME, LockedError, ReadingLock
 
 
-def a_board() -> AnnotationState:
+def a_state() -> AnnotationState:
     image = np.zeros((40, 50), dtype=np.uint16)
     image[5:12, 6:20] = 1
     image[20:30, 6:20] = 2
@@ -34,7 +34,7 @@ def a_board() -> AnnotationState:
 
 def a_draft() -> Draft:
     return Draft(
-        state=a_board(),
+        state=a_state(),
         films={TimePoint.BASELINE: "a" * 64, TimePoint.FOLLOWUP: "b" * 64},
         actions=({"what": "Delete deposit 1", "area_before_px": 98.0},),
         about={"reader": "R1"},

@@ -130,7 +130,7 @@ def test_an_edit_for_another_state_is_refused_and_changes_nothing() -> None:
     assert snapshot(state) == before
 
 
-def test_board_numbers_keep_gaps_and_labels_have_none() -> None:
+def test_state_numbers_keep_gaps_and_labels_have_none() -> None:
     state = two_films()
     state.apply(editing_tools.delete(state, B, 1))
     labels, numbers = state.labels(B)

@@ -215,10 +215,10 @@ def test_a_search_measured_beforehand_equals_one_measured_then(review_input: Rev
     late.do(editing_tools.erase(late.state, F, disc(late, F, 42, 70, 3)))
     assert not late.state.fits(edit)
     late.do(editing_tools.adopt_labels(late.state, F, found, first=review_input.labels[F]), preview)
-    assert shown(late) == afresh(late), "what was foreseen of other labels is not taken over"
+    assert shown(late) == afresh(late), "what was previewed of other labels is not taken over"
 
 
-def test_what_was_foreseen_is_neither_measured_nor_asked_nor_linked_again(
+def test_what_was_previewed_is_neither_measured_nor_asked_nor_linked_again(
     review_input: ReviewInput, monkeypatch
 ) -> None:
     found = replace(review_input.labels[F], image=np.roll(review_input.labels[F].image, 2, axis=0))
@@ -236,7 +236,7 @@ def test_what_was_foreseen_is_neither_measured_nor_asked_nor_linked_again(
         assert not asked
     assert shown(session) == afresh(session)
     session.do(editing_tools.delete(session.state, F, min(session.state.deposits[F])))
-    assert shown(session) == afresh(session), "the links that were foreseen follow the next edit"
+    assert shown(session) == afresh(session), "the links that were previewed follow the next edit"
 
 
 def test_what_is_taken_back_is_neither_measured_nor_asked_again(review_input: ReviewInput, monkeypatch) -> None:
@@ -361,11 +361,11 @@ def test_an_edit_is_saved_by_itself_and_can_be_gone_on_with(review_input: Review
 
 
 def test_a_disk_that_is_full_is_told_and_tried_again(review_input: ReviewInput, tmp_path: Path, monkeypatch) -> None:
-    told: list[Exception | None] = []
+    reported: list[Exception | None] = []
     session = ReviewSession(
         review_input, location=ReadingLocation(root=tmp_path, key=review_input.key, reader="R1"), autosave_s=0.01
     )
-    session.save_failed.connect(told.append)
+    session.save_failed.connect(reported.append)
     monkeypatch.setattr("calcimeasure.review.autosave.RETRY_S", 0.05)
     with monkeypatch.context() as broken:
 
@@ -375,13 +375,13 @@ def test_a_disk_that_is_full_is_told_and_tried_again(review_input: ReviewInput, 
         broken.setattr("calcimeasure.review.draft_storage.write_draft", full)
         session.do(editing_tools.delete(session.state, F, 4))
         until = time.monotonic() + 5.0
-        while not told and time.monotonic() < until:
+        while not reported and time.monotonic() < until:
             time.sleep(0.01)
-        assert isinstance(told[0], OSError)
+        assert isinstance(reported[0], OSError)
         assert session.unsaved
-    while told[-1] is not None and time.monotonic() < until:
+    while reported[-1] is not None and time.monotonic() < until:
         time.sleep(0.01)
-    assert told[-1] is None
+    assert reported[-1] is None
     session.close()
 
 
@@ -503,7 +503,7 @@ def test_a_step_tells_what_it_was(review_input: ReviewInput) -> None:
     ]
 
 
-def test_what_compare_asked_of_lone_deposits_holds_while_nobody_touches_any(review_input: ReviewInput) -> None:
+def test_what_compare_asked_of_unmatched_deposits_holds_while_nobody_touches_any(review_input: ReviewInput) -> None:
     start = review_input.comparison
     assert start is not None
     links = tuple(
@@ -512,7 +512,7 @@ def test_what_compare_asked_of_lone_deposits_holds_while_nobody_touches_any(revi
     session = ReviewSession(replace(review_input, comparison=replace(start, change=replace(start.change, links=links))))
     plain = ReviewSession(review_input)
 
-    def lone(one: ReviewSession) -> list[float | None]:
+    def unmatched(one: ReviewSession) -> list[float | None]:
         return [link.absent_probability for link in one.links if link.status is LinkStatus.NEW]
 
     def width(one: ReviewSession) -> float:
@@ -520,12 +520,12 @@ def test_what_compare_asked_of_lone_deposits_holds_while_nobody_touches_any(revi
         assert one.comparison.ci95_percent is not None
         return one.comparison.ci95_percent[1] - one.comparison.ci95_percent[0]
 
-    assert (lone(session), lone(plain)) == ([0.8], [None])
+    assert (unmatched(session), unmatched(plain)) == ([0.8], [None])
     assert width(session) > width(plain), "the doubt widens the interval that the reader is shown"
     session.do(editing_tools.delete(session.state, B, 2))
-    assert lone(session) == [None, 0.8], "what it left alone is not known, what was alone is as before"
+    assert unmatched(session) == [None, 0.8], "what it left alone is not known, what was alone is as before"
     session.undo()
     session.do(editing_tools.paint(session.state, F, 4, disc(session, F, 105, 99, 3)))
-    assert lone(session) == [None]
+    assert unmatched(session) == [None]
     session.undo()
-    assert lone(session) == [0.8]
+    assert unmatched(session) == [0.8]
