@@ -43,7 +43,7 @@ class Action(TypedDict):
     deposits: list[ActionDeposit]
 
 
-class Blinding(TypedDict):
+class BlindingRecord(TypedDict):
     """The seed of the order of blinded films, and which film stood on the left."""
 
     seed: int
@@ -55,7 +55,7 @@ class About(TypedDict, total=False):
 
     reader: str
     paths: dict[str, str]
-    blinding: Blinding
+    blinding: BlindingRecord
     spacing_mm: dict[str, tuple[float, float]]
 
 

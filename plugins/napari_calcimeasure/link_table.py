@@ -46,7 +46,7 @@ AREA_TIPS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class TableColumn:
     """One column: its head and tooltip, the text of a cell, and the number that it is sorted by where it is none."""
 
     head: str
@@ -56,11 +56,11 @@ class Column:
     is_area: bool = False
 
 
-def _columns(titles: Mapping[TimePoint, str]) -> tuple[Column, ...]:
+def _columns(titles: Mapping[TimePoint, str]) -> tuple[TableColumn, ...]:
     """Return the columns; the areas stand as the films do, so that they tell no more than the films."""
     order = list(titles) if len(titles) > 1 else list(TimePoint)
     areas = [
-        Column(
+        TableColumn(
             head=titles.get(visit, ""),
             tip=AREA_TIPS[visit] if dict(titles) == TITLES else "Area on this film",
             text=partial(_area_text, visit=visit),
@@ -70,18 +70,18 @@ def _columns(titles: Mapping[TimePoint, str]) -> tuple[Column, ...]:
         for visit in order
     ]
     return (
-        Column(head="No.", tip="The number beside the deposit on both films",
+        TableColumn(head="No.", tip="The number beside the deposit on both films",
                text=lambda row: str(row.number), value=lambda row: row.number),
-        Column(head="Status", tip="How the deposit stands across the films", text=lambda row: STATUS_WORDS[row.status]),
+        TableColumn(head="Status", tip="How the deposit stands across the films", text=lambda row: STATUS_WORDS[row.status]),
         *areas,
-        Column(head="Change\n(95 % interval)",
+        TableColumn(head="Change\n(95 % interval)",
                tip="Change of area with its 95 % interval; bold where it differs from none",
                text=change_text, value=lambda row: row.change_percent),
-        Column(head="Finding", tip="What the shadow is: only calcinosis counts",
+        TableColumn(head="Finding", tip="What the shadow is: only calcinosis counts",
                text=lambda row: ", ".join(row.findings)),
-        Column(head="Origin", tip="auto: found; clicked: boundary found under a click; edited: mended by a person; "
+        TableColumn(head="Origin", tip="auto: found; clicked: boundary found under a click; edited: mended by a person; "
                "drawn: by a person alone", text=lambda row: ", ".join(row.origins)),
-        Column(head="Sure", tip="Probability that it is calcinosis; 100 % once accepted",
+        TableColumn(head="Sure", tip="Probability that it is calcinosis; 100 % once accepted",
                text=lambda row: f"{100 * row.confidence:.0f} %", value=lambda row: row.confidence),
     )  # fmt: skip
 
@@ -125,7 +125,7 @@ class LinkTable(QAbstractTableModel):
             needed.append(max(texts) + (SWATCH_PX if number == NUMBER else 0))
         return needed
 
-    def _head(self, column: Column) -> str:
+    def _head(self, column: TableColumn) -> str:
         unit = self.rows[0].unit if self.rows else "mm²"
         return f"{column.head}\n{unit}" if column.is_area else column.head
 

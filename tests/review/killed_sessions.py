@@ -48,7 +48,8 @@ def fingerprint(state: AnnotationState) -> str:
     digest = hashlib.sha256()
     for visit in TimePoint:
         digest.update(state.images[visit].tobytes())
-        digest.update(repr(sorted(state.deposits[visit].items())).encode())
+        entries = [(d.label, d.finding, d.origin, d.confidence) for _, d in sorted(state.deposits[visit].items())]
+        digest.update(repr(entries).encode())  # what makes deposits equal
     digest.update(repr(sorted(state.links, key=repr)).encode())
     return digest.hexdigest()
 
