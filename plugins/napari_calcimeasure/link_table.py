@@ -71,18 +71,19 @@ def _columns(titles: Mapping[TimePoint, str]) -> tuple[TableColumn, ...]:
     ]
     return (
         TableColumn(head="No.", tip="The number beside the deposit on both films",
-               text=lambda row: str(row.number), value=lambda row: row.number),
-        TableColumn(head="Status", tip="How the deposit stands across the films", text=lambda row: STATUS_WORDS[row.status]),
+                    text=lambda row: str(row.number), value=lambda row: row.number),
+        TableColumn(head="Status", tip="How the deposit stands across the films",
+                    text=lambda row: STATUS_WORDS[row.status]),
         *areas,
         TableColumn(head="Change\n(95 % interval)",
-               tip="Change of area with its 95 % interval; bold where it differs from none",
-               text=change_text, value=lambda row: row.change_percent),
+                    tip="Change of area with its 95 % interval; bold where it differs from none",
+                    text=change_text, value=lambda row: row.change_percent),
         TableColumn(head="Finding", tip="What the shadow is: only calcinosis counts",
-               text=lambda row: ", ".join(row.findings)),
-        TableColumn(head="Origin", tip="auto: found; clicked: boundary found under a click; edited: mended by a person; "
-               "drawn: by a person alone", text=lambda row: ", ".join(row.origins)),
+                    text=lambda row: ", ".join(row.findings)),
+        TableColumn(head="Origin", tip="auto: found; clicked: boundary found under a click; edited: mended by a "
+                    "person; drawn: by a person alone", text=lambda row: ", ".join(row.origins)),
         TableColumn(head="Sure", tip="Probability that it is calcinosis; 100 % once accepted",
-               text=lambda row: f"{100 * row.confidence:.0f} %", value=lambda row: row.confidence),
+                    text=lambda row: f"{100 * row.confidence:.0f} %", value=lambda row: row.confidence),
     )  # fmt: skip
 
 
