@@ -89,7 +89,7 @@ def main() -> int:
 
 def make_films(folder: Path) -> tuple[Path, ...]:
     """Return the paths of two films, with their true label images beside them."""
-    paths = tuple(folder / f"{which}.dcm" for which in ("baseline", "followup"))
+    paths = tuple(folder / f"{visit}.dcm" for visit in ("baseline", "followup"))
     if not all(path.exists() for path in paths):
         from calcimeasure.simulation import ChangePlan, FilmFormat, simulate_pair, write_dicom
 
@@ -115,18 +115,18 @@ def measure(films: tuple[Path, ...], scratch: Path, arguments: argparse.Namespac
     QApplication.processEvents()
     pulse = Pulse()
     opening, blocked, first_s = opened_from_files(viewer, films, scratch, arguments, pulse)
-    room = opened_with_truth(viewer, films, scratch)
+    controller = opened_with_truth(viewer, films, scratch)
     figures: dict[str, Any] = {"open a pair": as_figures(opening)}
-    for name, times in worked(room, arguments.repeats).items():
+    for name, times in worked(controller, arguments.repeats).items():
         figures[name] = as_figures(times)
-    figures["deposits"] = {which.value: len(known) for which, known in room.session.board.deposits.items()}
+    figures["deposits"] = {visit.value: len(known) for visit, known in controller.session.state.deposits.items()}
     figures["first_opening_s"] = round(first_s, 1)
     figures["blocked_ms"] = {
         "opening": round(blocked[False]),
         "opening, software redraw and all": round(blocked[True]),
-        "searching again": round(searched(room, pulse)),
+        "searching again": round(searched(controller, pulse)),
     }
-    room.session.close(keep=False)
+    controller.session.close(keep=False)
     return figures
 
 
@@ -138,7 +138,7 @@ def opened_from_files(
     And the longest standstill from the beginning to the end of an opening, with the canvas drawn and without; and the
     seconds of the first opening of the process.
     """
-    from napari_calcimeasure.review_controller import open_room
+    from napari_calcimeasure.review_controller import open_review
     from napari_calcimeasure.worklist import cases_of
 
     times, blocked, first_s = Times(), {False: 0.0, True: 0.0}, 0.0
@@ -148,11 +148,9 @@ def opened_from_files(
         canvas.setUpdatesEnabled(drawn)
         cases = cases_of(list(films), out=scratch / f"open{number}", options={"method": arguments.method})
         started, processor = time.perf_counter(), time.process_time()
-        room = open_room(viewer, cases, reader="R1", ours=True)
+        controller = open_review(viewer, cases, reader="R1", ours=True)
         pulse.restart()
-        wait_until(lambda room=room: room.session is not None or "could not" in room.opening.text())
-        if room.session is None:
-            raise SystemExit(room.opening.text())
+        wait_until_open(controller)
         pump()
         spent_s = time.perf_counter() - started
         first_s = first_s or spent_s
@@ -162,68 +160,68 @@ def opened_from_files(
             times.redraw.append(redrawn(viewer))
         if number:
             blocked[drawn] = max(blocked[drawn], pulse.longest_ms)
-        room.leave()  # nothing was edited: nothing is asked
-        room.shut()
+        controller.leave()  # nothing was edited: nothing is asked
+        controller.shut()
     canvas.setUpdatesEnabled(True)
     return times, blocked, first_s
 
 
 def opened_with_truth(viewer: Any, films: tuple[Path, ...], scratch: Path) -> Any:
-    """Return a room with the same films and all their true deposits."""
+    """Return a controller with the same films and all their true deposits."""
     from calcimeasure.deposits import from_label_image
     from calcimeasure.io import read_film
-    from calcimeasure.review.annotation_state import TimePoint
+    from calcimeasure.notices import TimePoint
     from calcimeasure.review.review_input import pair_review_input
-    from napari_calcimeasure.review_controller import open_room
+    from napari_calcimeasure.review_controller import open_review
     from napari_calcimeasure.worklist import ReviewCase
 
     class Known(ReviewCase):
         """A case whose deposits are known."""
 
         def open(self, progress: Callable[[str], None] | None = None) -> Any:
-            read = {which: read_film(path) for which, path in self.paths.items()}
+            read = {visit: read_film(path) for visit, path in self.paths.items()}
             labels = {
-                which: from_label_image(
-                    np.load(path.with_suffix(".npy")), film_sha256=read[which].sha256, method="truth", confidence=0.9
+                visit: from_label_image(
+                    np.load(path.with_suffix(".npy")), film_sha256=read[visit].sha256, method="truth", confidence=0.9
                 )
-                for which, path in self.paths.items()
+                for visit, path in self.paths.items()
             }
             return pair_review_input(*read.values(), labels=labels, progress=progress)
 
     case = Known(title="truth", root=scratch / "truth", paths=dict(zip(TimePoint, films, strict=True)))
-    room = open_room(viewer, [case], reader="R1", ours=True)
-    wait_until(lambda: room.session is not None or "could not" in room.opening.text())
-    if room.session is None:
-        raise SystemExit(room.opening.text())
-    return room
+    controller = open_review(viewer, [case], reader="R1", ours=True)
+    wait_until_open(controller)
+    return controller
 
 
-def worked(room: Any, repeats: int) -> dict[str, Times]:
+def worked(controller: Any, repeats: int) -> dict[str, Times]:
     """Return the times of what a hand does, each on another deposit and taken back afterwards."""
-    from calcimeasure.review.annotation_state import TimePoint
+    from calcimeasure.notices import TimePoint
 
-    which, desk, commands, panel = TimePoint.FOLLOWUP, room.desk, room.commands, room.panel
-    live = desk.session.live[which]
-    numbers = sorted(desk.session.board.deposits[which], key=lambda n: -live.row(n).area_px)[:repeats]
+    visit, layers, commands, panel = TimePoint.FOLLOWUP, controller.layers, controller.commands, controller.panel
+    live = layers.session.live[visit]
+    numbers = sorted(layers.session.state.deposits[visit], key=lambda n: -live.row(n).area_px)[:repeats]
     found = {number: live.row(number) for number in numbers}
     places = {number: (row.centroid_row, row.centroid_col) for number, row in found.items()}
     times = {name: Times() for name in AIMS_MS if name != "open a pair"}
-    layer = desk.labels[which]
+    layer = layers.labels[visit]
     for number in numbers:
-        index = panel.proxy.mapFromSource(panel.model.index(row_of(desk, which, number), 0))
-        timed(times["row click"], room.viewer, lambda index=index: panel.table.clicked.emit(index))
+        index = panel.table.proxy.mapFromSource(panel.table.links.index(row_of(layers, visit, number), 0))
+        timed(times["row click"], controller.viewer, lambda index=index: panel.table.clicked.emit(index))
 
-        desk.choose(which, number)
+        layers.selection.choose(visit, number)
         commands.delete()
-        before = len(desk.session.actions)
-        commands.background.run("warm", lambda: None, lambda _nothing: None, lambda _error: None)
+        before = len(layers.session.actions)
+        commands.background.run("warm", lambda: None)
         wait_until(lambda: not commands.background.busy)
-        timed(times["click-to-segment"], room.viewer, lambda number=number: clicked(commands, which, places[number]))
-        if len(desk.session.actions) > before:
+        timed(
+            times["click-to-segment"], controller.viewer, lambda number=number: clicked(commands, visit, places[number])
+        )
+        if len(layers.session.actions) > before:
             commands.undo()
         commands.undo()
 
-        desk.choose(which, number)
+        layers.selection.choose(visit, number)
         layer.mode, layer.brush_size = "paint", 12
         row, col = places[number][0], places[number][1] + float(np.sqrt(found[number].area_px / np.pi))  # at its edge
 
@@ -232,27 +230,27 @@ def worked(room: Any, repeats: int) -> dict[str, Times]:
                 for step in range(0, 30, 3):
                     layer.paint((row + step, col), number, refresh=False)
 
-        done = len(desk.session.actions)
-        timed(times["brush stroke"], room.viewer, stroke)
-        if len(desk.session.actions) > done:
-            timed(times["undo"], room.viewer, commands.undo)
+        done = len(layers.session.actions)
+        timed(times["brush stroke"], controller.viewer, stroke)
+        if len(layers.session.actions) > done:
+            timed(times["undo"], controller.viewer, commands.undo)
     return times
 
 
-def row_of(desk: Any, which: Any, number: int) -> int:
-    return next(k for k, row in enumerate(desk.rows) if number in row.deposits.get(which, ()))
+def row_of(layers: Any, visit: Any, number: int) -> int:
+    return next(k for k, row in enumerate(layers.rows) if number in row.deposits.get(visit, ()))
 
 
-def clicked(commands: Any, which: Any, place: tuple[float, float]) -> None:
-    commands.click(which, place)
+def clicked(commands: Any, visit: Any, place: tuple[float, float]) -> None:
+    commands.click(visit, place)
     wait_until(lambda: not commands.background.busy)
 
 
-def searched(room: Any, pulse: Pulse) -> float:
+def searched(controller: Any, pulse: Pulse) -> float:
     """Return how long the window stood still, at most, while the films were searched again in the background."""
     pulse.restart()
-    room.commands.search_again()
-    wait_until(lambda: not room.background.busy)
+    controller.commands.detect_again()
+    wait_until(lambda: not controller.background.busy)
     return pulse.longest_ms
 
 
@@ -300,6 +298,12 @@ def wait_until(condition: Callable[[], bool], limit_s: float = 300.0) -> None:
         raise SystemExit("the viewer did not answer within five minutes")
 
 
+def wait_until_open(controller: Any) -> None:
+    wait_until(lambda: controller.session is not None or "could not" in controller.frame.message.text())
+    if controller.session is None:
+        raise SystemExit(controller.frame.message.text())
+
+
 def as_figures(times: Times) -> dict[str, float]:
     def at(values: list[float], share: float) -> float:
         return round(float(np.percentile(values, share)), 1)
@@ -322,7 +326,7 @@ def report(figures: dict[str, Any]) -> None:
     print(f"the first opening of the process took {figures['first_opening_s']} s")
     for name, longest in figures["blocked_ms"].items():
         print(f"blocked while {name}: at most {longest} ms (aim {AIM_BLOCKED_MS})")
-    print("deposits:", ", ".join(f"{which} {count}" for which, count in figures["deposits"].items()))
+    print("deposits:", ", ".join(f"{visit} {count}" for visit, count in figures["deposits"].items()))
 
 
 if __name__ == "__main__":

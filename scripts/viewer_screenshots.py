@@ -91,62 +91,70 @@ def take(viewer: Any, folder: Path, name: str) -> None:
     print(f"{path.name}  {path.stat().st_size / 1e3:.0f} kB")
 
 
-def largest(room: Any) -> Any:
+def largest(controller: Any) -> Any:
     """Return the row with the largest area on both films."""
-    both = [row for row in room.desk.rows if all(row.deposits.get(which) for which in room.desk.order)]
-    return max(both or room.desk.rows, key=lambda row: sum(area or 0.0 for area in row.areas.values()))
+    both = [row for row in controller.layers.rows if all(row.deposits.get(visit) for visit in controller.layers.order)]
+    return max(both or controller.layers.rows, key=lambda row: sum(area or 0.0 for area in row.areas.values()))
 
 
 def reading(viewer: Any, folder: Path, root: Path) -> None:
     """Take the pictures of one reading from opening to signing."""
-    from calcimeasure.review.annotation_state import TimePoint
-    from napari_calcimeasure.mouse_tools import Tool
-    from napari_calcimeasure.review_controller import open_room
+    from calcimeasure.notices import TimePoint
+    from napari_calcimeasure.review_controller import open_review
     from napari_calcimeasure.worklist import cases_of
 
-    films = [REPOSITORY / "sample_images" / "grown" / f"{which.value}.dcm" for which in TimePoint]
-    room = open_room(viewer, cases_of(films, out=root / "reading"), ask=Answers(), reader="R1", parallel=True)
-    if room.session is None or room.desk is None or room.commands is None or room.view is None:
-        raise SystemExit(room.opening.text())
-    desk, commands = room.desk, room.commands
+    films = [REPOSITORY / "sample_images" / "grown" / f"{visit.value}.dcm" for visit in TimePoint]
+    controller = open_review(
+        viewer, cases_of(films, out=root / "reading"), ask=Answers(), reader="R1", synchronous=True
+    )
+    if (
+        controller.session is None
+        or controller.layers is None
+        or controller.commands is None
+        or controller.view is None
+    ):
+        raise SystemExit(controller.frame.message.text())
+    layers, commands = controller.layers, controller.commands
     take(viewer, folder, "opened")
 
-    row = largest(room)
-    desk.choose_row(row)
+    row = largest(controller)
+    layers.select_row(row)
     take(viewer, folder, "row")
 
     number = row.deposits[TimePoint.FOLLOWUP][0]
-    measured = desk.session.live[TimePoint.BASELINE].row(row.deposits[TimePoint.BASELINE][0])
-    place = desk.same_place(TimePoint.BASELINE, (measured.centroid_row, measured.centroid_col))
-    desk.choose(TimePoint.FOLLOWUP, number)
+    measured = layers.session.live[TimePoint.BASELINE].row(row.deposits[TimePoint.BASELINE][0])
+    place = layers.geometry.same_point(TimePoint.BASELINE, (measured.centroid_row, measured.centroid_col))
+    layers.selection.choose(TimePoint.FOLLOWUP, number)
     commands.delete()
     commands.click(TimePoint.FOLLOWUP, place)
-    room.hand.take(Tool.BRUSH)
+    controller.tools.take("brush")
     take(viewer, folder, "editing")
 
-    room.hand.take(Tool.LOOK)
-    room.view.blend()
+    controller.tools.take("select")
+    controller.view.blend()
     take(viewer, folder, "blend")
-    room.view.lay_side_by_side()
-    room.view.whole()
-    room.sign()
+    controller.view.lay_side_by_side()
+    controller.view.show_whole()
+    controller.sign()
     take(viewer, folder, "signed")
-    room.leave()
-    room.shut()
+    controller.leave()
+    controller.shut()
 
 
 def blinded(viewer: Any, folder: Path, root: Path) -> None:
     """Take the picture of a worklist that is read blinded."""
     from calcimeasure.study.study_init import init_study
-    from napari_calcimeasure.review_controller import open_room
+    from napari_calcimeasure.review_controller import open_review
     from napari_calcimeasure.worklist import cases_of
 
     study = root / "study"
     init_study(REPOSITORY / "sample_images", study)
-    room = open_room(viewer, cases_of([study]), ask=Answers(), reader="R2", blinded=True, seed=7, parallel=True)
+    controller = open_review(
+        viewer, cases_of([study]), ask=Answers(), reader="R2", blinded=True, seed=7, synchronous=True
+    )
     take(viewer, folder, "blinded")
-    room.leave()
-    room.shut()
+    controller.leave()
+    controller.shut()
 
 
 def start(viewer: Any, folder: Path, _root: Path) -> None:

@@ -67,28 +67,23 @@ def _options_of(start: str, film: str) -> list[Callable[[Command], Command]]:
     ]
 
 
-def read_one_film(path: Path, options: dict[str, Any], prefix: str = "") -> Radiograph:
-    """Read a film with its own options, or the ones given for both.
-
-    The keys of `options` are those that `film_options` adds; a prefixed one wins over the plain one.
-    """
-    from calcimeasure.io import read_film
-
-    chosen = {}
+def film_arguments(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the arguments of `read_film` that were given: a prefixed option wins over the plain one."""
+    given = {}
     for name in FILM_OPTIONS:
         own = options.get(f"{prefix}_{name}") if prefix else None
-        chosen[name] = own if own is not None else options.get(name)
-    return read_film(
-        path,
-        spacing_mm=chosen["spacing"],
-        frame=chosen["frame"],
-        side=chosen["side"],
-        view=chosen["view"],
-        body_part=chosen["body_part"],
-        study_date=chosen["date"],
-        invert=chosen["invert"],
-        magnification_corrected=bool(options.get("magnification_corrected")),
-    )
+        value = own if own is not None else options.get(name)
+        if value is not None:
+            given[{"spacing": "spacing_mm", "date": "study_date"}.get(name, name)] = value
+    return given
+
+
+def read_one_film(path: Path, options: dict[str, Any], prefix: str = "") -> Radiograph:
+    """Read a film with its own options, or the ones given for both."""
+    from calcimeasure.io import read_film
+
+    corrected = bool(options.get("magnification_corrected"))
+    return read_film(path, magnification_corrected=corrected, **film_arguments(options, prefix))
 
 
 RESULT_OPTIONS = ("labels_format", "dicom", "dicom_pictures", "include_paths", "overwrite")

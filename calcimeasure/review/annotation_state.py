@@ -31,7 +31,7 @@ class ManualLink:
 class LabelPatch:
     """A window of one film's label image, before and after an edit; `row` and `col` are its first pixel."""
 
-    film: TimePoint
+    visit: TimePoint
     row: int
     col: int
     before: NDArray[np.uint16]
@@ -48,7 +48,7 @@ class LabelPatch:
 class DepositEntry:
     """One deposit's entry before and after an edit; None where it was not, or is no longer."""
 
-    film: TimePoint
+    visit: TimePoint
     label: int
     before: Deposit | None
     after: Deposit | None
@@ -69,9 +69,9 @@ class AnnotationEdit:
     entries: tuple[DepositEntry, ...] = ()
     links: tuple[frozenset[ManualLink], frozenset[ManualLink]] | None = None
 
-    def windows(self, film: TimePoint) -> list[Box]:
+    def windows(self, visit: TimePoint) -> list[Box]:
         """Return the windows of one film that it changes."""
-        return [patch.window for patch in self.patches if patch.film is film]
+        return [patch.window for patch in self.patches if patch.visit is visit]
 
     @property
     def empty(self) -> bool:
@@ -84,11 +84,12 @@ class AnnotationEdit:
         return AnnotationEdit(
             name=self.name,
             patches=tuple(
-                LabelPatch(film=p.film, row=p.row, col=p.col, before=p.after, after=p.before)
+                LabelPatch(visit=p.visit, row=p.row, col=p.col, before=p.after, after=p.before)
                 for p in reversed(self.patches)
             ),
             entries=tuple(
-                DepositEntry(film=e.film, label=e.label, before=e.after, after=e.before) for e in reversed(self.entries)
+                DepositEntry(visit=e.visit, label=e.label, before=e.after, after=e.before)
+                for e in reversed(self.entries)
             ),
             links=None if self.links is None else (self.links[1], self.links[0]),
         )
@@ -96,12 +97,12 @@ class AnnotationEdit:
 
 @dataclass(kw_only=True, eq=False)
 class AnnotationState:
-    """Deposits and links as they stand. While a reader works, numbers may have gaps: they never change under the hand.
+    """Deposits and links as they stand. Numbers may have gaps: they never change while a reader edits.
 
     Attributes
     ----------
     images
-        uint16 label image a film; changed in place, so that a viewer may show the very array.
+        uint16 label image a film; changed in place, so that a viewer may show it.
     deposits
         The entries a film, by number.
     links
@@ -115,35 +116,35 @@ class AnnotationState:
 
     @classmethod
     def of(cls, labels: Mapping[TimePoint, DepositLabels], links: Iterable[ManualLink] = ()) -> AnnotationState:
-        """Return a board with a copy of these labels."""
+        """Return a state with a copy of these labels."""
         return cls(
-            images={which: np.array(value.image) for which, value in labels.items()},
-            deposits={which: {d.label: d for d in value.deposits} for which, value in labels.items()},
+            images={visit: np.array(value.image) for visit, value in labels.items()},
+            deposits={visit: {d.label: d for d in value.deposits} for visit, value in labels.items()},
             links=frozenset(links),
         )
 
     def apply(self, edit: AnnotationEdit) -> None:
-        """Change the board by one edit.
+        """Change the state by one edit.
 
         Raises
         ------
         ReadingError
-            When the board is not what the edit was made for; it is then left as it was.
+            When the state is not what the edit was made for; it is then left as it was.
         """
         self._check(edit)
         for patch in edit.patches:
-            self.images[patch.film][patch.window] = patch.after
+            self.images[patch.visit][patch.window] = patch.after
             self._widen_boxes(patch)
         for entry in edit.entries:
             if entry.after is None:
-                del self.deposits[entry.film][entry.label]
+                del self.deposits[entry.visit][entry.label]
             else:
-                self.deposits[entry.film][entry.label] = entry.after
+                self.deposits[entry.visit][entry.label] = entry.after
         if edit.links is not None:
             self.links = edit.links[1]
 
     def fits(self, edit: AnnotationEdit) -> bool:
-        """Return whether an edit was made for the board as it is now."""
+        """Return whether an edit was made for the state as it is now."""
         try:
             self._check(edit)
         except ReadingError:
@@ -151,44 +152,44 @@ class AnnotationState:
         return True
 
     def shows_as(self, other: AnnotationState) -> bool:
-        """Return whether another board holds the same deposits on the same pixels, whatever was said of their links."""
+        """Return whether another state holds the same deposits on the same pixels, whatever was said of their links."""
         return self.deposits == other.deposits and all(
-            np.array_equal(image, other.images[which]) for which, image in self.images.items()
+            np.array_equal(image, other.images[visit]) for visit, image in self.images.items()
         )
 
     def _check(self, edit: AnnotationEdit) -> None:
         for patch in edit.patches:
-            if not np.array_equal(self.images[patch.film][patch.window], patch.before):
-                raise ReadingError(f"'{edit.name}' does not fit the labels as they are now", where=patch.film)
+            if not np.array_equal(self.images[patch.visit][patch.window], patch.before):
+                raise ReadingError(f"'{edit.name}' does not fit the labels as they are now", where=patch.visit)
         for entry in edit.entries:
-            if self.deposits[entry.film].get(entry.label) != entry.before:
-                raise ReadingError(f"'{edit.name}' does not fit deposit {entry.label}", where=entry.film)
+            if self.deposits[entry.visit].get(entry.label) != entry.before:
+                raise ReadingError(f"'{edit.name}' does not fit deposit {entry.label}", where=entry.visit)
         if edit.links is not None and self.links != edit.links[0]:
             raise ReadingError(f"'{edit.name}' does not fit the links as they are now")
 
     def copied(self) -> AnnotationState:
-        """Return a board of its own, for whoever looks at it while this one changes."""
+        """Return a state of its own, that others can read while this one changes."""
         return AnnotationState(
-            images={which: image.copy() for which, image in self.images.items()},
-            deposits={which: dict(known) for which, known in self.deposits.items()},
+            images={visit: image.copy() for visit, image in self.images.items()},
+            deposits={visit: dict(known) for visit, known in self.deposits.items()},
             links=self.links,
         )
 
-    def box(self, film: TimePoint, label: int) -> Box | None:
+    def box(self, visit: TimePoint, label: int) -> Box | None:
         """Return a window that holds all of a deposit's pixels, or None where it has none; it may be larger."""
-        if film not in self._boxes:
-            self._boxes[film] = bounding_boxes(self.images[film])
-        return self._boxes[film].get(label)
+        if visit not in self._boxes:
+            self._boxes[visit] = bounding_boxes(self.images[visit])
+        return self._boxes[visit].get(label)
 
     def _widen_boxes(self, patch: LabelPatch) -> None:
         """Let the boxes that are known hold what a patch put down; what it took away leaves them too large at most."""
-        boxes = self._boxes.get(patch.film)
+        boxes = self._boxes.get(patch.visit)
         if boxes is None:
             return
         for label in np.flatnonzero(np.bincount(patch.after[patch.after != patch.before])).tolist():
             boxes[label] = patch.window if label not in boxes else union_box(boxes[label], patch.window)
 
-    def free_label(self, film: TimePoint) -> int:
+    def free_label(self, visit: TimePoint) -> int:
         """Return the number after the highest that a deposit of this film has.
 
         Raises
@@ -196,23 +197,23 @@ class AnnotationState:
         ReadingError
             When the numbers are used up.
         """
-        label = max(self.deposits[film], default=0) + 1
+        label = max(self.deposits[visit], default=0) + 1
         if label > LARGEST_LABEL:
-            raise ReadingError("a film holds no more than 65535 deposits", where=film)
+            raise ReadingError("a film holds no more than 65535 deposits", where=visit)
         return label
 
     def labels(
-        self, film: TimePoint, *, film_sha256: str = "", method: str = "reader"
+        self, visit: TimePoint, *, film_sha256: str = "", method: str = "reader"
     ) -> tuple[DepositLabels, list[int]]:
-        """Return the deposits of one film renumbered 1..n without gaps, and the board's number of each."""
-        numbers = sorted(self.deposits[film])
+        """Return the deposits of one film renumbered 1..n without gaps, and the state's number of each."""
+        numbers = sorted(self.deposits[visit])
         renumber = np.zeros(LARGEST_LABEL + 1, dtype=np.uint16)
         renumber[numbers] = np.arange(1, len(numbers) + 1)
         deposits = tuple(
             Deposit(label=new, finding=old.finding, origin=old.origin, confidence=old.confidence)
-            for new, old in enumerate((self.deposits[film][number] for number in numbers), start=1)
+            for new, old in enumerate((self.deposits[visit][number] for number in numbers), start=1)
         )
         value = DepositLabels(
-            image=renumber[self.images[film]], deposits=deposits, method=method, film_sha256=film_sha256
+            image=renumber[self.images[visit]], deposits=deposits, method=method, film_sha256=film_sha256
         )
         return value, numbers

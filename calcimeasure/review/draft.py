@@ -7,9 +7,9 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -24,41 +24,77 @@ SCHEMA = "calcimeasure.draft/1"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
+class ActionDeposit(TypedDict):
+    """A deposit's area before and after an action; None where there was none."""
+
+    film: str
+    number: int
+    area_before_px: float | None
+    area_after_px: float | None
+
+
+class Action(TypedDict):
+    """One line of `history.jsonl`: who did what and when, with the areas before and after."""
+
+    when: str
+    who: str
+    what: str
+    step: str
+    films: dict[str, dict[str, float | None]]
+    deposits: list[ActionDeposit]
+
+
+class BlindingRecord(TypedDict):
+    """The seed of the order of blinded films, and which film stood on the left."""
+
+    seed: int
+    left: str
+
+
+class About(TypedDict, total=False):
+    """What else a session wants back: the reader, the films' files, the blinding, spacings measured with the ruler."""
+
+    reader: str
+    paths: dict[str, str]
+    blinding: BlindingRecord
+    spacing_mm: dict[str, tuple[float, float]]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Draft:
     """What a draft holds.
 
     Attributes
     ----------
-    board
+    state
         Labels, entries and links.
     films
         sha256 of each film the labels belong to.
     actions
-        What was done, in order: who, when, what, areas before and after.
+        What was done, in order.
     about
-        Anything else the session wants back: reader, version, parent.
+        What else the session wants back.
     """
 
-    board: AnnotationState
+    state: AnnotationState
     films: Mapping[TimePoint, str]
-    actions: tuple[Mapping[str, Any], ...] = ()
-    about: Mapping[str, Any] | None = None
+    actions: tuple[Action, ...] = ()
+    about: About = field(default_factory=About)
 
 
 def write_draft(path: Path, draft: Draft) -> None:
     """Write a draft, whole or not at all: to a file beside it, to the disk, then in its place."""
-    state = {
+    record = {
         "schema": SCHEMA,
         "films": dict(draft.films),
-        "about": dict(draft.about or {}),
-        "shapes": {which: list(image.shape) for which, image in draft.board.images.items()},
+        "about": dict(draft.about),
+        "shapes": {visit: list(image.shape) for visit, image in draft.state.images.items()},
         "deposits": {
-            which: [_entry(d) for _, d in sorted(known.items())] for which, known in draft.board.deposits.items()
+            visit: [_entry(d) for _, d in sorted(known.items())] for visit, known in draft.state.deposits.items()
         },
         "links": [
             [link.baseline_label, link.followup_label, link.joined]
-            for link in sorted(draft.board.links, key=lambda k: (k.baseline_label, k.followup_label, k.joined))
+            for link in sorted(draft.state.links, key=lambda k: (k.baseline_label, k.followup_label, k.joined))
         ],
         "actions": [dict(action) for action in draft.actions],
     }
@@ -66,9 +102,9 @@ def write_draft(path: Path, draft: Draft) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with part.open("wb") as file:
         with zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            _store(archive, "state.json", json.dumps(state, ensure_ascii=False).encode())
-            for which, image in draft.board.images.items():
-                _store(archive, f"{which}.npy", _npy(image))
+            _store(archive, "state.json", json.dumps(record, ensure_ascii=False).encode())
+            for visit, image in draft.state.images.items():
+                _store(archive, f"{visit}.npy", _npy(image))
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
@@ -84,30 +120,30 @@ def read_draft(path: Path) -> Draft:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            state = json.loads(archive.read("state.json"))
-            if state.get("schema") != SCHEMA:
+            record = json.loads(archive.read("state.json"))
+            if record.get("schema") != SCHEMA:
                 raise ReadingError(
-                    f"the draft is of kind '{state.get('schema')}', not '{SCHEMA}'",
+                    f"the draft is of kind '{record.get('schema')}', not '{SCHEMA}'",
                     where=path.name,
                     remedy="Open it with the version of calcimeasure that wrote it.",
                 )
             images = {
-                TimePoint(which): np.load(io.BytesIO(archive.read(f"{which}.npy")), allow_pickle=False)
-                for which in state["shapes"]
+                TimePoint(visit): np.load(io.BytesIO(archive.read(f"{visit}.npy")), allow_pickle=False)
+                for visit in record["shapes"]
             }
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
         raise ReadingError(
             "the draft is damaged", where=path.name, remedy="Start a new reading; the damaged file is left as it is."
         ) from error
     deposits = {
-        TimePoint(which): {d.label: d for d in map(_deposit, rows)} for which, rows in state["deposits"].items()
+        TimePoint(visit): {d.label: d for d in map(_deposit, rows)} for visit, rows in record["deposits"].items()
     }
-    links = frozenset(ManualLink(baseline_label=b, followup_label=f, joined=j) for b, f, j in state["links"])
+    links = frozenset(ManualLink(baseline_label=b, followup_label=f, joined=j) for b, f, j in record["links"])
     return Draft(
-        board=AnnotationState(images=images, deposits=deposits, links=links),
-        films={TimePoint(which): sha for which, sha in state["films"].items()},
-        actions=tuple(state["actions"]),
-        about=state["about"],
+        state=AnnotationState(images=images, deposits=deposits, links=links),
+        films={TimePoint(visit): sha for visit, sha in record["films"].items()},
+        actions=tuple(record["actions"]),
+        about=record["about"],
     )
 
 
@@ -123,7 +159,7 @@ def _npy(image: np.ndarray[Any, np.dtype[np.uint16]]) -> bytes:
     return buffer.getvalue()
 
 
-def _entry(deposit: Deposit) -> list[Any]:
+def _entry(deposit: Deposit) -> list[int | str | float]:
     return [deposit.label, deposit.finding.value, deposit.origin.value, deposit.confidence]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from calcimeasure.errors import ReadingError
@@ -13,18 +12,9 @@ LONGEST = 1000
 
 @dataclass(kw_only=True, eq=False)
 class EditHistory:
-    """Edits in order, and how many of them stand.
+    """The edits of a state in order, and how many of them stand."""
 
-    Attributes
-    ----------
-    board
-        What the edits change.
-    changed
-        Called after every change with the edit as it was applied (the inverse, when undone).
-    """
-
-    board: AnnotationState
-    changed: Callable[[AnnotationEdit], None] | None = None
+    state: AnnotationState
     _edits: list[AnnotationEdit] = field(default_factory=list)
     _standing: int = 0
 
@@ -42,13 +32,10 @@ class EditHistory:
         """Apply an edit and remember it; one that changes nothing is not remembered. Return whether it changed."""
         if edit.empty:
             return False
-        self.board.apply(edit)
-        del self._edits[self._standing :]
-        self._edits.append(edit)
-        if len(self._edits) > LONGEST:
-            del self._edits[0]
+        self.state.apply(edit)
+        self._edits[self._standing :] = [edit]
+        del self._edits[:-LONGEST]
         self._standing = len(self._edits)
-        self._tell(edit)
         return True
 
     def undo(self) -> AnnotationEdit:
@@ -56,9 +43,8 @@ class EditHistory:
         if not self._standing:
             raise ReadingError("there is nothing to undo")
         edit = self._edits[self._standing - 1]
-        self.board.apply(edit.inverse)
+        self.state.apply(edit.inverse)
         self._standing -= 1
-        self._tell(edit.inverse)
         return edit
 
     def redo(self) -> AnnotationEdit:
@@ -66,11 +52,6 @@ class EditHistory:
         if self._standing == len(self._edits):
             raise ReadingError("there is nothing to redo")
         edit = self._edits[self._standing]
-        self.board.apply(edit)
+        self.state.apply(edit)
         self._standing += 1
-        self._tell(edit)
         return edit
-
-    def _tell(self, edit: AnnotationEdit) -> None:
-        if self.changed is not None:
-            self.changed(edit)

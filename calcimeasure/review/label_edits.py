@@ -20,49 +20,49 @@ from calcimeasure.review.annotation_state import AnnotationEdit, AnnotationState
 Mask = NDArray[np.bool_]
 
 
-def deposit_entry(board: AnnotationState, film: TimePoint, label: int) -> Deposit:
+def deposit_entry(state: AnnotationState, visit: TimePoint, label: int) -> Deposit:
     """Return what is known of a deposit, which must be there."""
     try:
-        return board.deposits[film][label]
+        return state.deposits[visit][label]
     except KeyError:
         raise ReadingError(
-            f"there is no deposit {label}", where=film.value, remedy="Choose one in the table or on the film."
+            f"there is no deposit {label}", where=visit.value, remedy="Choose one in the table or on the film."
         ) from None
 
 
-def mask_window(board: AnnotationState, film: TimePoint, mask: Mask) -> Box | None:
+def mask_window(state: AnnotationState, visit: TimePoint, mask: Mask) -> Box | None:
     """Return where a mask of the film's shape is true, or None."""
-    check_shape(board, film, mask)
+    check_shape(state, visit, mask)
     return bounding_box(mask)
 
 
-def whole_film_edit(board: AnnotationState, film: TimePoint) -> Box:
+def whole_film(state: AnnotationState, visit: TimePoint) -> Box:
     """Return the window that is the film."""
-    rows, cols = board.images[film].shape
+    rows, cols = state.images[visit].shape
     return (slice(0, rows), slice(0, cols))
 
 
-def surrounding_box(board: AnnotationState, film: TimePoint, labels: Sequence[int]) -> Box:
+def surrounding_box(state: AnnotationState, visit: TimePoint, labels: Sequence[int]) -> Box:
     """Return a window that holds deposits whole; each must be there."""
     window: Box | None = None
     for label in labels:
-        deposit_entry(board, film, label)
-        box = board.box(film, label)
+        deposit_entry(state, visit, label)
+        box = state.box(visit, label)
         if box is not None:
             window = box if window is None else union_box(window, box)
-    return window or whole_film_edit(board, film)
+    return window or whole_film(state, visit)
 
 
-def check_shape(board: AnnotationState, film: TimePoint, image: NDArray[np.uint16] | Mask) -> None:
+def check_shape(state: AnnotationState, visit: TimePoint, image: NDArray[np.uint16] | Mask) -> None:
     """Refuse an image that is not of the film's shape."""
-    shape = board.images[film].shape
+    shape = state.images[visit].shape
     if image.shape != shape:
-        raise ReadingError(f"the labels are {image.shape}, the film {shape}", where=film.value)
+        raise ReadingError(f"the labels are {image.shape}, the film {shape}", where=visit.value)
 
 
 def reshape(
-    board: AnnotationState,
-    film: TimePoint,
+    state: AnnotationState,
+    visit: TimePoint,
     window: Box,
     after: NDArray[np.uint16],
     name: str,
@@ -73,7 +73,7 @@ def reshape(
     confidence: float = 1.0,
 ) -> AnnotationEdit:
     """Return the edit from a window of the labels to `after`: the smallest patch, and the entries that it touches."""
-    before = board.images[film][window]
+    before = state.images[visit][window]
     changed = before != after
     small = bounding_box(changed, window)
     if small is None:
@@ -81,7 +81,7 @@ def reshape(
     own = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(small, window, strict=True))
     changed = changed[own]
     patch = LabelPatch(
-        film=film,
+        visit=visit,
         row=small[0].start,
         col=small[1].start,
         before=before[own].copy(),
@@ -89,7 +89,7 @@ def reshape(
     )
     counted = np.bincount(np.concatenate([patch.before[changed], patch.after[changed]]))
     entries = _entries(
-        board,
+        state,
         patch,
         [label for label in np.flatnonzero(counted).tolist() if label],
         born=born or {},
@@ -98,17 +98,17 @@ def reshape(
         confidence=confidence,
     )
     gone = {entry.label for entry in entries if entry.after is None}
-    return AnnotationEdit(name=name, patches=(patch,), entries=entries, links=_links_without(board, film, gone))
+    return AnnotationEdit(name=name, patches=(patch,), entries=entries, links=_links_without(state, visit, gone))
 
 
-def _stays(board: AnnotationState, patch: LabelPatch, label: int) -> bool:
+def _stays(state: AnnotationState, patch: LabelPatch, label: int) -> bool:
     """Return whether a deposit has a pixel left after a patch, in it or elsewhere on the film."""
     if (patch.after == label).any():
         return True
-    box = board.box(patch.film, label)
+    box = state.box(patch.visit, label)
     if box is None:
         return False
-    here = board.images[patch.film][box] == label
+    here = state.images[patch.visit][box] == label
     covered = tuple(
         slice(max(p.start - b.start, 0), max(p.stop - b.start, 0)) for p, b in zip(patch.window, box, strict=True)
     )
@@ -117,7 +117,7 @@ def _stays(board: AnnotationState, patch: LabelPatch, label: int) -> bool:
 
 
 def _entries(
-    board: AnnotationState,
+    state: AnnotationState,
     patch: LabelPatch,
     touched: Iterable[int],
     *,
@@ -128,9 +128,9 @@ def _entries(
 ) -> tuple[DepositEntry, ...]:
     entries = []
     for label in touched:
-        old = board.deposits[patch.film].get(label)
+        old = state.deposits[patch.visit].get(label)
         new: Deposit | None
-        if not _stays(board, patch, label):
+        if not _stays(state, patch, label):
             new = None
         elif old is None:
             origin = born.get(label, Origin.DRAWN)
@@ -139,16 +139,16 @@ def _entries(
             reshaped = old.origin if old.origin is Origin.DRAWN else Origin.EDITED
             new = replace(old, origin=kept.get(label, reshaped))
         if new != old:
-            entries.append(DepositEntry(film=patch.film, label=label, before=old, after=new))
+            entries.append(DepositEntry(visit=patch.visit, label=label, before=old, after=new))
     return tuple(entries)
 
 
 def _links_without(
-    board: AnnotationState, film: TimePoint, gone: set[int]
+    state: AnnotationState, visit: TimePoint, gone: set[int]
 ) -> tuple[frozenset[ManualLink], frozenset[ManualLink]] | None:
     def concerns(decided: ManualLink) -> bool:
-        label = decided.baseline_label if film is TimePoint.BASELINE else decided.followup_label
+        label = decided.baseline_label if visit is TimePoint.BASELINE else decided.followup_label
         return label in gone
 
-    after = frozenset(decided for decided in board.links if not concerns(decided))
-    return None if after == board.links else (board.links, after)
+    after = frozenset(decided for decided in state.links if not concerns(decided))
+    return None if after == state.links else (state.links, after)

@@ -1,4 +1,4 @@
-"""Links of a pair while a reader works on it: after an edit only what it can have altered is looked at again.
+"""Links of a pair while a reader works on it: after an edit only what it can have altered is linked again.
 
 What `link_manually` needs of a deposit (the points that stand for it, which deposits of the other film they lie on,
 whether the other film shows its place) depends on its own pixels and its neighbour's alone, and is kept by their
@@ -14,16 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.anatomy.anatomy_records import Anatomy
-from calcimeasure.change.change_records import Comparison, Link
+from calcimeasure.change.change_records import Link
 from calcimeasure.change.links import LinkEvidence, reasons_of_pixels
-from calcimeasure.change.pair_comparison import RatioEstimator
-from calcimeasure.deposits import AreaMethod, Origin
-from calcimeasure.measurement.area_ratio import AreaRatio
-from calcimeasure.measurement.edge_description import Edge
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.models.working_grid import nominal_spacing_mm
 from calcimeasure.notices import TimePoint
-from calcimeasure.parallel import two_threads
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.alignment import inverse, map_points
 from calcimeasure.registration.common_field import CommonField
@@ -40,8 +35,7 @@ from calcimeasure.review.live_measurement import LiveMeasurement
 from calcimeasure.review.manual_links import Pair, link_manually
 
 SIDES = (TimePoint.BASELINE, TimePoint.FOLLOWUP)
-BESIDE_MM = 0.01
-MOST_REMEMBERED = 5000
+MARGIN_MM = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
@@ -79,17 +73,17 @@ class LiveLinks:
         self.alignment = alignment
         self.field = field
         there = {TimePoint.BASELINE: alignment, TimePoint.FOLLOWUP: inverse(alignment, films[TimePoint.FOLLOWUP].shape)}
-        self._there = there
+        self._alignments = there
         self._masks = {
             TimePoint.BASELINE: (field.baseline, field.baseline_step),
             TimePoint.FOLLOWUP: (field.followup, field.followup_step),
         }
         # As `find_overlaps`: an alignment that was made by turning another round gives way to that one.
-        turned = alignment.reverse is not None
-        self._order = SIDES[::-1] if turned else SIDES
-        self._way = alignment if alignment.reverse is None else alignment.reverse
-        self._sizes = {which: np.asarray(nominal_spacing_mm(film, anatomies[which])) for which, film in films.items()}
-        self._known: dict[TimePoint, dict[int, _Deposit]] = {which: {} for which in SIDES}
+        reversed_pair = alignment.reverse is not None
+        self._order = SIDES[::-1] if reversed_pair else SIDES
+        self._alignment = alignment if alignment.reverse is None else alignment.reverse
+        self._sizes = {visit: np.asarray(nominal_spacing_mm(film, anatomies[visit])) for visit, film in films.items()}
+        self._known: dict[TimePoint, dict[int, _Deposit]] = {visit: {} for visit in SIDES}
         self._pairs: dict[Pair, tuple[float, ...]] = {}
         self._reach = 0.0
 
@@ -101,27 +95,27 @@ class LiveLinks:
         films
             As measured.
         changed
-            The board's numbers of the deposits whose pixels changed, came or went, a film.
+            The state's numbers of the deposits whose pixels changed, came or went, a film.
         """
-        again = {which: set(numbers) for which, numbers in changed.items()}
-        for which in SIDES:
-            for number in again.get(which, ()):
-                self._known[which].pop(number, None)
-                if films[which].row(number) is not None:
-                    self._known[which][number] = self._describe(which, *films[which].places(number))
+        again = {visit: set(numbers) for visit, numbers in changed.items()}
+        for visit in SIDES:
+            for number in again.get(visit, ()):
+                self._known[visit].pop(number, None)
+                if films[visit].row(number) is not None:
+                    self._known[visit][number] = self._prepare(visit, *films[visit].pixels(number))
         first, second = self._order
         reach = max((one.reach for one in self._known[first].values()), default=0.0)
         if reach != self._reach:  # it says how far every deposit looks
             self._reach = reach
-            again = {which: set(self._known[which]) | again.get(which, set()) for which in SIDES}
+            again = {visit: set(self._known[visit]) | again.get(visit, set()) for visit in SIDES}
         gone_1, gone_2 = again.get(first, set()), again.get(second, set())
         self._pairs = {
             (one, other): kept
             for (one, other), kept in self._pairs.items()
             if one not in gone_1 and other not in gone_2
         }
-        self._relate(gone_1, self._known[second].keys())
-        self._relate(self._known[first].keys() - gone_1, gone_2)
+        self._find_pairs(gone_1, self._known[second].keys())
+        self._find_pairs(self._known[first].keys() - gone_1, gone_2)
 
     def links(
         self,
@@ -137,24 +131,24 @@ class LiveLinks:
         baseline, followup
             The films as they stand.
         numbers
-            The board's number of each of their deposits, in order.
+            The state's number of each of their deposits, in order.
         decided
             As for `link_manually`.
         """
-        return link_manually(baseline, followup, self.alignment, self.field, decided, known=self.known(numbers))
+        return link_manually(baseline, followup, self.alignment, self.field, decided, known=self.evidence(numbers))
 
-    def known(self, numbers: Mapping[TimePoint, tuple[int, ...]]) -> LinkEvidence:
-        """Return what `gather_link_evidence` returns, in the measurements' numbers; `numbers` as for `links`."""
+    def evidence(self, numbers: Mapping[TimePoint, tuple[int, ...]]) -> LinkEvidence:
+        """Return what `gather_link_evidence` would give; `numbers` as for `links`."""
         reasons = tuple(
-            {label: self._known[which][number].reasons for label, number in enumerate(numbers[which], start=1)}
-            for which in SIDES
+            {label: self._known[visit][number].reasons for label, number in enumerate(numbers[visit], start=1)}
+            for visit in SIDES
         )
         return LinkEvidence(
             overlaps=self._overlaps(numbers), reasons=(reasons[0], reasons[1]), alignment=self.alignment
         )
 
-    def _describe(self, which: TimePoint, row: NDArray[np.int64], col: NDArray[np.int64]) -> _Deposit:
-        size = self._sizes[which]
+    def _prepare(self, visit: TimePoint, row: NDArray[np.int64], col: NDArray[np.int64]) -> _Deposit:
+        size = self._sizes[visit]
         corner = (int(row.min()), int(col.min()))
         mask = np.zeros((int(row.max()) - corner[0] + 1, int(col.max()) - corner[1] + 1), np.uint16)
         mask[row - corner[0], col - corner[1]] = 1
@@ -162,24 +156,24 @@ class LiveLinks:
         first, second = self._order
         placed = points.points * self._sizes[second]
         reach = 0.0
-        if which is first:
-            placed = map_points(self._way, points.points) * self._sizes[second]
-            reach = float(tolerances(self._way, points.points, self._sizes[second]).max())
-        other = SIDES[1 - SIDES.index(which)]
+        if visit is first:
+            placed = map_points(self._alignment, points.points) * self._sizes[second]
+            reach = float(tolerances(self._alignment, points.points, self._sizes[second]).max())
+        other = SIDES[1 - SIDES.index(visit)]
         why = reasons_of_pixels(
             row,
             col,
             np.ones(len(row), np.intp),
             count=1,
-            films=(self.films[which], self.films[other]),
-            alignment=self._there[which],
-            mask=self._masks[which],
+            films=(self.films[visit], self.films[other]),
+            alignment=self._alignments[visit],
+            mask=self._masks[visit],
         )
         return _Deposit(points=points, low=placed.min(axis=0), high=placed.max(axis=0), reach=reach, reasons=why[1])
 
-    def _relate(self, ones: Iterable[int], others: Iterable[int]) -> None:
-        """Look which of these deposits of the first film lie on which of the second."""
-        first, second = (self._known[which] for which in self._order)
+    def _find_pairs(self, ones: Iterable[int], others: Iterable[int]) -> None:
+        """Find which of these deposits of the first film lie on which of the second."""
+        first, second = (self._known[visit] for visit in self._order)
         left, right = [n for n in sorted(ones) if n in first], [n for n in sorted(others) if n in second]
         if not left or not right:
             return
@@ -189,17 +183,21 @@ class LiveLinks:
         if not left:
             return
         found = overlaps_of_points(
-            _together(first, left), _together(second, right), self._way, self._sizes[self._order[1]], reach=self._reach
+            _concatenated(first, left),
+            _concatenated(second, right),
+            self._alignment,
+            self._sizes[self._order[1]],
+            reach=self._reach,
         )
         values = (found.cover_first, found.cover_second, found.gap_mm, found.apart_mm, found.tolerance_mm)
-        for place, pair in enumerate(zip(found.first.tolist(), found.second.tolist(), strict=True)):
-            self._pairs[pair] = tuple(float(value[place]) for value in values)
+        for k, pair in enumerate(zip(found.first.tolist(), found.second.tolist(), strict=True)):
+            self._pairs[pair] = tuple(float(value[k]) for value in values)
 
     def _overlaps(self, numbers: Mapping[TimePoint, tuple[int, ...]]) -> RegionOverlaps:
         """Return what `find_overlaps` would of the measurements."""
         if not self._pairs:
             return no_overlaps()
-        label = [{number: k for k, number in enumerate(numbers[which], start=1)} for which in self._order]
+        label = [{number: k for k, number in enumerate(numbers[visit], start=1)} for visit in self._order]
         pairs = sorted((label[0][one], label[1][other], kept) for (one, other), kept in self._pairs.items())
         values = np.array([kept for _, _, kept in pairs])
         found = RegionOverlaps(
@@ -219,75 +217,13 @@ def _near(ones: list[_Deposit], others: list[_Deposit], reach: float) -> NDArray
     low_1, high_1 = np.array([one.low for one in ones]), np.array([one.high for one in ones])
     low_2, high_2 = np.array([one.low for one in others]), np.array([one.high for one in others])
     apart = np.maximum(low_1[:, None] - high_2, low_2 - high_1[:, None]).max(axis=2)
-    return np.asarray(apart <= reach + BESIDE_MM, np.bool_)
+    return np.asarray(apart <= reach + MARGIN_MM, np.bool_)
 
 
-def _together(known: Mapping[int, _Deposit], numbers: list[int]) -> RegionPoints:
+def _concatenated(known: Mapping[int, _Deposit], numbers: list[int]) -> RegionPoints:
     points = [known[number].points for number in numbers]
     return RegionPoints(
         points=np.concatenate([one.points for one in points]),
         label=np.repeat(np.array(numbers, np.intp), [len(one.points) for one in points]),
         inner=np.concatenate([one.inner for one in points]),
     )
-
-
-class RatioCache:
-    """What says how much a deposit's area changed, asked once of the same two edges of deposits of the same origin.
-
-    Parameters
-    ----------
-    ratio_of
-        Asked: its answer may depend on the deposits and on what is measured anew with them. Two threads may ask.
-    start
-        A pair that was judged with it: what it answered is remembered.
-    """
-
-    def __init__(self, ratio_of: RatioEstimator, start: Comparison | None = None) -> None:
-        self._ratio_of = ratio_of
-        self._known: dict[tuple[int, int, Origin, Origin], tuple[Edge, Edge, AreaRatio | None]] = {}
-        if start is not None:
-            for (first, second), ratio in start.ratios.items():
-                self._keep(_edges(start.baseline, first, start.followup, second), ratio)
-
-    def __call__(
-        self, baseline: FilmMeasurement, baseline_label: int, followup: FilmMeasurement, followup_label: int
-    ) -> AreaRatio | None:
-        """Return what `ratio_of` does."""
-        asked = (baseline, baseline_label, followup, followup_label)
-        edges = _edges(*asked)
-        if edges is None:
-            return self._ratio_of(*asked)
-        known = self._known.get(edges.key)
-        if known is not None and known[0] is edges.first and known[1] is edges.second:
-            return known[2]
-        with two_threads():
-            ratio = self._ratio_of(*asked)
-        self._keep(edges, ratio)
-        return ratio
-
-    def _keep(self, edges: _Edges | None, ratio: AreaRatio | None) -> None:
-        if edges is None:
-            return
-        if len(self._known) >= MOST_REMEMBERED:
-            self._known.clear()
-        self._known[edges.key] = (edges.first, edges.second, ratio)  # holding them keeps their ids theirs
-
-
-@dataclass(frozen=True, slots=True)
-class _Edges:
-    """The edges of a deposit on both films, and what a ratio is remembered by."""
-
-    first: Edge
-    second: Edge
-    key: tuple[int, int, Origin, Origin]
-
-
-def _edges(
-    baseline: FilmMeasurement, baseline_label: int, followup: FilmMeasurement, followup_label: int
-) -> _Edges | None:
-    """Return a deposit's edges; None where one has none, or a person painted it."""
-    first, second = baseline.edges.get(baseline_label), followup.edges.get(followup_label)
-    before, after = baseline.deposits[baseline_label - 1], followup.deposits[followup_label - 1]
-    if first is None or second is None or AreaMethod.OUTLINE in {before.area_method, after.area_method}:
-        return None
-    return _Edges(first, second, (id(first), id(second), before.origin, after.origin))

@@ -15,12 +15,12 @@ from calcimeasure.review.live_measurement import LiveMeasurement
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
-class _Lone:
-    """One such deposit: its pixels and the probability that the other film lacks it."""
+class _UnmatchedDeposit:
+    """The pixels of one such deposit, and the probability that the other film lacks it."""
 
     rows: NDArray[np.int64]
     cols: NDArray[np.int64]
-    probability: float
+    absent_probability: float
 
 
 class LiveUnmatched:
@@ -29,30 +29,30 @@ class LiveUnmatched:
     Parameters
     ----------
     start
-        The pair as `compare` judged it, its deposits' numbers the first board's; None for one film.
+        The comparison that the review starts from, its deposits numbered as in the first state; None for one film.
     """
 
     def __init__(self, start: Comparison | None) -> None:
-        self._known: dict[tuple[TimePoint, int], _Lone] = {}
-        if start is None:
-            return
-        for link in start.links:
-            place = _place(link)
-            if place is None or link.absent_probability is None:
+        self._known: dict[tuple[TimePoint, int], _UnmatchedDeposit] = {}
+        for link in () if start is None else start.links:
+            key = _unmatched_label(link)
+            if start is None or key is None or link.absent_probability is None:
                 continue
-            film = start.baseline if place[0] is TimePoint.BASELINE else start.followup
-            box = film.boxes.get(place[1], (slice(0, None), slice(0, None)))
-            rows, cols = np.nonzero(film.labels.image[box] == place[1])
-            rows, cols = rows + box[0].start, cols + box[1].start
-            self._known[place] = _Lone(rows=rows, cols=cols, probability=link.absent_probability)
+            visit, label = key
+            film = start.baseline if visit is TimePoint.BASELINE else start.followup
+            box = film.boxes.get(label, (slice(0, None), slice(0, None)))
+            rows, cols = np.nonzero(film.labels.image[box] == label)
+            self._known[key] = _UnmatchedDeposit(
+                rows=rows + box[0].start, cols=cols + box[1].start, absent_probability=link.absent_probability
+            )
 
-    def told(
+    def with_probabilities(
         self,
         links: tuple[Link, ...],
         films: Mapping[TimePoint, LiveMeasurement],
         numbers: Mapping[TimePoint, tuple[int, ...]],
     ) -> tuple[Link, ...]:
-        """Return the links with what is known of the deposits that are still alone and untouched.
+        """Return the links with the probabilities of deposits that are still unmatched and untouched.
 
         Parameters
         ----------
@@ -61,28 +61,28 @@ class LiveUnmatched:
         films
             As measured.
         numbers
-            The board's number of each of their deposits, in order.
+            The state's number of each of their deposits, in order.
         """
-        if not self._known or not outlined_automatically([films[which].measurement for which in TimePoint]):
+        if not self._known or not outlined_automatically([films[visit].measurement for visit in TimePoint]):
             return links
-        return tuple(replace(link, absent_probability=self._of(link, films, numbers)) for link in links)
+        return tuple(replace(link, absent_probability=self._probability(link, films, numbers)) for link in links)
 
-    def _of(
+    def _probability(
         self, link: Link, films: Mapping[TimePoint, LiveMeasurement], numbers: Mapping[TimePoint, tuple[int, ...]]
     ) -> float | None:
-        place = _place(link)
-        if place is None:
+        key = _unmatched_label(link)
+        if key is None:
             return None
-        which, number = place[0], numbers[place[0]][place[1] - 1]
-        known = self._known.get((which, number))
+        visit, number = key[0], numbers[key[0]][key[1] - 1]
+        known = self._known.get((visit, number))
         if known is None:
             return None
-        rows, cols = films[which].places(number)
+        rows, cols = films[visit].pixels(number)
         untouched = np.array_equal(rows, known.rows) and np.array_equal(cols, known.cols)
-        return known.probability if untouched else None
+        return known.absent_probability if untouched else None
 
 
-def _place(link: Link) -> tuple[TimePoint, int] | None:
+def _unmatched_label(link: Link) -> tuple[TimePoint, int] | None:
     """Return film and label of a deposit that is alone in its link and on its film; None for any other link."""
     labels = (*link.baseline_labels, *link.followup_labels)
     if link.status not in UNMATCHED or len(labels) != 1:

@@ -49,16 +49,16 @@ def apply_manual_links(pairs: Iterable[Pair], decided: Mapping[Pair, bool]) -> l
 
 
 def manual_decisions(links: Iterable[ManualLink], numbers: Mapping[TimePoint, Sequence[int]]) -> dict[Pair, bool]:
-    """Return a board's hand links in the numbers of the measurements; links of deposits that are gone are left out.
+    """Return a state's hand links in the numbers of the measurements; links of deposits that are gone are left out.
 
     Parameters
     ----------
     links
-        The board's.
+        The state's.
     numbers
-        The board's number of each measured deposit, in order, a film.
+        The state's number of each measured deposit, in order, a film.
     """
-    position = {which: {number: k for k, number in enumerate(known, start=1)} for which, known in numbers.items()}
+    position = {visit: {number: k for k, number in enumerate(known, start=1)} for visit, known in numbers.items()}
     before, after = position[TimePoint.BASELINE], position[TimePoint.FOLLOWUP]
     return {
         (before[link.baseline_label], after[link.followup_label]): link.joined

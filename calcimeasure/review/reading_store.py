@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from calcimeasure import __version__
 from calcimeasure.change.change_records import Comparison
@@ -25,7 +25,7 @@ from calcimeasure.export import write_comparison, write_measurement
 from calcimeasure.io.label_images import read_labels
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.review.draft import DRAFT_NAME
+from calcimeasure.review.draft import DRAFT_NAME, Action
 
 READINGS = "readings"
 SIGNATURE_NAME = "signature.json"
@@ -34,7 +34,12 @@ SIGNATURE_SCHEMA = "calcimeasure.signature/1"
 _READER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _VERSION = re.compile(r"v([1-9][0-9]*)")
 
-Action = Mapping[str, Any]
+
+class SignedFilm(TypedDict, total=False):
+    """A film in a signature: its hash and, in a pair, the version of its own reading."""
+
+    sha256: str
+    version: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +118,8 @@ def version_number(folder: Path) -> int:
 
 def latest_version(folder: Path) -> Path | None:
     """Return the newest signed version in a reader's folder, or None."""
-    place = ReadingLocation(root=folder.parent.parent.parent, key=folder.parent.name, reader=folder.name)
-    versions = place.versions()
+    location = ReadingLocation(root=folder.parent.parent.parent, key=folder.parent.name, reader=folder.name)
+    versions = location.versions()
     return versions[-1] if versions else None
 
 
@@ -183,8 +188,8 @@ def write_signed(
     *,
     signed_at: datetime,
     actions: Sequence[Action],
-    films: Mapping[str, Mapping[str, Any]],
-    about: Mapping[str, Any] | None = None,
+    films: Mapping[str, SignedFilm],
+    about: Mapping[str, object] | None = None,
 ) -> Path:
     """Write one version, whole or not at all: the results (see `docs/records.md`), the history, and last the signature.
 
@@ -220,7 +225,7 @@ def write_signed(
             "reader": version.parent.name,
             "version": version_number(version),
             "signed_at": signed_at.isoformat(),
-            "films": {which: dict(said) for which, said in films.items()},
+            "films": {visit: dict(signed) for visit, signed in films.items()},
             **(about or {}),
             "files": files,
         }

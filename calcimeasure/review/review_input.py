@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from calcimeasure.anatomy import find_anatomy
@@ -12,6 +12,7 @@ from calcimeasure.change import compare
 from calcimeasure.change.change_records import Comparison, Interval
 from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.deposits import DepositLabels
+from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.notices import Notice, NoticeScope, TimePoint
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.registration.common_field import CommonField, common_field
@@ -20,7 +21,7 @@ from calcimeasure.segmentation import segment
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReviewInput:
-    """Films on the light box.
+    """What one reading starts from.
 
     Attributes
     ----------
@@ -55,12 +56,17 @@ class ReviewInput:
     @property
     def key(self) -> str:
         """How its folder of readings is called: the film's id, or both ids of a pair."""
-        return "-".join(self.films[which].film_id for which in TimePoint if which in self.films)
+        return "-".join(self.films[visit].film_id for visit in TimePoint if visit in self.films)
+
+    def measured(self, visit: TimePoint) -> FilmMeasurement | None:
+        """Return what the comparison measured of a film, where there is one."""
+        if self.comparison is None:
+            return None
+        return self.comparison.baseline if visit is TimePoint.BASELINE else self.comparison.followup
 
     def with_labels(self, labels: Mapping[TimePoint, DepositLabels]) -> ReviewInput:
         """Return the same films with other deposits to start from."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return ReviewInput(**{**values, "labels": {**self.labels, **labels}})
+        return replace(self, labels={**self.labels, **labels})
 
 
 def pair_review_input(
@@ -97,13 +103,13 @@ def pair_review_input(
         **options,
     )
     sides = {TimePoint.BASELINE: comparison.baseline, TimePoint.FOLLOWUP: comparison.followup}
-    anatomies = {which: side.anatomy or find_anatomy(side.film) for which, side in sides.items()}
+    anatomies = {visit: side.anatomy or find_anatomy(side.film) for visit, side in sides.items()}
     first, second = anatomies[TimePoint.BASELINE], anatomies[TimePoint.FOLLOWUP]
     aligned = comparison.alignment is not None
     return ReviewInput(
-        films={which: side.film for which, side in sides.items()},
+        films={visit: side.film for visit, side in sides.items()},
         anatomies=anatomies,
-        labels={which: side.labels for which, side in sides.items()},
+        labels={visit: side.labels for visit, side in sides.items()},
         comparison=comparison,
         common=common_field(first, second, comparison.alignment) if comparison.alignment is not None else None,
         processing=processing_differs(baseline, followup, first, second) if aligned else None,
@@ -126,11 +132,11 @@ def film_review_input(
     progress: Callable[[str], None] | None = None,
 ) -> ReviewInput:
     """Return one film with its deposits found, ready to be read."""
-    say = progress or (lambda _step: None)
-    say("Finding the limbs")
+    report = progress or (lambda _step: None)
+    report("Finding the limbs")
     anatomy = find_anatomy(film)
     if labels is None:
-        say("Finding the deposits")
+        report("Finding the deposits")
         labels = segment(film, method=method, anatomy=anatomy)
     return ReviewInput(
         films={TimePoint.BASELINE: film},
@@ -148,4 +154,4 @@ def _of_the_pair(comparison: Comparison) -> tuple[Notice, ...]:
 
 
 def _paths(films: Mapping[TimePoint, Radiograph]) -> dict[TimePoint, str]:
-    return {which: str(film.path.resolve()) for which, film in films.items() if film.path is not None}
+    return {visit: str(film.path.resolve()) for visit, film in films.items() if film.path is not None}

@@ -22,7 +22,7 @@ class TableRow:
     status
         Of the link; empty for one film.
     deposits
-        The board's numbers, by film.
+        The state's numbers, by film.
     areas
         Their summed area by film, in `unit`, as in `links.csv`; None where there is none.
     unit
@@ -56,20 +56,20 @@ def table_rows(session: ReviewSession) -> list[TableRow]:
     if session.comparison is not None and session.comparison.links:
         return [_of_link(session, number, link) for number, link in enumerate(session.links, start=1)]
     rows: list[TableRow] = []
-    for which, live in session.live.items():
-        for board_number in live.numbers:
-            rows.append(_row(session, len(rows) + 1, {which: (board_number,)}, None))
+    for visit, live in session.live.items():
+        for label in live.numbers:
+            rows.append(_row(session, len(rows) + 1, {visit: (label,)}, None))
     return rows
 
 
-def numbers_on(rows: list[TableRow], which: TimePoint) -> dict[int, int]:
-    """Return the row's number of each of the board's deposits of a film."""
-    return {deposit: row.number for row in rows for deposit in row.deposits.get(which, ())}
+def numbers_on(rows: list[TableRow], visit: TimePoint) -> dict[int, int]:
+    """Return the row's number of each of the state's deposits of a film."""
+    return {deposit: row.number for row in rows for deposit in row.deposits.get(visit, ())}
 
 
-def centre(session: ReviewSession, row: TableRow, which: TimePoint) -> tuple[float, float] | None:
+def centre(session: ReviewSession, row: TableRow, visit: TimePoint) -> tuple[float, float] | None:
     """Return where a row's deposits lie on a film, (row, col) in its pixels, or None where it has none there."""
-    measured = _measured(session, which, row.deposits.get(which, ()))
+    measured = _measured(session, visit, row.deposits.get(visit, ()))
     total = sum(deposit.area_px for deposit in measured)
     if not measured:
         return None
@@ -82,14 +82,14 @@ def centre(session: ReviewSession, row: TableRow, which: TimePoint) -> tuple[flo
 
 def _of_link(session: ReviewSession, number: int, link: Link) -> TableRow:
     labels = {TimePoint.BASELINE: link.baseline_labels, TimePoint.FOLLOWUP: link.followup_labels}
-    deposits = {which: tuple(session.live[which].numbers[k - 1] for k in known) for which, known in labels.items()}
+    deposits = {visit: tuple(session.live[visit].numbers[k - 1] for k in known) for visit, known in labels.items()}
     return _row(session, number, deposits, link)
 
 
 def _row(
     session: ReviewSession, number: int, deposits: dict[TimePoint, tuple[int, ...]], link: Link | None
 ) -> TableRow:
-    measured = {which: _measured(session, which, known) for which, known in deposits.items()}
+    measured = {visit: _measured(session, visit, known) for visit, known in deposits.items()}
     everyone = [deposit for side in measured.values() for deposit in side]
     in_mm = all(live.film.spacing.known for live in session.live.values())
     return TableRow(
@@ -108,8 +108,8 @@ def _row(
     )
 
 
-def _measured(session: ReviewSession, which: TimePoint, known: tuple[int, ...]) -> list[DepositMeasurement]:
-    rows = (session.live[which].row(number) for number in known)
+def _measured(session: ReviewSession, visit: TimePoint, known: tuple[int, ...]) -> list[DepositMeasurement]:
+    rows = (session.live[visit].row(number) for number in known)
     return [row for row in rows if row is not None]
 
 
@@ -120,8 +120,8 @@ def _areas(
     if link is not None:
         mm2 = {TimePoint.BASELINE: link.baseline_area_mm2, TimePoint.FOLLOWUP: link.followup_area_mm2}
         px = {TimePoint.BASELINE: link.baseline_area_px, TimePoint.FOLLOWUP: link.followup_area_px}
-        return {which: (mm2 if in_mm else px)[which] if side else None for which, side in measured.items()}
+        return {visit: (mm2 if in_mm else px)[visit] if side else None for visit, side in measured.items()}
     return {
-        which: sum((deposit.area_mm2 or 0.0) if in_mm else deposit.area_px for deposit in side) if side else None
-        for which, side in measured.items()
+        visit: sum((deposit.area_mm2 or 0.0) if in_mm else deposit.area_px for deposit in side) if side else None
+        for visit, side in measured.items()
     }

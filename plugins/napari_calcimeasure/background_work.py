@@ -1,18 +1,116 @@
-"""Work beside the window: one thread, results handed back where the window lives. Without a window it runs at once."""
+"""Work in the background: one of napari's workers at a time, results handed back in the window's thread."""
 
 from __future__ import annotations
 
 import gc
-import itertools
+import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QObject, Signal
+
+Result = TypeVar("Result")
 
 
-class WorkMemory:
-    """When Python looks for garbage: looking at all that napari holds stops the window for a third of a second.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Task:
+    name: str
+    work: Callable[[], Any]
+    done: Callable[[Any], None]
+    failed: Callable[[Exception], None]
+
+
+class BackgroundWork(QObject):
+    """Runs tasks one after another, in the order in which they come.
+
+    Parameters
+    ----------
+    synchronous
+        Run each where it is asked for: for tests, pictures and models without a window.
+
+    Attributes
+    ----------
+    busy
+        The name of what runs, or nothing; `changed` is emitted with it.
+    """
+
+    changed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None, *, synchronous: bool = False) -> None:
+        super().__init__(parent)
+        self.synchronous = synchronous
+        self.busy = ""
+        self._tasks: deque[_Task] = deque()
+        self._running = threading.Lock()
+        self._closed = False
+
+    def run(
+        self,
+        name: str,
+        work: Callable[[], Result],
+        done: Callable[[Result], None] = lambda _result: None,
+        failed: Callable[[Exception], None] = lambda _error: None,
+    ) -> None:
+        """Run `work`, then in the window's thread `done` with its result or `failed` with its error."""
+        self._tasks.append(_Task(name=name, work=work, done=done, failed=failed))
+        self._report(name)
+        if len(self._tasks) == 1:
+            self._start()
+
+    def cancel(self) -> None:
+        """Drop what runs and what waits: what has begun goes on, and its result is not handed on."""
+        self._tasks.clear()
+        self._report("")
+
+    def close(self) -> None:
+        """Drop everything, and wait for what has begun."""
+        self._closed = True
+        self.cancel()
+        with self._running:
+            pass
+
+    def _start(self) -> None:
+        task = self._tasks[0]
+        if self.synchronous:
+            self._finish(self._work(task))
+            return
+        from napari.qt.threading import create_worker
+
+        worker = create_worker(self._work, task)
+        worker.returned.connect(self._finish)
+        worker.start()
+
+    def _work(self, task: _Task) -> tuple[_Task, Any, Exception | None]:
+        with self._running:
+            if self._closed:
+                return task, None, None
+            try:
+                return task, task.work(), None
+            except Exception as error:  # handed on, not swallowed
+                return task, None, error
+
+    def _finish(self, outcome: tuple[_Task, Any, Exception | None]) -> None:
+        task, result, error = outcome
+        if not self._tasks or task is not self._tasks[0]:
+            return  # dropped meanwhile
+        self._tasks.popleft()
+        self._report(self._tasks[0].name if self._tasks else "")
+        if self._tasks:
+            self._start()
+        if error is None:
+            task.done(result)
+        else:
+            task.failed(error)
+
+    def _report(self, name: str) -> None:
+        self.busy = name
+        self.changed.emit(name)
+
+
+class GarbageCollection:
+    """When Python collects garbage: going through all that napari holds stops the window for a third of a second.
 
     Parameters
     ----------
@@ -23,109 +121,20 @@ class WorkMemory:
     def __init__(self, *, ours: bool = False) -> None:
         self.ours = ours
 
-    def clean(self) -> None:
-        """Throw away what is left of a closed reading, and spare what is there for long from now on."""
+    def collect(self) -> None:
+        """Collect what is left of a closed reading, and exempt what stays."""
         if self.ours:
             gc.unfreeze()
             gc.collect()
             gc.freeze()
 
-    def hold(self) -> None:
-        """Look for nothing while a reading is put on the screen."""
+    def pause(self) -> None:
+        """Collect nothing while a reading is put on the screen."""
         if self.ours:
             gc.disable()
 
-    def go_on(self) -> None:
-        """Spare what was put there, and look again."""
+    def resume(self) -> None:
+        """Exempt what was put there, and collect again."""
         if self.ours:
             gc.freeze()
             gc.enable()
-
-
-class BackgroundWork(Protocol):
-    """Runs work and then tells its result, or its error, to the caller's thread."""
-
-    busy: str
-
-    def run(
-        self, name: str, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]
-    ) -> None:
-        """Run `work`, then `done` with its result or `failed` with its error."""
-
-    def cancel(self) -> None:
-        """Let the result of what runs now fall."""
-
-
-class AtOnce:
-    """Runs work where it is called: for tests and for models without a window."""
-
-    busy = ""
-
-    def run(
-        self, name: str, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]
-    ) -> None:
-        """Run it now."""
-        self.busy = name
-        try:
-            result = work()
-        except Exception as error:  # handed on, not swallowed
-            failed(error)
-        else:
-            done(result)
-        finally:
-            self.busy = ""
-
-    def cancel(self) -> None:
-        """There is never anything to cancel."""
-
-
-class InThread(QObject):
-    """Runs work in one thread of its own, in the order in which it comes."""
-
-    _finished = Signal(int)
-    changed = Signal(str)
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.busy = ""
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="calcimeasure")
-        self._number = itertools.count()
-        self._waiting: dict[int, tuple[str, Future[Any], Callable[[Any], None], Callable[[Exception], None]]] = {}
-        self._finished.connect(self._tell, Qt.ConnectionType.QueuedConnection)
-
-    def run(
-        self, name: str, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]
-    ) -> None:
-        """Queue it; `done` or `failed` is called by the event loop."""
-        number = next(self._number)
-        future = self._pool.submit(work)
-        self._waiting[number] = (name, future, done, failed)
-        self._say(name)
-        future.add_done_callback(lambda _future: self._finished.emit(number))
-
-    def cancel(self) -> None:
-        """Let what runs and what waits fall: what has begun goes on, and nobody hears of it."""
-        for _, future, _, _ in self._waiting.values():
-            future.cancel()
-        self._waiting.clear()
-        self._say("")
-
-    def close(self) -> None:
-        """Stop; waits for what has begun."""
-        self.cancel()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _tell(self, number: int) -> None:
-        if number not in self._waiting:
-            return
-        _, future, done, failed = self._waiting.pop(number)
-        self._say(next(iter(self._waiting.values()))[0] if self._waiting else "")
-        error = future.exception()
-        if error is None:
-            done(future.result())
-        elif isinstance(error, Exception):
-            failed(error)
-
-    def _say(self, name: str) -> None:
-        self.busy = name
-        self.changed.emit(name)

@@ -1,8 +1,6 @@
-"""Questions that only a person can answer, as a protocol and as dialogs over the window."""
+"""Questions that only a person can answer, as dialogs over the window."""
 
 from __future__ import annotations
-
-from typing import Protocol
 
 from qtpy.QtWidgets import QInputDialog, QMessageBox, QWidget
 
@@ -15,62 +13,40 @@ GO_ON, ANEW = "go on", "start anew"
 LOOK, OTHER = "look only", "other reader"
 
 
-class Asker(Protocol):
-    """Questions that only a person can answer."""
-
-    def reader(self, suggestion: str) -> str:
-        """Return who reads; empty for nobody."""
-
-    def go_on(self, draft: Draft) -> str:
-        """Return `GO_ON`, `ANEW` or `CANCEL`."""
-
-    def locked(self, problem: str) -> str:
-        """Return `LOOK`, `OTHER` or `CANCEL`."""
-
-    def leave(self, *, unsaved: bool) -> str:
-        """Return `SAVE`, `DISCARD` or `CANCEL`."""
-
-    def sign(self, sentence: str) -> bool:
-        """Return whether the reading shall be signed."""
-
-    def length(self, pixels: float) -> float | None:
-        """Return the length in mm of what a ruler was laid along, or None."""
-
-
 class Dialogs:
-    """Asks with dialogs over the window."""
+    """Asks with dialogs over the window; tests answer in a class of the same methods."""
 
     def __init__(self, parent: QWidget | None) -> None:
         self.parent = parent
 
     def reader(self, suggestion: str) -> str:
-        """Ask for the reader's code, until it is one."""
-        said = "Your code, e.g. R1 (letters, digits, . _ -):"
+        """Ask for the reader's code, until it is one; empty for nobody."""
+        prompt = "Your code, e.g. R1 (letters, digits, . _ -):"
         while True:
-            text, good = QInputDialog.getText(self.parent, "Who reads?", said, text=suggestion)
+            text, good = QInputDialog.getText(self.parent, "Who reads?", prompt, text=suggestion)
             suggestion = text.strip()
             if not good or not suggestion:
                 return ""
             try:
                 return checked_reader(suggestion)
             except CalciMeasureError as error:
-                said = str(error)
+                prompt = str(error)
 
     def go_on(self, draft: Draft) -> str:
-        """Ask whether to go on with unfinished work."""
+        """Ask whether to go on with unfinished work: `GO_ON`, `ANEW` or `CANCEL`."""
         last = draft.actions[-1] if draft.actions else {}
         text = f"There is an unfinished reading with {len(draft.actions)} steps"
         text += f", the last at {str(last['when'])[:16].replace('T', ' ')} UTC." if "when" in last else "."
         return self._choose("Unfinished reading", text, {"Go on with it": GO_ON, "Start anew": ANEW, "Cancel": CANCEL})
 
     def locked(self, problem: str) -> str:
-        """Ask what to do about a reading that somebody else has open."""
+        """Ask what to do about a reading that somebody else has open: `LOOK`, `OTHER` or `CANCEL`."""
         return self._choose(
             "Open elsewhere", problem, {"Look only": LOOK, "Read as another reader": OTHER, "Cancel": CANCEL}
         )
 
     def leave(self, *, unsaved: bool) -> str:
-        """Ask what becomes of an unsigned reading."""
+        """Ask what becomes of an unsigned reading: `SAVE`, `DISCARD` or `CANCEL`."""
         text = "This reading is not signed yet."
         text += " The last edits are not saved." if unsaved else " Your edits are saved as a draft."
         return self._choose("Not signed yet", text, {"Keep the draft": SAVE, "Discard my edits": DISCARD,
@@ -83,15 +59,15 @@ class Dialogs:
 
     def length(self, pixels: float) -> float | None:
         """Ask how long in millimetres a ruler is."""
-        said = f"The line is {pixels:.0f} pixels long. Its length in mm, in the plane that areas shall be stated in:"
-        mm, good = QInputDialog.getDouble(self.parent, "Known length", said, 10.0, 0.1, 1000.0, 2)
+        prompt = f"The line is {pixels:.0f} pixels long. Its length in mm, in the plane that areas shall be stated in:"
+        mm, good = QInputDialog.getDouble(self.parent, "Known length", prompt, 10.0, 0.1, 1000.0, 2)
         return mm if good else None
 
     def _choose(self, title: str, text: str, answers: dict[str, str]) -> str:
         box = QMessageBox(self.parent)
         box.setWindowTitle(title)
         box.setText(text)
-        buttons = {box.addButton(words, QMessageBox.ButtonRole.ActionRole): said for words, said in answers.items()}
+        buttons = {box.addButton(words, QMessageBox.ButtonRole.ActionRole): answer for words, answer in answers.items()}
         box.setEscapeButton(list(buttons)[-1])
         box.exec()
         return buttons.get(box.clickedButton(), CANCEL)

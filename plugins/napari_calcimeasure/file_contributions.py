@@ -19,7 +19,8 @@ from calcimeasure.io.sample_films import sample_images_folder
 from calcimeasure.label_arrays import labels_from_array
 from calcimeasure.measurement import measure_film
 from calcimeasure.radiograph import Radiograph, Spacing
-from napari_calcimeasure.layer_styles import RADIOGRAPH_KEY, SPACING_KEY, basis_text, grey_window, scale_of, units_of
+from napari_calcimeasure.layer_styles import RADIOGRAPH_KEY, SPACING_KEY, basis_text, grey_window, units_of
+from napari_calcimeasure.pair_geometry import pixel_size
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -51,15 +52,12 @@ def film_layer_data(film: Radiograph, name: str) -> LayerData:
     units = units_of(film.spacing)
     attributes = {
         "name": name,
-        "scale": tuple(scale_of(film.spacing)),
+        "scale": tuple(pixel_size(film.spacing)),
         "units": units,
         "axis_labels": ("row", "col"),
         "contrast_limits": grey_window(film, find_anatomy(film)),
         "colormap": "gray",
-        "metadata": {
-            RADIOGRAPH_KEY: film,
-            SPACING_KEY: {"basis": basis_text(film.spacing), "note": film.spacing.note},
-        },
+        "metadata": {RADIOGRAPH_KEY: film, SPACING_KEY: {"basis": basis_text(film.spacing), "note": film.spacing.note}},
     }
     return (film.pixels, attributes, "image")
 
@@ -77,7 +75,7 @@ def sample_grown() -> list[LayerData]:
 def _sample(pair: str) -> list[LayerData]:
     folder = sample_images_folder() / pair
     return [
-        film_layer_data(read_film(folder / f"{which}.dcm"), f"{pair} {which}") for which in ("baseline", "followup")
+        film_layer_data(read_film(folder / f"{visit}.dcm"), f"{pair} {visit}") for visit in ("baseline", "followup")
     ]
 
 

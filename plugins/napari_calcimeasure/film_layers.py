@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_calcimeasure.layer_styles import LOOKS, TEXT_COLOUR, colour_table, outline_quickly
+from napari_calcimeasure.layer_styles import LABELS_OPACITY, TEXT_COLOUR
+from napari_calcimeasure.napari_internals import draw_outlines_fast, label_colormap
 from napari_calcimeasure.preferences import preferences
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer, Points
 
+TEXT_SIZE = 13
 POINTER_PX = 18
 POINTER_ON_SCREEN_PX = (5, 16)
 
@@ -31,7 +33,7 @@ class LayerAppearance:
         Its name.
     window
         The grey values shown from black to white.
-    colours
+    colors
         Of the labels.
     common
         Arguments of every layer: where the film lies, units, metadata.
@@ -41,13 +43,8 @@ class LayerAppearance:
     labels: NDArray[np.uint16]
     title: str
     window: tuple[float, float]
-    colours: dict[int | None, Any]
+    colors: dict[int | None, str]
     common: dict[str, Any]
-
-
-def makers() -> tuple[Callable[[LayerAppearance], Layer], ...]:
-    """Return what makes the layers, lowest first."""
-    return (film_layer, labels_layer, numbers_layer, pointer_layer)
 
 
 def film_layer(look: LayerAppearance) -> Image:
@@ -68,9 +65,15 @@ def labels_layer(look: LayerAppearance) -> Labels:
     """Return the deposits."""
     from napari.layers import Labels
 
-    table = colour_table(look.colours)
-    layer = Labels(look.labels.copy(), name=f"{look.title}: deposits", colormap=table, **LOOKS.labels(), **look.common)
-    outline_quickly(layer)
+    layer = Labels(
+        look.labels.copy(),
+        name=f"{look.title}: deposits",
+        colormap=label_colormap(look.colors),
+        opacity=LABELS_OPACITY,
+        blending="translucent_no_depth",
+        **look.common,
+    )
+    draw_outlines_fast(layer)
     layer.contour = preferences().outline_px
     layer.brush_size = preferences().brush_px
     layer.preserve_labels = True
@@ -85,8 +88,11 @@ def numbers_layer(look: LayerAppearance) -> Points:
         np.zeros((0, 2)),
         name=f"{look.title}: numbers",
         features={"text": np.zeros(0, object)},
-        text={"string": "{text}", "size": LOOKS.text_size, "color": TEXT_COLOUR, "anchor": "lower_left"},
-        **LOOKS.numbers(),
+        text={"string": "{text}", "size": TEXT_SIZE, "color": TEXT_COLOUR, "anchor": "lower_left"},
+        size=0.1,
+        opacity=1.0,
+        face_color="transparent",
+        border_color="transparent",
         **look.common,
     )
 
@@ -107,9 +113,16 @@ def pointer_layer(look: LayerAppearance) -> Points:
     )
 
 
-def warm() -> None:
-    """Load what napari loads with its first layer, half a second's worth: for a thread, while the films are opened."""
+LAYER_MAKERS: tuple[Callable[[LayerAppearance], Layer], ...] = (film_layer, labels_layer, numbers_layer, pointer_layer)
+"""What makes the layers of a film, lowest first."""
+
+
+def preload() -> None:
+    """Import what the first layer and the first edit need, a second's worth: for a thread, while films are opened."""
     import pint
+    import skimage.draw
+    import skimage.measure
+    import skimage.morphology  # noqa: F401
 
     pint.get_application_registry().Unit("mm")
     try:

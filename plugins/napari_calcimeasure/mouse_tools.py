@@ -1,195 +1,251 @@
-"""The mouse and the keys on our layers: tools, choosing, pointing. Bound to our own layers only, never globally."""
+"""The mouse and the keys on our layers. Every tool goes one way: a gesture on a film becomes one edit, or one action.
+
+Bound to our own layers only, never globally.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from enum import StrEnum
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+from psygnal import Signal
+
+from calcimeasure.boxes import Box
 from calcimeasure.errors import CalciMeasureError
 from calcimeasure.notices import TimePoint
-from napari_calcimeasure.edit_commands import EDIT_COMMANDS, EditCommands, give
+from calcimeasure.review import editing_tools
+from calcimeasure.review.annotation_state import AnnotationEdit
+from napari_calcimeasure.edit_commands import EDIT_COMMANDS, EditCommands, ReviewAction
 from napari_calcimeasure.film_view import FilmView
+from napari_calcimeasure.pair_geometry import Point
 from napari_calcimeasure.review_layers import ReviewLayers
 
-
-class Tool(StrEnum):
-    """What a click or a drag on a film does."""
-
-    LOOK = "look"
-    CLICK = "click"
-    BRUSH = "brush"
-    ERASE = "erase"
-    LASSO = "lasso"
-    DRAW = "draw"
-    SPLIT = "split"
-    RULER = "ruler"
-
-
-TITLES = {
-    Tool.LOOK: ("Choose", "Escape", "Click on a deposit to choose it (Shift: one more); drag to move the films"),
-    Tool.CLICK: ("Click-to-segment", "C", "Click in a deposit: its boundary is found (Shift: one more piece)"),
-    Tool.BRUSH: ("Brush", "B", "Paint more onto the chosen deposit; [ and ] change the size"),
-    Tool.ERASE: ("Eraser", "E", "Paint away; [ and ] change the size"),
-    Tool.LASSO: ("Lasso", "L", "Click around an area, double-click closes it: it is added to the chosen deposit"),
-    Tool.DRAW: ("Draw new", "D", "Paint a deposit that was not found"),
-    Tool.SPLIT: ("Split", "X", "Drag a line across a deposit to cut it in two"),
-    Tool.RULER: ("Ruler", "R", "Drag along something of known length: the film's millimetres are taken from it"),
-}
-_MODES = {Tool.BRUSH: "paint", Tool.DRAW: "paint", Tool.ERASE: "erase", Tool.LASSO: "polygon"}
 STILL_PX = 3
-_LINES = (Tool.SPLIT, Tool.RULER)
-NEEDS_CHOICE = {Tool.BRUSH, Tool.LASSO}
 
 
-class MouseTools:
-    """The reader's hand on the films.
+@dataclass(frozen=True, kw_only=True)
+class Gesture:
+    """What the mouse did on a film, from press to release.
 
     Attributes
     ----------
-    tool
-        What it holds.
-    listeners
-        Called when the tool changes.
+    points
+        (row, col) from the press to the release; none of a stroke that napari painted.
+    painted
+        The window of the film that napari painted in; None where it is not known.
     """
 
-    def __init__(
-        self,
-        desk: ReviewLayers,
-        commands: EditCommands,
-        view: FilmView,
-        *,
-        measure: Callable[[TimePoint, list[tuple[float, float]]], None] | None = None,
-    ) -> None:
-        self.desk = desk
+    visit: TimePoint
+    points: tuple[Point, ...] = ()
+    shift: bool = False
+    painted: Box | None = None
+
+    @property
+    def still(self) -> bool:
+        """Whether it was a click rather than a drag."""
+        (row_1, col_1), (row_2, col_2) = self.points[0], self.points[-1]
+        return abs(row_2 - row_1) + abs(col_2 - col_1) < STILL_PX
+
+
+def _select(commands: EditCommands, gesture: Gesture) -> None:
+    if not gesture.still:
+        return
+    label = commands.layers.label_at(gesture.visit, gesture.points[0])
+    if label:
+        commands.selection.choose(gesture.visit, label, add=gesture.shift)
+    elif not gesture.shift:
+        commands.selection.clear()
+
+
+def _click(commands: EditCommands, gesture: Gesture) -> None:
+    commands.click(gesture.visit, gesture.points[0], add_piece=gesture.shift)
+
+
+def _split(commands: EditCommands, gesture: Gesture) -> AnnotationEdit | None:
+    return None if gesture.still else commands.split_edit(gesture.visit, [gesture.points[0], gesture.points[-1]])
+
+
+def _calibrate(commands: EditCommands, gesture: Gesture) -> None:
+    commands.calibrate(gesture.visit, gesture.points)
+
+
+def _stroke(commands: EditCommands, gesture: Gesture) -> AnnotationEdit | None:
+    """Return the edit that napari's brush, eraser or lasso painted already."""
+    layer, state, visit = commands.layers.labels[gesture.visit], commands.session.state, gesture.visit
+    window: Any = ... if gesture.painted is None else gesture.painted
+    if np.array_equal(layer.data[window], state.images[visit][window]):
+        return None
+    label = int(layer.selected_label)
+    name = "Erase from deposits"
+    if label and str(layer.mode) != "erase":
+        name = f"{'Paint' if label in state.deposits[visit] else 'Draw'} deposit {label}"
+    return editing_tools.replace_pixels(state, visit, np.asarray(layer.data), name, within=gesture.painted)
+
+
+def _no_ruler(commands: EditCommands) -> str:
+    return commands.closed() or ("" if commands.can_calibrate else "The films cannot be opened anew here.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MouseTool(ReviewAction):
+    """A tool: what a click or a drag on a film does.
+
+    Attributes
+    ----------
+    release
+        Makes an edit of a gesture, or acts at once and returns None.
+    layer_mode
+        The mode of napari's Labels layer; in any but ``pan_zoom`` napari paints, and `release` takes the stroke.
+    pans
+        Whether a drag moves the films.
+    draws_line
+        Whether the line of a drag is shown.
+    """
+
+    release: Callable[[EditCommands, Gesture], AnnotationEdit | None]
+    layer_mode: str = "pan_zoom"
+    pans: bool = False
+    draws_line: bool = False
+
+
+MOUSE_TOOLS = {tool.name: tool for tool in (
+    MouseTool(name="select", title="Choose", key="Escape",
+              help="Click on a deposit to choose it (Shift: one more); drag to move the films",
+              release=_select, pans=True, why_not=lambda _commands: ""),
+    MouseTool(name="click", title="Click-to-segment", key="C",
+              help="Click in a deposit: its boundary is found (Shift: one more piece)", release=_click),
+    MouseTool(name="brush", title="Brush", key="B", help="Paint more onto the chosen deposit; [ and ] change the size",
+              release=_stroke, layer_mode="paint", why_not=EditCommands.none_selected),
+    MouseTool(name="erase", title="Eraser", key="E", help="Paint away; [ and ] change the size",
+              release=_stroke, layer_mode="erase"),
+    MouseTool(name="lasso", title="Lasso", key="L",
+              help="Click around an area, double-click closes it: it is added to the chosen deposit",
+              release=_stroke, layer_mode="polygon", pans=True, why_not=EditCommands.none_selected),
+    MouseTool(name="draw", title="Draw new", key="D", help="Paint a deposit that was not found",
+              release=_stroke, layer_mode="paint"),
+    MouseTool(name="split", title="Split", key="X", help="Drag a line across a deposit to cut it in two",
+              release=_split, draws_line=True),
+    MouseTool(name="ruler", title="Ruler", key="R",
+              help="Drag along something of known length: the film's millimetres are taken from it",
+              release=_calibrate, draws_line=True, why_not=_no_ruler),
+)}  # fmt: skip
+
+
+class MouseTools:
+    """The tool in use, and the mouse and keys that use it; `changed` is emitted with another tool."""
+
+    changed = Signal()
+
+    def __init__(self, layers: ReviewLayers, commands: EditCommands, view: FilmView) -> None:
+        self.layers = layers
         self.commands = commands
         self.view = view
-        self.measure = measure
-        self.tool = Tool.LOOK
-        self.listeners: list[Callable[[], None]] = []
-        viewer = desk.viewer
-        viewer.mouse_move_callbacks.append(self._moved)
-        viewer.mouse_drag_callbacks.append(self._pressed)
-        for which in desk.order:
-            desk.labels[which].help = TITLES[self.tool][2]
-            for layer in desk.layers_of(which):
-                self._bind(layer)
+        self.tool = MOUSE_TOOLS["select"]
+        self._pressed = False
+        layers.viewer.mouse_move_callbacks.append(self._on_move)
+        layers.viewer.mouse_drag_callbacks.append(self._on_press)
+        for visit in layers.order:
+            labels = layers.labels[visit]
+            labels.help = self.tool.help
+            labels.events.paint.connect(lambda event, visit=visit: self._painted(visit, event.value))
+            # napari reports a lasso before it writes the pixels; the update of the picture follows it.
+            labels.events.labels_update.connect(lambda _event, visit=visit: self._updated(visit))
+            for layer in layers.layers_of(visit):
+                self._bind_keys(layer)
 
     def close(self) -> None:
-        """Let go of the viewer."""
-        viewer = self.desk.viewer
-        for callbacks, mine in (
-            (viewer.mouse_move_callbacks, self._moved),
-            (viewer.mouse_drag_callbacks, self._pressed),
-        ):
-            if mine in callbacks:
-                callbacks.remove(mine)
+        """Stop listening to the viewer."""
+        self.layers.viewer.mouse_move_callbacks.remove(self._on_move)
+        self.layers.viewer.mouse_drag_callbacks.remove(self._on_press)
 
-    def take(self, tool: Tool) -> None:
-        """Take a tool into the hand."""
-        reason = self.why_not(tool)
-        if reason:
-            self.commands.tell(reason)
+    def take(self, name: str) -> None:
+        """Take another tool."""
+        tool = MOUSE_TOOLS[name]
+        if not self.commands.allowed(tool):
             return
         self.tool = tool
-        for which in self.desk.order:
-            layer = self.desk.labels[which]
-            layer.mode = _MODES.get(tool, "pan_zoom")
-            layer.help = TITLES[tool][2]  # napari's own line there names keys of its own
-            if tool is Tool.DRAW:
-                layer.selected_label = self.desk.session.board.free_label(which)
-            elif self.desk.chosen[which]:
-                layer.selected_label = self.desk.chosen[which][0]
-        self.desk.viewer.camera.mouse_pan = tool in (Tool.LOOK, Tool.LASSO)
-        self.commands.tell(TITLES[tool][2])
-        for tell in tuple(self.listeners):
-            tell()
+        if name == "draw":
+            self.commands.selection.clear()
+        for visit in self.layers.order:
+            layer = self.layers.labels[visit]
+            layer.mode = tool.layer_mode
+            layer.help = tool.help  # napari's own line there names keys of its own
+            if name == "draw":
+                layer.selected_label = self.commands.session.state.free_label(visit)
+        self.layers.viewer.camera.mouse_pan = tool.pans
+        self.commands.message.emit(tool.help)
+        self.changed.emit()
 
-    def why_not(self, tool: Tool) -> str:
-        """Return why a tool cannot be taken."""
-        if tool is Tool.LOOK:
-            return ""
-        if tool in NEEDS_CHOICE:
-            return self.commands.one()
-        if tool is Tool.RULER and self.measure is None:
-            return "The films cannot be opened anew here."
-        return self.commands.closed()
-
-    # Keys ----------------------------------------------------------------------------------------------------------
-
-    def _bind(self, layer: Any) -> None:
-        keys: list[tuple[str, Callable[[], object]]] = [
-            *((command.key, partial(give, self.commands, command)) for command in EDIT_COMMANDS),
-            ("Control-Y", partial(give, self.commands, EDIT_COMMANDS[1])),
-            ("Backspace", partial(give, self.commands, EDIT_COMMANDS[3])),
-            *((key, partial(self.take, tool)) for tool, (_, key, _) in TITLES.items()),
-            ("F", self.view.flicker),
-            ("V", self.view.blend),
-            ("I", self.view.invert),
-            ("W", self.view.next_window),
-            ("O", self.view.outlines),
-            ("Home", self.view.whole),
-        ]
-        for key, action in keys:
+    def _bind_keys(self, layer: Any) -> None:
+        actions: dict[str, Callable[[], object]] = {
+            **{command.key: partial(self.commands.run, name) for name, command in EDIT_COMMANDS.items()},
+            **{tool.key: partial(self.take, name) for name, tool in MOUSE_TOOLS.items()},
+            **self.view.keys,
+            "Control-Y": partial(self.commands.run, "redo"),
+            "Backspace": partial(self.commands.run, "delete"),
+        }
+        for key, action in actions.items():
             layer.bind_key(key, _on_key(action), overwrite=True)
 
-    # Mouse ---------------------------------------------------------------------------------------------------------
+    # Gestures ------------------------------------------------------------------------------------------------------
 
-    def place(self, which: TimePoint, position: Any) -> tuple[float, float]:
-        """Return the (row, col) of a place of the world on a film."""
-        row, col = self.desk.images[which].world_to_data(position)[-2:]
-        return (float(row), float(col))
+    def _visit_of(self, event: Any) -> TimePoint:
+        return self.layers.film_at(getattr(event, "viewbox", None))
 
-    def _moved(self, _viewer: Any, event: Any) -> None:
-        which = self.desk.film_at(getattr(event, "viewbox", None))
-        self.desk.point_at(which)
-        if len(self.desk.order) > 1 and self.view.side_by_side:
-            self.desk.show_pointer(which, self.place(which, event.position))
+    def _on_move(self, _viewer: Any, event: Any) -> None:
+        visit = self._visit_of(event)
+        self.layers.point_at(visit)
+        if len(self.layers.order) > 1 and self.view.side_by_side:
+            self.layers.show_pointer(visit, self.layers.point_on(visit, event.position))
 
-    def _pressed(self, _viewer: Any, event: Any) -> Generator[None, None, None]:
-        which = self.desk.film_at(getattr(event, "viewbox", None))
-        self.desk.point_at(which)
-        start = self.place(which, event.position)
-        if event.button != 1 or self.tool not in (Tool.LOOK, Tool.CLICK, *_LINES):
+    def _on_press(self, _viewer: Any, event: Any) -> Generator[None, None, None]:
+        visit, shift, tool = self._visit_of(event), "Shift" in event.modifiers, self.tool
+        self.layers.point_at(visit)
+        points = [self.layers.point_on(visit, event.position)]
+        paints = tool.layer_mode != "pan_zoom"
+        if event.button != 1 and not paints:
             return
-        shift = "Shift" in event.modifiers
-        line = [start]
-        dragged = False
+        self._pressed = True
         yield
         while event.type == "mouse_move":
-            dragged = True
-            if self._over(which, event):
-                line.append(self.place(which, event.position))
-            if self.tool in _LINES:
-                self.desk.show_line(which, line[0], line[-1])
+            self._extend(points, visit, event)
+            if tool.draws_line:
+                self.layers.show_line(visit, points[0], points[-1])
             yield
-        if self._over(which, event):
-            line.append(self.place(which, event.position))  # a quick hand is let go before its last move is told
-        self.desk.show_line(which, None, None)
+        self._pressed = False
+        self._extend(points, visit, event)  # a quick hand lets go before its last move is reported
+        self.layers.show_pointer(visit, None)
+        if tool.layer_mode not in ("paint", "erase"):  # napari reports these strokes, with their window
+            self._finish(tool.release, Gesture(visit=visit, points=tuple(points), shift=shift))
+
+    def _extend(self, points: list[Point], visit: TimePoint, event: Any) -> None:
+        if self._visit_of(event) is visit:
+            points.append(self.layers.point_on(visit, event.position))
+
+    def _painted(self, visit: TimePoint, strokes: Any) -> None:
+        self._finish(
+            _stroke, Gesture(visit=visit, painted=painted_window(strokes, self.layers.labels[visit].data.shape))
+        )
+
+    def _updated(self, visit: TimePoint) -> None:
+        if not self._pressed:  # a stroke is still being drawn until the button is let go
+            self._finish(_stroke, Gesture(visit=visit))
+
+    def _finish(self, release: Callable[[EditCommands, Gesture], AnnotationEdit | None], gesture: Gesture) -> None:
+        """Do what a gesture asks for; where it is refused, say why and take the paint off the film."""
         try:
-            self._released(which, line, dragged=dragged, shift=shift)
+            edit = release(self.commands, gesture)
+            if edit is None:
+                return
+            drawn = [entry.label for entry in edit.entries if entry.before is None]
+            painted = release is _stroke and len(drawn) == 1
+            self.commands.perform(edit, select=(gesture.visit, drawn[0]) if painted else None)
         except CalciMeasureError as error:
+            self.layers.show_labels(gesture.visit)
             self.commands.complain(error)
-
-    def _over(self, which: TimePoint, event: Any) -> bool:
-        return self.desk.film_at(getattr(event, "viewbox", None)) is which
-
-    def _released(self, which: TimePoint, line: list[tuple[float, float]], *, dragged: bool, shift: bool) -> None:
-        if self.tool is Tool.SPLIT:
-            if _length(line) >= STILL_PX:
-                self.commands.split(which, [line[0], line[-1]])
-        elif self.tool is Tool.RULER:
-            if self.measure is not None:
-                self.measure(which, line)
-        elif self.tool is Tool.CLICK:
-            self.commands.click(which, line[0], add_piece=shift)
-        elif not dragged or _length(line) < STILL_PX:
-            number = self.desk.label_at(which, line[0])
-            if number:
-                self.desk.choose(which, number, add=shift)
-            elif not shift:
-                self.desk.choose_nothing()
 
 
 def _on_key(action: Callable[[], object]) -> Callable[[Any], None]:
@@ -201,6 +257,18 @@ def _on_key(action: Callable[[], object]) -> Callable[[Any], None]:
     return pressed
 
 
-def _length(line: list[tuple[float, float]]) -> float:
-    (row_1, col_1), (row_2, col_2) = line[0], line[-1]
-    return abs(row_2 - row_1) + abs(col_2 - col_1)
+def painted_window(strokes: Any, shape: tuple[int, ...]) -> Box | None:
+    """Return the window that napari's history of a stroke speaks of, or None where it speaks of none.
+
+    Each entry begins with what it changed: a slice, or the indices, along each axis.
+    """
+    sides = []
+    for axis, size in enumerate(shape):
+        try:
+            along = [stroke[0][axis] for stroke in strokes]
+            starts = [one.start if isinstance(one, slice) else int(np.min(one)) for one in along]
+            stops = [one.stop if isinstance(one, slice) else int(np.max(one)) + 1 for one in along]
+            sides.append(slice(max(min(starts), 0), min(max(stops), size)))
+        except (TypeError, ValueError, IndexError):
+            return None  # another napari reports it otherwise: the whole film is compared
+    return (sides[0], sides[1])

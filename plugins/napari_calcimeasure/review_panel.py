@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
-from qtpy.QtCore import QItemSelectionModel, QModelIndex, Qt, QTimer, Signal
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QGridLayout,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
     QSizePolicy,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
 
 from calcimeasure.change import verdict_sentence
 from calcimeasure.deposits import Finding
-from napari_calcimeasure.background_work import InThread
-from napari_calcimeasure.edit_commands import CHOOSE_ONE, EDIT_COMMANDS, EditCommand, EditCommands, give
+from napari_calcimeasure.background_work import BackgroundWork
+from napari_calcimeasure.edit_commands import EDIT_COMMANDS, EditCommands, ReviewAction
 from napari_calcimeasure.film_view import FilmView
-from napari_calcimeasure.link_table import AFTER, CHANGE, STATUS, FilteredTable, LinkTable
-from napari_calcimeasure.mouse_tools import TITLES, MouseTools, Tool
+from napari_calcimeasure.link_table import LinkTableView
+from napari_calcimeasure.mouse_tools import MOUSE_TOOLS, MouseTools
 from napari_calcimeasure.review_layers import ReviewLayers
 from napari_calcimeasure.view_bar import ViewBar, button, enable, heading
 
@@ -40,9 +37,9 @@ FINDING_WORDS = {
     Finding.ARTEFACT: "artefact",
     Finding.UNCERTAIN: "uncertain",
 }
-_TOOL_COLUMNS = 4
+BUTTON_COLUMNS = 4
 PATIENCE_MS = 400
-TABLE_FONT_PX = 11
+DETECT_HELP = "Search the films anew; what you did stays as it is"
 
 
 def key_text(key: str) -> str:
@@ -53,159 +50,81 @@ def key_text(key: str) -> str:
 
 
 class ReviewPanel(QWidget):
-    """The panel of one desk.
+    """The panel of one reading.
 
     Parameters
     ----------
-    desk, commands, hand, view
+    layers, commands, tools, view
         What it shows and calls.
     sign
         Called when the reader signs.
     hidden
         Whether status, change and verdict stay hidden until the reading is signed.
-    search
-        Whether the program may be asked to search.
+    detect
+        Whether the program may be asked to detect deposits.
     """
-
-    told = Signal(str)
-    saved = Signal(str)
 
     def __init__(
         self,
-        desk: ReviewLayers,
+        layers: ReviewLayers,
         commands: EditCommands,
-        hand: MouseTools,
+        tools: MouseTools,
         view: FilmView,
         *,
         sign: Callable[[], None],
         hidden: bool = False,
-        search: bool = True,
+        detect: bool = True,
     ) -> None:
         super().__init__()
-        self.desk = desk
+        self.layers = layers
         self.commands = commands
-        self.hand = hand
-        self.view = view
-        self._sign = sign
+        self.tools = tools
         self._hidden = hidden
-        self._searchable = search
-        self._filling = False
-        self._just_chosen = 0
-        commands.tell = self.told.emit
-        self.buttons: dict[str, QPushButton] = {}
-        self.tool_buttons: dict[Tool, QPushButton] = {}
-        self._make_table()
+        self.table = LinkTableView(layers)
+        self.table.show_columns(hidden=hidden)
+        self.view_bar = ViewBar(view)
+        self.buttons = {name: _button(command, partial(commands.run, name)) for name, command in EDIT_COMMANDS.items()}
+        self.tool_buttons = {name: _button(tool, partial(self._take, name)) for name, tool in MOUSE_TOOLS.items()}
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText("Filter the table: new, gone, auto, edited, articular …")
+        self.filter.textChanged.connect(self.table.filter)
+        self.sign = QPushButton("Sign this reading")
+        self.sign.setMinimumHeight(32)
+        self.sign.clicked.connect(lambda _checked: sign())
         layout = QVBoxLayout(self)
         layout.setSpacing(6)
-        layout.addWidget(self._reader_bar())
+        layout.addLayout(self._reader_bar())
         layout.addWidget(heading("In the hand: what the mouse does on a film"))
-        layout.addLayout(self._tool_grid())
+        layout.addLayout(_grid(self.tool_buttons.values()))
         layout.addWidget(heading("With the chosen deposits"))
-        layout.addLayout(self._command_grid())
+        layout.addLayout(_grid(self.buttons.values()))
         layout.addWidget(heading("Looking"))
-        self.looking = ViewBar(view)
-        layout.addWidget(self.looking)
-        layout.addLayout(self._filter_bar())
+        layout.addWidget(self.view_bar)
+        layout.addWidget(self.filter)
         layout.addWidget(self.table, stretch=1)
         layout.addLayout(self._finding_bar())
         layout.addWidget(self._verdict())
-        layout.addLayout(self._progress_bar())
-        layout.addLayout(self._sign_bar())
-        self.told.connect(self.message.setText)
-        self.saved.connect(self.saving.setText)
-        desk.listeners.append(self.refresh)
-        hand.listeners.append(self.refresh)
-        if isinstance(commands.background, InThread):
-            commands.background.changed.connect(self._show_busy)
+        layout.addLayout(self._progress_bar(detect=detect))
+        layout.addWidget(self.sign)
+        commands.message.connect(self.message.setText)
+        layers.updated.connect(self.refresh)
+        tools.changed.connect(self.refresh)
         self.refresh()
 
     # Parts ---------------------------------------------------------------------------------------------------------
 
-    def _reader_bar(self) -> QWidget:
-        bar = QWidget()
-        layout = QHBoxLayout(bar)
-        layout.setContentsMargins(0, 0, 0, 0)
-        place = self.desk.session.place
-        reader = "nobody (nothing is kept)" if place is None else place.reader
-        self.reader = QLabel(f"<b>Reader:</b> {reader}")
+    def _reader_bar(self) -> QHBoxLayout:
+        location = self.layers.session.location
+        reader = "nobody (nothing is kept)" if location is None else location.reader
         self.saving = QLabel("")
         self.saving.setAlignment(Qt.AlignmentFlag.AlignRight)
-        layout.addWidget(self.reader)
-        layout.addWidget(self.saving, stretch=1)
-        return bar
-
-    def _tool_grid(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setSpacing(3)
-        for place, (tool, (title, key, said)) in enumerate(TITLES.items()):
-            made = button(f"{title}  {key_text(key)}", f"{said} ({key_text(key)})")
-            made.setCheckable(True)
-            made.clicked.connect(partial(self._take, tool))
-            self.tool_buttons[tool] = made
-            grid.addWidget(made, place // _TOOL_COLUMNS, place % _TOOL_COLUMNS)
-        return grid
-
-    def _command_grid(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setSpacing(3)
-        for place, command in enumerate(EDIT_COMMANDS):
-            made = button(f"{command.title}  {key_text(command.key)}", command.help)
-            made.clicked.connect(partial(self._give, command))
-            self.buttons[command.name] = made
-            grid.addWidget(made, place // _TOOL_COLUMNS, place % _TOOL_COLUMNS)
-        return grid
-
-    def _make_table(self) -> None:
-        self.model = LinkTable(self.desk.titles, self)
-        self.proxy = FilteredTable(self)
-        self.proxy.setSourceModel(self.model)
-        self.table = QTableView()
-        self.table.setModel(self.proxy)
-        self.table.setSortingEnabled(True)
-        self.table.sortByColumn(0, Qt.SortOrder.AscendingOrder)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setWordWrap(False)
-        self.table.setMinimumHeight(150)
-        self.table.verticalHeader().setVisible(False)
-        self.table.verticalHeader().setDefaultSectionSize(24)
-        header = self.table.horizontalHeader()
-        # Fitting the columns asks for every cell: it is done when a text has outgrown its column, not at every step.
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        header.setStretchLastSection(True)
-        header.setMinimumSectionSize(34)
-        header.setHighlightSections(False)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.table.setStyleSheet(
-            f"QTableView, QHeaderView::section {{ font-size: {TABLE_FONT_PX}px; }}"
-            "QHeaderView::section { padding: 2px; } QTableView::item { padding: 0px; }"
-        )
-        self._fitting = QTimer(self)
-        self._fitting.setSingleShot(True)
-        self._fitting.setInterval(0)
-        self._fitting.timeout.connect(self._fit_columns)
-        self._show_columns()
-        self.table.selectionModel().selectionChanged.connect(self._row_chosen)
-        self.table.clicked.connect(self._row_clicked)
-
-    def _filter_bar(self) -> QHBoxLayout:
-        bar = QHBoxLayout()
-        self.filter = QLineEdit()
-        self.filter.setPlaceholderText("Filter the table: new, gone, auto, edited, articular …")
-        self.filter.textChanged.connect(self._filter_by)
-        bar.addWidget(self.filter)
-        return bar
+        return _row((QLabel(f"<b>Reader:</b> {reader}"), 0), (self.saving, 1))
 
     def _finding_bar(self) -> QHBoxLayout:
-        bar = QHBoxLayout()
-        bar.addWidget(QLabel("The chosen shadow is"))
         self.finding = QComboBox()
-        for finding, words in FINDING_WORDS.items():
-            self.finding.addItem(words, finding)
-        self.finding.activated.connect(self._name_it)
-        bar.addWidget(self.finding, stretch=1)
-        return bar
+        self.finding.addItems(list(FINDING_WORDS.values()))
+        self.finding.activated.connect(self._set_finding)
+        return _row((QLabel("The chosen shadow is"), 0), (self.finding, 1))
 
     def _verdict(self) -> QLabel:
         self.verdict = QLabel()
@@ -216,65 +135,34 @@ class ReviewPanel(QWidget):
         self.verdict.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         return self.verdict
 
-    def _progress_bar(self) -> QHBoxLayout:
-        bar = QHBoxLayout()
-        self.search = QPushButton("Search again")
-        self.search.setToolTip("Search the films anew; what you did stays as it is")
-        self.search.clicked.connect(lambda _checked: self.commands.search_again())
-        self.search.setVisible(self._searchable)
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 0)
-        self.progress.setTextVisible(False)
-        self.progress.setFixedHeight(8)
-        self.cancel = QPushButton("Cancel")
-        self.cancel.clicked.connect(lambda _checked: self.commands.background.cancel())
+    def _progress_bar(self, *, detect: bool) -> QHBoxLayout:
+        self.detect = QPushButton("Search again")
+        self.detect.clicked.connect(lambda _checked: self.commands.detect_again())
+        self.detect.setVisible(detect)
         self.message = QLabel("")
         self.message.setWordWrap(True)
-        for widget, stretch in ((self.search, 0), (self.message, 1), (self.progress, 0), (self.cancel, 0)):
-            bar.addWidget(widget, stretch)
-        # What is done at once shows no bar: it would flash, and drawing it would cost more than the work.
-        self._patience = QTimer(self)
-        self._patience.setSingleShot(True)
-        self._patience.setInterval(PATIENCE_MS)
-        self._patience.timeout.connect(self._show_waiting)
-        self._said = ""
-        self._show_busy("")
-        return bar
-
-    def _sign_bar(self) -> QHBoxLayout:
-        bar = QHBoxLayout()
-        self.sign = QPushButton("Sign this reading")
-        self.sign.setMinimumHeight(32)
-        self.sign.clicked.connect(lambda _checked: self._sign())
-        bar.addWidget(self.sign)
-        return bar
+        self.waiting = WaitingBar(self.commands.background, self.message)
+        return _row((self.detect, 0), (self.message, 1), (self.waiting, 0))
 
     # Following -----------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Show the session as it stands."""
-        self._filling = True
-        try:
-            if self.model.show(self.desk.rows):
-                self._fitting.start()
-            self._select_chosen()
-        finally:
-            self._filling = False
+        self.table.refresh()
         self._enable()
         self._show_finding()
         self.verdict.setText(self.summary())
 
     def summary(self) -> str:
         """Return burden, change and verdict as they stand."""
-        session = self.desk.session
+        session = self.layers.session
         parts = []
-        for which in self.desk.order:
-            measured = session.measurement(which)
-            area, se = measured.total_area_mm2, measured.total_area_se_mm2
-            unit = "mm²"
+        for visit in self.layers.order:
+            measured = session.measurement(visit)
+            area, se, unit = measured.total_area_mm2, measured.total_area_se_mm2, "mm²"
             if area is None or se is None:
                 area, se, unit = measured.total_area_px, measured.total_area_se_px, "px"
-            parts.append(f"{self.desk.titles[which]}: {area:.1f} ± {1.96 * se:.1f} {unit}")
+            parts.append(f"{self.layers.titles[visit]}: {area:.1f} ± {1.96 * se:.1f} {unit}")
         burden = "Burden &nbsp; " + " &nbsp;→&nbsp; ".join(parts)
         if session.comparison is None:
             return burden
@@ -284,118 +172,110 @@ class ReviewPanel(QWidget):
 
     def summary_text(self) -> str:
         """Return the summary without mark-up."""
-        text = self.summary().replace("<br>", "\n").replace("&nbsp;", "")
-        for mark in ("<b>", "</b>", "<i>", "</i>"):
-            text = text.replace(mark, "")
-        return " ".join(text.split(" "))
+        text = self.summary()
+        for mark, plain in (("<br>", "\n"), ("&nbsp;", ""), ("<b>", ""), ("</b>", ""), ("<i>", ""), ("</i>", "")):
+            text = text.replace(mark, plain)
+        return text
 
     def reveal(self) -> None:
         """Show what stayed hidden until the signature."""
         self._hidden = False
-        self._show_columns()
-
-    def _fit_columns(self) -> None:
-        """Make each column as wide as its longest text, so that all stand side by side."""
-        for column, width in enumerate(self.model.widths(TABLE_FONT_PX)):
-            self.table.setColumnWidth(column, width)
-
-    def _show_columns(self) -> None:
-        single = len(self.desk.order) < 2
-        for column, hide in ((STATUS, single or self._hidden), (AFTER, single), (CHANGE, single or self._hidden)):
-            self.table.setColumnHidden(column, hide)
+        self.table.show_columns(hidden=False)
 
     def _enable(self) -> None:
-        history = self.desk.session.history
-        for command in EDIT_COMMANDS:
-            said = f"{command.help} ({key_text(command.key)})"
-            if command.name == "undo" and history.undo_name:
-                said = f"Undo: {history.undo_name} ({key_text(command.key)})"
-            if command.name == "redo" and history.redo_name:
-                said = f"Redo: {history.redo_name} ({key_text(command.key)})"
-            enable(self.buttons[command.name], command.why_not(self.commands), said)
-        for tool, (_, key, said) in TITLES.items():
-            made = self.tool_buttons[tool]
-            enable(made, self.hand.why_not(tool), f"{said} ({key_text(key)})")
-            made.setChecked(tool is self.hand.tool)
+        session = self.layers.session
+        names = {"undo": session.history.undo_name, "redo": session.history.redo_name}
+        for name, command in EDIT_COMMANDS.items():
+            step = f"{command.title}: {names[name]} ({key_text(command.key)})" if names.get(name) else _help(command)
+            enable(self.buttons[name], command.why_not(self.commands), step)
+        for name, tool in MOUSE_TOOLS.items():
+            enable(self.tool_buttons[name], tool.why_not(self.commands), _help(tool))
+            self.tool_buttons[name].setCheckable(True)
+            self.tool_buttons[name].setChecked(tool is self.tools.tool)
         closed = self.commands.closed()
-        enable(self.search, closed, "Search the films anew; what you did stays as it is")
-        kept = "" if self.desk.session.place is not None else "Nothing is kept: open the films with --out FOLDER."
+        enable(self.detect, closed, DETECT_HELP)
+        kept = "" if session.location is not None else "Nothing is kept: open the films with --out FOLDER."
         enable(self.sign, closed or kept, "Freeze this reading as its next version")
-        if self.desk.session.signed is not None:
-            self.sign.setText(f"Signed: {self.desk.session.signed.name}")
+        if session.signed is not None:
+            self.sign.setText(f"Signed: {session.signed.name}")
 
     def _show_finding(self) -> None:
-        chosen = [(which, number) for which, known in self.desk.chosen.items() for number in known]
-        reason = self.commands.closed() or ("" if chosen else CHOOSE_ONE)
-        enable(self.finding, reason, "Only calcinosis counts towards the burden")
-        if chosen:
-            which, number = chosen[0]
-            finding = self.desk.session.board.deposits[which][number].finding
+        enable(self.finding, self.commands.none_selected(), "Only calcinosis counts towards the burden")
+        for visit, label in self.layers.selection:
+            finding = self.layers.session.state.deposits[visit][label].finding
             self.finding.setCurrentIndex(list(FINDING_WORDS).index(finding))
-
-    def _select_chosen(self) -> None:
-        row = self.desk.row
-        selection = self.table.selectionModel()
-        if row is None:
-            selection.clearSelection()
             return
-        index = self.proxy.mapFromSource(self.model.index(row.number - 1, 0))
-        if index.isValid() and not selection.isRowSelected(index.row(), QModelIndex()):
-            flags = QItemSelectionModel.SelectionFlag
-            selection.select(index, flags.ClearAndSelect | flags.Rows)
-            self.table.scrollTo(index)
-
-    def _show_busy(self, name: str) -> None:
-        self._busy = name
-        if name:
-            self._patience.start()
-        else:
-            self._patience.stop()
-            self._show_waiting(False)
-
-    def _show_waiting(self, waiting: bool = True) -> None:
-        self.progress.setVisible(waiting)
-        self.cancel.setVisible(waiting)
-        if waiting:
-            self._said = f"{self._busy} …"
-            self.message.setText(self._said)
-        elif self.message.text() == self._said:
-            self.message.setText("")  # it is done, and nobody has said anything since
 
     # Calling -------------------------------------------------------------------------------------------------------
 
-    def _filter_by(self, text: str) -> None:
-        # A chosen row that is filtered away leaves the selection: refilling the table meanwhile would break the proxy.
-        self._filling = True
-        try:
-            self.proxy.setFilterFixedString(text)
-        finally:
-            self._filling = False
-        self.refresh()
+    def _take(self, name: str) -> None:
+        self.tools.take(name)
+        self.refresh()  # a tool that was refused does not stay pressed
 
-    def _row_chosen(self) -> None:
-        if self._filling:
+    def _set_finding(self, index: int) -> None:
+        if not self.commands.none_selected():
+            self.commands.set_finding(list(FINDING_WORDS)[index])
+
+
+class WaitingBar(QWidget):
+    """A progress bar and a button to cancel, shown while something slow runs in the background.
+
+    What is done at once shows no bar: it would flash, and drawing it would cost more than the work.
+    """
+
+    def __init__(self, background: BackgroundWork, message: QLabel) -> None:
+        super().__init__()
+        self._message = message
+        self._text = ""
+        progress = QProgressBar()
+        progress.setRange(0, 0)
+        progress.setTextVisible(False)
+        progress.setFixedHeight(8)
+        cancel = QPushButton("Cancel")
+        cancel.clicked.connect(lambda _checked: background.cancel())
+        layout = _row((progress, 0), (cancel, 0))
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(layout)
+        self.setVisible(False)
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(PATIENCE_MS)
+        self._patience.timeout.connect(self._show)
+        background.changed.connect(self._follow)
+
+    def _follow(self, name: str) -> None:
+        if name:
+            self._text = f"{name} …"
+            self._patience.start()
             return
-        rows = self.table.selectionModel().selectedRows()
-        if rows:
-            row = self.desk.rows[self.proxy.mapToSource(rows[0]).row()]
-            self._just_chosen = row.number
-            self.desk.choose_row(row)
+        self._patience.stop()
+        self.setVisible(False)
+        if self._message.text() == self._text:
+            self._message.setText("")  # it is done, and nothing has been said since
 
-    def _row_clicked(self, index: object) -> None:
-        """Go to a row that was chosen already; one that the click has just chosen is there."""
-        row = self.desk.rows[self.proxy.mapToSource(index).row()]
-        if row.number != self._just_chosen:
-            self.desk.choose_row(row)
-        self._just_chosen = 0
+    def _show(self) -> None:
+        self._message.setText(self._text)
+        self.setVisible(True)
 
-    def _take(self, tool: Tool, _checked: bool = False) -> None:
-        self.hand.take(tool)
-        self.refresh()
 
-    def _give(self, command: EditCommand, _checked: bool = False) -> None:
-        give(self.commands, command)
+def _button(action: ReviewAction, clicked: Callable[[], object]) -> QPushButton:
+    return button(f"{action.title}  {key_text(action.key)}", _help(action), clicked)
 
-    def _name_it(self, _index: int) -> None:
-        if not self.commands.one():
-            self.commands.name_it(self.finding.currentData())
+
+def _help(action: ReviewAction) -> str:
+    return f"{action.help} ({key_text(action.key)})"
+
+
+def _row(*widgets: tuple[QWidget, int]) -> QHBoxLayout:
+    layout = QHBoxLayout()
+    for widget, stretch in widgets:
+        layout.addWidget(widget, stretch)
+    return layout
+
+
+def _grid(widgets: Iterable[QWidget]) -> QGridLayout:
+    layout = QGridLayout()
+    layout.setSpacing(3)
+    for number, widget in enumerate(widgets):
+        layout.addWidget(widget, number // BUTTON_COLUMNS, number % BUTTON_COLUMNS)
+    return layout

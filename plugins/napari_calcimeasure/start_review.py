@@ -13,7 +13,7 @@ from calcimeasure.radiograph import Radiograph, SpacingBasis
 from calcimeasure.review.reading_store import checked_reader
 from napari_calcimeasure.layer_styles import RADIOGRAPH_KEY
 from napari_calcimeasure.preferences import preferences
-from napari_calcimeasure.review_controller import ReviewController, open_room
+from napari_calcimeasure.review_controller import ReviewController, open_review
 from napari_calcimeasure.worklist import DEFAULT_ROOT, ReviewCase
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class StartReview(QWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.viewer = napari_viewer
-        self.room: ReviewController | None = None
+        self.controller: ReviewController | None = None
         self.baseline, self.followup = QComboBox(), QComboBox()
         self.reader = QLineEdit(preferences().reader)
         self.reader.setPlaceholderText("R1")
@@ -77,7 +77,7 @@ class StartReview(QWidget):
 
     def why_not(self) -> str:
         """Return why no reading can be begun."""
-        if self.room is not None and self.room.session is not None:
+        if self.controller is not None and self.controller.session is not None:
             return "A reading is open: close it first."
         if not self.films():
             return "Open a film first: File > Open with 'CalciMeasure: radiograph', or File > Open Sample."
@@ -99,13 +99,13 @@ class StartReview(QWidget):
         case = ReviewCase(
             title=" and ".join(film.path.name for film in chosen.values() if film.path is not None),
             root=root,
-            paths={which: film.path for which, film in chosen.items() if film.path is not None},
-            film_options={which: _options(film) for which, film in chosen.items()},
+            paths={visit: film.path for visit, film in chosen.items() if film.path is not None},
+            film_options={visit: _options(film) for visit, film in chosen.items()},
             found=root,
         )
         for layer in list(self.viewer.layers):
             self.viewer.layers.remove(layer)
-        self.room = open_room(self.viewer, [case], reader=self.reader.text().strip(), **options)
+        self.controller = open_review(self.viewer, [case], reader=self.reader.text().strip(), **options)
         self._enable()
 
     def _enable(self) -> None:

@@ -58,27 +58,27 @@ class ReviewCase:
     read_first: bool = False
     key: str = ""
 
-    def state(self, reader: str) -> str:
+    def status(self, reader: str) -> str:
         """Return ``unread``, ``draft`` or ``signed``, as far as it is known without opening the films."""
         if not self.key or not reader:
             return "unread"
-        place = ReadingLocation(root=self.root, key=self.key, reader=reader)
-        if place.draft.is_file():
+        location = ReadingLocation(root=self.root, key=self.key, reader=reader)
+        if location.draft.is_file():
             return "draft"
-        return "signed" if place.versions() else "unread"
+        return "signed" if location.versions() else "unread"
 
     def calibrated(self, spacing_mm: Mapping[TimePoint, tuple[float, float]]) -> ReviewCase:
         """Return the case with a person's spacing of some films."""
-        options = {which: dict(self.film_options.get(which, {})) for which in self.paths}
-        for which, spacing in spacing_mm.items():
-            options[which]["spacing_mm"] = spacing
+        options = {visit: dict(self.film_options.get(visit, {})) for visit in self.paths}
+        for visit, spacing in spacing_mm.items():
+            options[visit]["spacing_mm"] = spacing
         return replace(self, film_options=options)
 
     def calibrated_as(self, draft: Draft) -> ReviewCase:
         """Return the case with the spacing that was measured in unfinished work; itself where there is none."""
-        said = (draft.about or {}).get("spacing_mm", {})
-        measured = {TimePoint(which): (float(row), float(col)) for which, (row, col) in said.items()}
-        known = {which: self.film_options.get(which, {}).get("spacing_mm") for which in measured}
+        spacings = draft.about.get("spacing_mm", {})
+        measured = {TimePoint(visit): (float(row), float(col)) for visit, (row, col) in spacings.items()}
+        known = {visit: self.film_options.get(visit, {}).get("spacing_mm") for visit in measured}
         return self if known == measured else self.calibrated(measured)
 
     def open(self, progress: CaseProgress | None = None) -> ReviewInput:
@@ -92,12 +92,12 @@ class ReviewCase:
         if progress is not None:
             progress("Reading the films")
 
-        def read(which: TimePoint) -> Radiograph:
-            return read_film(self.paths[which], **self.film_options.get(which, {}))
+        def read(visit: TimePoint) -> Radiograph:
+            return read_film(self.paths[visit], **self.film_options.get(visit, {}))
 
         with ThreadPoolExecutor(max_workers=len(self.paths)) as readers:
             films = dict(zip(self.paths, readers.map(read, self.paths), strict=True))
-        labels = {which: _empty(film) for which, film in films.items()} if self.read_first else self._found(films)
+        labels = {visit: _empty(film) for visit, film in films.items()} if self.read_first else self._found(films)
         options = dict(self.options)
         if len(films) == 1:
             known = {name: options[name] for name in ("method", "precision") if name in options}
@@ -111,13 +111,13 @@ class ReviewCase:
         """Return the deposits of earlier results of these very films, or none."""
         if self.found is None:
             return {}
-        names = {which: self.found / which.value / "labels.tif" for which in films}
+        names = {visit: self.found / visit.value / "labels.tif" for visit in films}
         if len(films) == 1:
             names = {TimePoint.BASELINE: self.found / "labels.tif"}
         if not all(path.is_file() for path in names.values()):
             return {}
         try:
-            return {which: read_labels(path, films[which]) for which, path in names.items()}
+            return {visit: read_labels(path, films[visit]) for visit, path in names.items()}
         except CalciMeasureError:
             return {}  # results of other films: nothing to start from
 
@@ -164,8 +164,8 @@ def _earlier(folder: Path, settings: Mapping[str, Any]) -> ReviewCase:
 def _paths_of_draft(folder: Path) -> dict[TimePoint, Path]:
     drafts = sorted((folder / READINGS).glob(f"*/*/{DRAFT_NAME}"), key=lambda path: path.stat().st_mtime)
     for draft in reversed(drafts):
-        about = read_draft(draft).about or {}
-        paths = {TimePoint(which): Path(path) for which, path in about.get("paths", {}).items()}
+        about = read_draft(draft).about
+        paths = {TimePoint(visit): Path(path) for visit, path in about.get("paths", {}).items()}
         if paths:
             return paths
     return {}
@@ -177,9 +177,9 @@ def _paths_of_record(folder: Path) -> dict[TimePoint, Path]:
         if (folder / name).is_file():
             record = json.loads((folder / name).read_text(encoding="utf-8"))
             films = {
-                which: record.get(which.value, record if which is TimePoint.BASELINE else {}) for which in TimePoint
+                visit: record.get(visit.value, record if visit is TimePoint.BASELINE else {}) for visit in TimePoint
             }
-            paths = {which: Path(film["path"]) for which, film in films.items() if film.get("path")}
+            paths = {visit: Path(film["path"]) for visit, film in films.items() if film.get("path")}
     return paths
 
 
@@ -209,8 +209,8 @@ def study_cases(folder: Path) -> list[ReviewCase]:
                 ReviewCase(
                     title=pair.name,
                     root=folder,
-                    paths={which: _path(folder, row.path) for which, row in rows.items()},
-                    film_options={which: _film_options(row) for which, row in rows.items()},
+                    paths={visit: _path(folder, row.path) for visit, row in rows.items()},
+                    film_options={visit: _film_options(row) for visit, row in rows.items()},
                     options=options,
                     read_first=settings.read_first,
                     key="-".join(ids) if all(ids) else "",
@@ -228,8 +228,8 @@ def _path(folder: Path, path: str) -> Path:
 def _film_options(row: Any) -> dict[str, Any]:
     from calcimeasure.study.proposed_names import UNKNOWN
 
-    said = {"side": row.side, "view": row.view, "body_part": row.body_part}
-    known = {name: word for name, word in said.items() if word and word != UNKNOWN}
+    named = {"side": row.side, "view": row.view, "body_part": row.body_part}
+    known = {name: word for name, word in named.items() if word and word != UNKNOWN}
     return {"spacing_mm": row.user_spacing_mm, "frame": row.frame, **known}
 
 

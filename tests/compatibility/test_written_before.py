@@ -26,8 +26,8 @@ from calcimeasure.deposits import Finding, Origin
 from calcimeasure.export.json_records import load_schema
 from calcimeasure.io import read_film
 from calcimeasure.io.label_images import read_labels
+from calcimeasure.notices import TimePoint
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.review.annotation_state import TimePoint
 from calcimeasure.review.reading_store import ReadingLocation, check_signature
 from calcimeasure.review.review_input import ReviewInput, pair_review_input
 from calcimeasure.review.review_session import ReviewSession, unfinished, with_signed

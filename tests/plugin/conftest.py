@@ -43,9 +43,9 @@ def small_films() -> Any:
 
 
 @pytest.fixture(scope="session")
-def material(small_films: Any) -> Any:
+def review_input(small_films: Any) -> Any:
     """Three deposits on the baseline, the same and a fourth on the follow-up."""
-    return small_films.build_material()
+    return small_films.build_review_input()
 
 
 @pytest.fixture
@@ -122,23 +122,23 @@ def answers() -> Callable[..., Answers]:
 class SmallCase:
     """A case of films in memory."""
 
-    def __init__(self, material: Any, root: Path, *, read_first: bool = False) -> None:
-        self.material = material
+    def __init__(self, review_input: Any, root: Path, *, read_first: bool = False) -> None:
+        self.review_input = review_input
         self.root = root
         self.title = "small films"
         self.read_first = read_first
 
     def open(self, progress: Any = None) -> Any:
-        return self.material
+        return self.review_input
 
-    def state(self, reader: str) -> str:
+    def status(self, reader: str) -> str:
         return "unread"
 
 
 @pytest.fixture
-def small_case(material: Any, tmp_path: Path) -> SmallCase:
+def small_case(review_input: Any, tmp_path: Path) -> SmallCase:
     """The small films as a case that is kept in a folder of this test."""
-    return SmallCase(material, tmp_path)
+    return SmallCase(review_input, tmp_path)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -19,22 +19,22 @@ B, F = TimePoint.BASELINE, TimePoint.FOLLOWUP
 
 
 @pytest.fixture
-def told() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
 @pytest.fixture
-def commands(model: Any, material: Any, told: list[str]) -> Any:
+def commands(model: Any, review_input: Any, messages: list[str]) -> Any:
     from napari_calcimeasure.edit_commands import EditCommands
     from napari_calcimeasure.review_layers import ReviewLayers
 
-    return EditCommands(ReviewLayers(model, ReviewSession(material)), tell=told.append)
+    made = EditCommands(ReviewLayers(model, ReviewSession(review_input)))
+    made.message.connect(messages.append)
+    return made
 
 
 def run(commands: Any, name: str) -> bool:
-    from napari_calcimeasure.edit_commands import EDIT_COMMANDS, give
-
-    return give(commands, next(command for command in EDIT_COMMANDS if command.name == name))
+    return commands.run(name)
 
 
 @pytest.fixture
@@ -49,143 +49,143 @@ def clicks_find_a_disc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("napari_calcimeasure.edit_commands.segment_points", find)
 
 
-def test_without_a_choice_a_command_says_what_to_do(commands: Any, told: list[str]) -> None:
+def test_without_a_choice_a_command_says_what_to_do(commands: Any, messages: list[str]) -> None:
     assert not run(commands, "delete")
-    assert told == ["Choose a deposit first: click on it, or on its row."]
+    assert messages == ["Choose a deposit first: click on it, or on its row."]
     assert not run(commands, "undo")
-    assert told[-1] == "There is nothing to undo."
+    assert messages[-1] == "There is nothing to undo."
 
 
-def test_a_reading_to_look_at_refuses_every_change(model: Any, material: Any) -> None:
-    from napari_calcimeasure.edit_commands import EDIT_COMMANDS, READ_ONLY, EditCommands
+def test_a_reading_to_look_at_refuses_every_change(model: Any, review_input: Any) -> None:
+    from napari_calcimeasure.edit_commands import EDIT_COMMANDS, EditCommands
     from napari_calcimeasure.review_layers import ReviewLayers
 
-    looking = EditCommands(ReviewLayers(model, ReviewSession(material, read_only=True)))
-    for command in EDIT_COMMANDS:
+    looking = EditCommands(ReviewLayers(model, ReviewSession(review_input, read_only=True)))
+    for command in EDIT_COMMANDS.values():
         if command.name not in ("next_row", "previous_row"):
-            assert command.why_not(looking) == READ_ONLY
+            assert command.why_not(looking) == "This reading is open to look at only."
 
 
 def test_delete_tighten_loosen_and_undo(commands: Any) -> None:
-    desk = commands.desk
-    desk.choose(B, 1)
-    size = (desk.session.board.images[B] == 1).sum()
+    layers = commands.layers
+    layers.selection.choose(B, 1)
+    size = (layers.session.state.images[B] == 1).sum()
     assert run(commands, "loosen")
-    assert (desk.session.board.images[B] == 1).sum() > size
+    assert (layers.session.state.images[B] == 1).sum() > size
     assert run(commands, "tighten")
     assert run(commands, "delete")
-    assert 1 not in desk.session.board.deposits[B]
+    assert 1 not in layers.session.state.deposits[B]
     for _ in range(3):
         assert run(commands, "undo")
-    assert (desk.session.board.images[B] == 1).sum() == size
+    assert (layers.session.state.images[B] == 1).sum() == size
     assert run(commands, "redo")
 
 
-def test_merge_needs_two_of_one_film(commands: Any, told: list[str]) -> None:
-    commands.desk.choose(B, 1)
+def test_merge_needs_two_of_one_film(commands: Any, messages: list[str]) -> None:
+    commands.layers.selection.choose(B, 1)
     assert not run(commands, "merge")
-    assert "click on the second with Shift" in told[-1]
-    commands.desk.choose(B, 2, add=True)
+    assert "click on the second with Shift" in messages[-1]
+    commands.layers.selection.choose(B, 2, add=True)
     assert run(commands, "merge")
-    assert sorted(commands.desk.session.board.deposits[B]) == [1, 3]
+    assert sorted(commands.layers.session.state.deposits[B]) == [1, 3]
 
 
 def test_unlink_and_link_change_the_table(commands: Any) -> None:
-    desk = commands.desk
-    desk.choose_row(desk.rows[0])
+    layers = commands.layers
+    layers.select_row(layers.rows[0])
     assert run(commands, "unlink")
-    assert [link.status for link in desk.session.links].count(LinkStatus.RESOLVED) == 1
-    desk.choose(B, 1)
-    desk.choose(F, 1, add=True)
+    assert [link.status for link in layers.session.links].count(LinkStatus.RESOLVED) == 1
+    layers.selection.choose(B, 1)
+    layers.selection.choose(F, 1, add=True)
     assert run(commands, "link")
-    assert [link.status for link in desk.session.links].count(LinkStatus.RESOLVED) == 0
+    assert [link.status for link in layers.session.links].count(LinkStatus.RESOLVED) == 0
 
 
 def test_a_finding_takes_both_films_in_one_step(commands: Any) -> None:
-    desk = commands.desk
-    desk.choose_row(desk.rows[0])
-    before = desk.session.measurement(B).total_area_px
-    commands.name_it(Finding.VASCULAR)
-    assert desk.rows[0].findings == ("vascular",)
-    assert desk.session.measurement(B).total_area_px < before
+    layers = commands.layers
+    layers.select_row(layers.rows[0])
+    before = layers.session.measurement(B).total_area_px
+    commands.set_finding(Finding.VASCULAR)
+    assert layers.rows[0].findings == ("vascular",)
+    assert layers.session.measurement(B).total_area_px < before
     run(commands, "undo")
-    assert desk.rows[0].findings == ("calcinosis",)
+    assert layers.rows[0].findings == ("calcinosis",)
 
 
-def test_accepting_makes_sure(commands: Any, told: list[str]) -> None:
-    desk = commands.desk
-    desk.choose_row(desk.rows[0])
-    assert desk.rows[0].confidence == 0.9
+def test_accepting_makes_sure(commands: Any, messages: list[str]) -> None:
+    layers = commands.layers
+    layers.select_row(layers.rows[0])
+    assert layers.rows[0].confidence == 0.9
     run(commands, "accept")
-    assert desk.rows[0].confidence == 1.0
+    assert layers.rows[0].confidence == 1.0
     run(commands, "accept")
-    assert told[-1] == "They are accepted already."
+    assert messages[-1] == "They are accepted already."
 
 
 @pytest.mark.usefixtures("clicks_find_a_disc")
 def test_a_click_adds_a_deposit_and_shift_adds_a_piece(commands: Any) -> None:
-    desk = commands.desk
+    layers = commands.layers
     commands.click(B, (75.0, 100.0))
-    number = desk.chosen[B][0]
-    assert desk.session.board.deposits[B][number].origin is Origin.CLICKED
+    number = layers.selection[B][0]
+    assert layers.session.state.deposits[B][number].origin is Origin.CLICKED
     commands.click(B, (75.0, 112.0), add_piece=True)
-    assert desk.session.board.images[B][75, 112] == number
-    assert desk.session.history.undo_name == f"Add a piece to deposit {number}"
+    assert layers.session.state.images[B][75, 112] == number
+    assert layers.session.history.undo_name == f"Add a piece to deposit {number}"
 
 
 @pytest.mark.usefixtures("clicks_find_a_disc")
 def test_the_same_place_is_proposed_on_the_other_film(commands: Any) -> None:
-    desk = commands.desk
-    desk.choose(F, 4)
-    assert run(commands, "same_place")
-    assert desk.session.history.undo_name == "Propose the same place of deposit 4"
-    assert desk.rows[-1].status == "matched"
+    layers = commands.layers
+    layers.selection.choose(F, 4)
+    assert run(commands, "find_on_other_film")
+    assert layers.session.history.undo_name == "Propose the same place of deposit 4"
+    assert layers.rows[-1].status == "matched"
 
 
 def test_splitting_cuts_what_the_line_crosses(commands: Any) -> None:
-    commands.split(B, [(40.0, 20.0), (40.0, 50.0)])
-    assert sorted(commands.desk.session.board.deposits[B]) == [1, 2, 3, 4]
+    commands.perform(commands.split_edit(B, [(40.0, 20.0), (40.0, 50.0)]))
+    assert sorted(commands.layers.session.state.deposits[B]) == [1, 2, 3, 4]
 
 
 def test_searching_again_keeps_what_a_person_did(commands: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = commands.desk
-    material = desk.session.material
+    layers = commands.layers
+    review_input = layers.session.review_input
     monkeypatch.setattr(
         "napari_calcimeasure.edit_commands.segment",
-        lambda film, **_options: next(material.labels[w] for w in TimePoint if material.films[w] is film),
+        lambda film, **_options: next(review_input.labels[w] for w in TimePoint if review_input.films[w] is film),
     )
-    desk.choose(B, 1)
+    layers.selection.choose(B, 1)
     run(commands, "loosen")
-    desk.choose(B, 2)
+    layers.selection.choose(B, 2)
     run(commands, "delete")
-    kept = desk.session.board.images[B] == 1
-    commands.search_again()
-    np.testing.assert_array_equal(desk.session.board.images[B] == 1, kept)
-    assert not desk.session.board.images[B][42, 70], "what a person removed came back"
+    kept = layers.session.state.images[B] == 1
+    commands.detect_again()
+    np.testing.assert_array_equal(layers.session.state.images[B] == 1, kept)
+    assert not layers.session.state.images[B][42, 70], "what a person removed came back"
 
 
 def test_next_and_previous_go_round_the_table(commands: Any) -> None:
-    desk = commands.desk
+    layers = commands.layers
     run(commands, "next_row")
-    assert desk.row.number == 1
+    assert layers.row.number == 1
     run(commands, "previous_row")
-    assert desk.row.number == len(desk.rows)
+    assert layers.row.number == len(layers.rows)
 
 
 def test_after_a_delete_the_next_row_is_what_took_its_place(commands: Any) -> None:
-    desk = commands.desk
+    layers = commands.layers
     for _ in range(2):
         run(commands, "next_row")
-    following = desk.rows[2].deposits
+    following = layers.rows[2].deposits
     run(commands, "delete")
     run(commands, "next_row")
-    assert desk.row.deposits == following
+    assert layers.row.deposits == following
 
 
 def test_what_is_slow_runs_beside_and_can_be_dropped(qtbot: Any) -> None:
-    from napari_calcimeasure.background_work import InThread
+    from napari_calcimeasure.background_work import BackgroundWork
 
-    background, results = InThread(), []
+    background, results = BackgroundWork(), []
     background.run("Counting", lambda: 1 + 1, results.append, results.append)
     qtbot.waitUntil(lambda: results == [2], timeout=5000)
     background.run("Failing", lambda: 1 / 0, results.append, results.append)
@@ -199,19 +199,19 @@ def test_what_is_slow_runs_beside_and_can_be_dropped(qtbot: Any) -> None:
 
 
 def test_several_deposits_of_both_films_go_in_one_step(commands: Any) -> None:
-    desk = commands.desk
-    first = {which: desk.session.board.images[which].tobytes() for which in TimePoint}
-    desk.choose_row(desk.rows[0])
+    layers = commands.layers
+    first = {visit: layers.session.state.images[visit].tobytes() for visit in TimePoint}
+    layers.select_row(layers.rows[0])
     run(commands, "link")
-    desk.choose_row(desk.rows[0])
-    desk.choose(F, 2, add=True)
+    layers.select_row(layers.rows[0])
+    layers.selection.choose(F, 2, add=True)
     assert run(commands, "delete")
-    assert desk.session.history.undo_name == "Delete deposit 1 and Delete deposits 1, 2"
-    assert not desk.session.board.links
+    assert layers.session.history.undo_name == "Delete deposit 1 and Delete deposits 1, 2"
+    assert not layers.session.state.links
     run(commands, "undo")
-    assert {which: desk.session.board.images[which].tobytes() for which in TimePoint} == first
-    assert len(desk.session.board.links) == 1
-    desk.choose_row(desk.rows[1])
+    assert {visit: layers.session.state.images[visit].tobytes() for visit in TimePoint} == first
+    assert len(layers.session.state.links) == 1
+    layers.select_row(layers.rows[1])
     run(commands, "loosen")
     run(commands, "undo")
-    assert {which: desk.session.board.images[which].tobytes() for which in TimePoint} == first
+    assert {visit: layers.session.state.images[visit].tobytes() for visit in TimePoint} == first

@@ -50,15 +50,15 @@ def test_what_is_no_film_is_left_to_other_readers(tmp_path: Path) -> None:
     assert get_reader(["a.dcm", "b.dcm"]) is None
 
 
-def test_a_label_image_is_written_with_spacing_and_json(tmp_path: Path, material: Any) -> None:
+def test_a_label_image_is_written_with_spacing_and_json(tmp_path: Path, review_input: Any) -> None:
     import tifffile
 
     from calcimeasure.notices import TimePoint
     from napari_calcimeasure.file_contributions import film_layer_data, write_labels_layer
 
-    film = material.films[TimePoint.BASELINE]
+    film = review_input.films[TimePoint.BASELINE]
     _, attributes, _ = film_layer_data(film, "film")
-    image = material.labels[TimePoint.BASELINE].image
+    image = review_input.labels[TimePoint.BASELINE].image
     written = write_labels_layer(str(tmp_path / "mask.tif"), image, attributes)
     assert [Path(path).name for path in written] == ["mask.tif", "mask.json"]
     with tifffile.TiffFile(written[0]) as tiff:
@@ -69,13 +69,13 @@ def test_a_label_image_is_written_with_spacing_and_json(tmp_path: Path, material
     assert [deposit["pixels"] for deposit in said["deposits"]] == [int((image == n).sum()) for n in (1, 2, 3)]
 
 
-def test_a_film_and_its_labels_are_written_as_results(tmp_path: Path, material: Any) -> None:
+def test_a_film_and_its_labels_are_written_as_results(tmp_path: Path, review_input: Any) -> None:
     from calcimeasure.errors import LabelsError
     from calcimeasure.notices import TimePoint
     from napari_calcimeasure.file_contributions import film_layer_data, write_results_layers
 
-    film = material.films[TimePoint.BASELINE]
-    labels = (material.labels[TimePoint.BASELINE].image, {"name": "mask"}, "labels")
+    film = review_input.films[TimePoint.BASELINE]
+    labels = (review_input.labels[TimePoint.BASELINE].image, {"name": "mask"}, "labels")
     write_results_layers(str(tmp_path / "out"), [film_layer_data(film, "film"), labels])
     record = json.loads((tmp_path / "out" / "measurement.json").read_text())
     assert {deposit["area_method"] for deposit in record["deposits"]} == {"outline"}

@@ -21,8 +21,15 @@ from napari_calcimeasure.worklist import ReviewCase, cases_of
 B, F = TimePoint.BASELINE, TimePoint.FOLLOWUP
 
 
+def parsed(arguments: list[str]) -> dict[str, Any]:
+    """The options of a command line."""
+    from napari_calcimeasure.__main__ import review
+
+    return review.make_context("review", arguments).params
+
+
 def test_two_films_are_a_pair(sample_images: Path, tmp_path: Path) -> None:
-    films = [sample_images / "grown" / f"{which.value}.dcm" for which in TimePoint]
+    films = [sample_images / "grown" / f"{visit.value}.dcm" for visit in TimePoint]
     (case,) = cases_of(films, out=tmp_path)
     assert dict(case.paths) == {B: films[0], F: films[1]}
     assert case.root == tmp_path
@@ -40,27 +47,27 @@ def test_results_that_name_no_films_say_what_to_do(tmp_path: Path) -> None:
         cases_of([tmp_path])
 
 
-def test_results_with_paths_or_a_draft_are_gone_on_with(sample_images: Path, tmp_path: Path, material: Any) -> None:
-    films = {which: sample_images / "grown" / f"{which.value}.dcm" for which in TimePoint}
-    record = {which.value: {"path": str(path)} for which, path in films.items()}
+def test_results_with_paths_or_a_draft_are_gone_on_with(sample_images: Path, tmp_path: Path, review_input: Any) -> None:
+    films = {visit: sample_images / "grown" / f"{visit.value}.dcm" for visit in TimePoint}
+    record = {visit.value: {"path": str(path)} for visit, path in films.items()}
     (tmp_path / "comparison.json").write_text(json.dumps(record))
     (case,) = cases_of([tmp_path])
     assert dict(case.paths) == films
     assert case.found == tmp_path
 
 
-def test_a_case_tells_how_far_its_reading_is(material: Any, tmp_path: Path) -> None:
+def test_a_case_tells_how_far_its_reading_is(review_input: Any, tmp_path: Path) -> None:
     from calcimeasure.review import editing_tools
 
-    case = ReviewCase(title="one", root=tmp_path, paths={}, key=material.key)
-    assert case.state("R1") == "unread"
-    session = ReviewSession(material, place=ReadingLocation(root=tmp_path, key=material.key, reader="R1"))
-    session.do(editing_tools.delete(session.board, F, 4))
+    case = ReviewCase(title="one", root=tmp_path, paths={}, key=review_input.key)
+    assert case.status("R1") == "unread"
+    session = ReviewSession(review_input, location=ReadingLocation(root=tmp_path, key=review_input.key, reader="R1"))
+    session.do(editing_tools.delete(session.state, F, 4))
     session.save()
-    assert case.state("R1") == "draft"
+    assert case.status("R1") == "draft"
     session.sign()
-    assert case.state("R1") == "signed"
-    assert case.state("R2") == "unread"
+    assert case.status("R1") == "signed"
+    assert case.status("R2") == "unread"
 
 
 def test_a_study_is_a_worklist_of_its_pairs(sample_images: Path, tmp_path: Path) -> None:
@@ -74,13 +81,13 @@ def test_a_study_is_a_worklist_of_its_pairs(sample_images: Path, tmp_path: Path)
     assert all(case.root == study for case in cases)
 
 
-def test_a_spacing_that_was_measured_is_gone_on_with(material: Any, tmp_path: Path) -> None:
+def test_a_spacing_that_was_measured_is_gone_on_with(review_input: Any, tmp_path: Path) -> None:
     case = ReviewCase(title="one", root=tmp_path, paths={B: tmp_path / "a.png", F: tmp_path / "b.png"})
-    session = ReviewSession(material, place=ReadingLocation(root=tmp_path, key=material.key, reader="R1"))
+    session = ReviewSession(review_input, location=ReadingLocation(root=tmp_path, key=review_input.key, reader="R1"))
     session.about["spacing_mm"] = {"followup": (0.15, 0.14)}
     session.note("Calibrate followup: 10 mm over 71.4 pixels", F)
     session.close()
-    draft = read_draft(ReadingLocation(root=tmp_path, key=material.key, reader="R1").draft)
+    draft = read_draft(ReadingLocation(root=tmp_path, key=review_input.key, reader="R1").draft)
     assert draft.actions[-1]["what"].startswith("Calibrate followup")
     again = case.calibrated_as(draft)
     assert again.film_options[F] == {"spacing_mm": (0.15, 0.14)}
@@ -89,13 +96,13 @@ def test_a_spacing_that_was_measured_is_gone_on_with(material: Any, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"), [("0.15", {"spacing_mm": 0.15}), ("0.15,0.14", {"spacing_mm": (0.15, 0.14)})]
+    ("said", "meant"), [("0.15", {"spacing_mm": (0.15, 0.15)}), ("0.15,0.14", {"spacing_mm": (0.15, 0.14)})]
 )
 def test_spacing_on_the_command_line(sample_images: Path, tmp_path: Path, said: str, meant: Any) -> None:
-    from napari_calcimeasure.__main__ import cases_from, parser
+    from napari_calcimeasure.__main__ import cases_from
 
     film = str(sample_images / "grown" / "baseline.dcm")
-    (case,) = cases_from(parser().parse_args(["--baseline-spacing", said, film, film, "--out", str(tmp_path)]))
+    (case,) = cases_from(parsed(["--baseline-spacing", said, film, film, "--out", str(tmp_path)]))
     assert dict(case.film_options) == {B: meant, F: {}}
 
 
@@ -103,18 +110,18 @@ def test_a_spacing_that_is_none_is_told(sample_images: Path, capsys: pytest.Capt
     from napari_calcimeasure.__main__ import main
 
     assert main([str(sample_images / "grown" / "baseline.dcm"), "--spacing", "wide"]) == 2
-    assert "'wide' is no spacing" in capsys.readouterr().err
+    assert "'wide' is not a spacing" in capsys.readouterr().err
 
 
 def test_options_of_one_film_and_of_both(tmp_path: Path) -> None:
     from calcimeasure.notices import TimePoint
-    from napari_calcimeasure.__main__ import cases_from, parser
+    from napari_calcimeasure.__main__ import cases_from
 
     films = [tmp_path / "a.dcm", tmp_path / "b.dcm"]
     for film in films:
         film.write_bytes(b"")
     said = ["--view", "PA", "--followup-view", "AP", "--side", "L", "--baseline-invert", "--no-invert"]
-    (case,) = cases_from(parser().parse_args([*said, *map(str, films), "--followup-date", "2025-03-01"]))
+    (case,) = cases_from(parsed([*said, *map(str, films), "--followup-date", "2025-03-01"]))
     assert case.film_options[TimePoint.BASELINE] == {"view": "PA", "side": "L", "invert": True}
     assert case.film_options[TimePoint.FOLLOWUP] == {
         "view": "AP",

@@ -43,18 +43,18 @@ def whole_anatomy() -> Anatomy:
     return Anatomy(step=5, field=ones, limbs=ones.astype(np.uint8), bone=np.zeros(shape, bool), shape=SHAPE)
 
 
-def build_material(
+def build_review_input(
     baseline: tuple[float, ...] = (6.0, 5.0, 7.0), followup: tuple[float, ...] = (6.0, 6.0, 7.0, 4.0)
 ) -> ReviewInput:
     films, labels = {}, {}
-    for which, radii, seed in ((TimePoint.BASELINE, baseline, 1), (TimePoint.FOLLOWUP, followup, 2)):
+    for visit, radii, seed in ((TimePoint.BASELINE, baseline, 1), (TimePoint.FOLLOWUP, followup, 2)):
         film, image = draw_film(radii, seed)
-        films[which] = film
-        labels[which] = from_label_image(image, film_sha256=film.sha256, method="test", confidence=0.9)
+        films[visit] = film
+        labels[visit] = from_label_image(image, film_sha256=film.sha256, method="test", confidence=0.9)
     anatomy = whole_anatomy()
     alignment = Alignment(matrix=np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
     common = common_field(anatomy, anatomy, alignment)
-    measured = [measure_film(films[which], labels[which], anatomy=anatomy) for which in TimePoint]
+    measured = [measure_film(films[visit], labels[visit], anatomy=anatomy) for visit in TimePoint]
     registration = Registration(status="ok", scale=1.0, scale_se=0.002, scale_applied=True)
     links = link_manually(measured[0], measured[1], alignment, common, {})
     return ReviewInput(
@@ -67,12 +67,12 @@ def build_material(
 
 
 @pytest.fixture(scope="session")
-def material() -> ReviewInput:
+def review_input() -> ReviewInput:
     """Three deposits on the baseline, the same and a fourth on the follow-up."""
-    return build_material()
+    return build_review_input()
 
 
 @pytest.fixture(scope="session")
-def material_of() -> Callable[..., ReviewInput]:
+def review_input_of() -> Callable[..., ReviewInput]:
     """The function that makes such pairs from radii in pixels."""
-    return build_material
+    return build_review_input

@@ -1,10 +1,10 @@
 """Kill readers at work: `python killed_sessions.py FOLDER COUNT SEED AUTOSAVE_S LONGEST_S`, a JSON line a session.
 
-Each session runs in a forked process that edits as fast as it can, tells over a pipe what the board was after each
+Each session runs in a forked process that edits as fast as it can, tells over a pipe what the state was after each
 edit, and is killed (signal 9) at a random moment. Run as a program of its own so that no other test's threads are
 forked along.
 
-The draft's log holds one action an edit, so that it says by itself which edit it reaches to: the same board comes back
+The draft's log holds one action an edit, so that it says by itself which edit it reaches to: the same state comes back
 again and again (undo, a finding set to and fro) and could not tell. The labels must be those of that very edit.
 """
 
@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 
 import cv2
+import skimage.measure
+import skimage.morphology  # noqa: F401 - loaded before the forks, as a window does: the readers edit at once
 
 from calcimeasure.deposits import Finding
 from calcimeasure.errors import ReadingError
@@ -36,40 +38,41 @@ from calcimeasure.review.review_session import ReviewSession, unfinished
 HERE = Path(__file__).resolve().parent
 
 
-def material() -> ReviewInput:
+def review_input() -> ReviewInput:
     spec = importlib.util.spec_from_file_location("small_films", HERE / "conftest.py")
     small_films = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(small_films)
-    return small_films.build_material()
+    return small_films.build_review_input()
 
 
-def fingerprint(board: AnnotationState) -> str:
+def fingerprint(state: AnnotationState) -> str:
     digest = hashlib.sha256()
-    for which in TimePoint:
-        digest.update(board.images[which].tobytes())
-        digest.update(repr(sorted(board.deposits[which].items())).encode())
-    digest.update(repr(sorted(board.links, key=repr)).encode())
+    for visit in TimePoint:
+        digest.update(state.images[visit].tobytes())
+        entries = [(d.label, d.finding, d.origin, d.confidence) for _, d in sorted(state.deposits[visit].items())]
+        digest.update(repr(entries).encode())  # what makes deposits equal
+    digest.update(repr(sorted(state.links, key=repr)).encode())
     return digest.hexdigest()
 
 
-def work(films: ReviewInput, place: ReadingLocation, autosave_s: float, pipe: int, seed: int) -> None:
+def work(films: ReviewInput, location: ReadingLocation, autosave_s: float, pipe: int, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
-    session = ReviewSession(films, place=place, autosave_s=autosave_s)
-    told = -1
+    session = ReviewSession(films, location=location, autosave_s=autosave_s)
+    reported = -1
     while True:
-        if len(session.actions) > told:  # one that changed nothing is no edit
-            os.write(pipe, f"{fingerprint(session.board)} {time.monotonic()}\n".encode())
-            told = len(session.actions)
-        which = chance.choice(list(TimePoint))
-        number = chance.choice(sorted(session.board.deposits[which]))
+        if len(session.actions) > reported:  # one that changed nothing is no edit
+            os.write(pipe, f"{fingerprint(session.state)} {time.monotonic()}\n".encode())
+            reported = len(session.actions)
+        visit = chance.choice(list(TimePoint))
+        number = chance.choice(sorted(session.state.deposits[visit]))
         if chance.random() < 0.2 and session.history.undo_name is not None:
             session.undo()
         elif chance.random() < 0.3:
-            grown = editing_tools.resize_deposit(session.board, which, number, pixels=chance.choice([-1, 1]))
+            grown = editing_tools.resize_deposit(session.state, visit, number, pixels=chance.choice([-1, 1]))
             if all(entry.after is not None for entry in grown.entries):
                 session.do(grown)
         else:
-            session.do(editing_tools.set_finding(session.board, which, number, chance.choice(list(Finding))))
+            session.do(editing_tools.set_finding(session.state, visit, number, chance.choice(list(Finding))))
 
 
 class Listener(threading.Thread):
@@ -77,7 +80,7 @@ class Listener(threading.Thread):
 
     def __init__(self, pipe: int) -> None:
         super().__init__(daemon=True)
-        self.told: list[tuple[str, float]] = []
+        self.reported: list[tuple[str, float]] = []
         self.begun = threading.Event()
         self._pipe = pipe
         self.start()
@@ -87,20 +90,20 @@ class Listener(threading.Thread):
             for line in pipe:
                 if line.endswith(b"\n"):  # the last one may be cut off by the kill
                     name, at = line.decode().split()
-                    self.told.append((name, float(at)))
+                    self.reported.append((name, float(at)))
                 self.begun.set()
         self.begun.set()
 
 
 def run_and_kill(
-    films: ReviewInput, place: ReadingLocation, autosave_s: float, longest_s: float, seed: int
+    films: ReviewInput, location: ReadingLocation, autosave_s: float, longest_s: float, seed: int
 ) -> dict[str, object]:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         try:
-            work(films, place, autosave_s, writing, seed)
+            work(films, location, autosave_s, writing, seed)
         finally:
             os._exit(1)
     os.close(writing)
@@ -111,35 +114,35 @@ def run_and_kill(
     killed_s = time.monotonic()
     _, status = os.waitpid(child, 0)
     listener.join()
-    result = judged(place, listener.told, killed_s)
-    again = ReviewSession(films, place=place, draft=unfinished(place) if result["whole"] else None)
+    result = judged(location, listener.reported, killed_s)
+    again = ReviewSession(films, location=location, draft=unfinished(location) if result["whole"] else None)
     again.close()
     return {**result, "killed": os.WIFSIGNALED(status)}
 
 
-def judged(place: ReadingLocation, told: list[tuple[str, float]], killed_s: float) -> dict[str, object]:
-    """Return how far the draft on the disk is behind, and whether it is whole: the board of the edit it reaches to."""
-    result: dict[str, object] = {"edits": len(told) - 1, "worked_s": killed_s - told[0][1], "whole": True}
-    saved, name = 0, told[0][0]
-    if place.draft.is_file():
+def judged(location: ReadingLocation, reported: list[tuple[str, float]], killed_s: float) -> dict[str, object]:
+    """Return how far the draft on the disk is behind, and whether it is whole: the state of the edit it reaches to."""
+    result: dict[str, object] = {"edits": len(reported) - 1, "worked_s": killed_s - reported[0][1], "whole": True}
+    saved, name = 0, reported[0][0]
+    if location.draft.is_file():
         try:
-            draft = read_draft(place.draft)
+            draft = read_draft(location.draft)
         except ReadingError as error:
             return {**result, "whole": False, "error": str(error)}
-        saved, name = len(draft.actions), fingerprint(draft.board)
+        saved, name = len(draft.actions), fingerprint(draft.state)
     # The last edit may be on the disk before its line was written to the pipe: that is ahead, not behind.
-    result["whole"] = saved == len(told) or (saved < len(told) and told[saved][0] == name)
-    result["behind_s"] = killed_s - told[saved + 1][1] if saved + 1 < len(told) else 0.0
+    result["whole"] = saved == len(reported) or (saved < len(reported) and reported[saved][0] == name)
+    result["behind_s"] = killed_s - reported[saved + 1][1] if saved + 1 < len(reported) else 0.0
     return result
 
 
 def main() -> None:
     folder, count, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     cv2.setNumThreads(0)
-    films = material()
+    films = review_input()
     for number in range(count):
-        place = ReadingLocation(root=folder / str(number), key=films.key, reader="R1")
-        result = run_and_kill(films, place, float(sys.argv[4]), float(sys.argv[5]), seed + number)
+        location = ReadingLocation(root=folder / str(number), key=films.key, reader="R1")
+        result = run_and_kill(films, location, float(sys.argv[4]), float(sys.argv[5]), seed + number)
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
 

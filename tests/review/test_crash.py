@@ -19,11 +19,11 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the kills are m
 def kill_sessions(folder: Path, count: int, seed: int, autosave_s: float, longest_s: float) -> list[dict[str, object]]:
     arguments = [str(folder), str(count), str(seed), str(autosave_s), str(longest_s)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, str(PROGRAM), *arguments], capture_output=True, text=True, check=False, env=environment
     )
-    assert told.returncode == 0, told.stderr
-    return [json.loads(line) for line in told.stdout.splitlines()]
+    assert reported.returncode == 0, reported.stderr
+    return [json.loads(line) for line in reported.stdout.splitlines()]
 
 
 def check(results: list[dict[str, object]], count: int) -> None:

@@ -20,22 +20,22 @@ from calcimeasure.review.draft import Draft, read_draft, write_draft
 from calcimeasure.review.reading_lock import LOCK_NAME, LockedError, ReadingLock
 
 
-def a_board() -> AnnotationState:
+def a_state() -> AnnotationState:
     image = np.zeros((40, 50), dtype=np.uint16)
     image[5:12, 6:20] = 1
     image[20:30, 6:20] = 2
-    board = AnnotationState.of(
+    state = AnnotationState.of(
         {TimePoint.BASELINE: from_label_image(image), TimePoint.FOLLOWUP: from_label_image(image)}
     )
-    board.apply(editing_tools.set_finding(board, TimePoint.BASELINE, 2, Finding.ARTICULAR))
-    board.apply(editing_tools.delete(board, TimePoint.FOLLOWUP, 1))
-    board.apply(editing_tools.link(board, 1, 2))
-    return board
+    state.apply(editing_tools.set_finding(state, TimePoint.BASELINE, 2, Finding.ARTICULAR))
+    state.apply(editing_tools.delete(state, TimePoint.FOLLOWUP, 1))
+    state.apply(editing_tools.link(state, 1, 2))
+    return state
 
 
 def a_draft() -> Draft:
     return Draft(
-        board=a_board(),
+        state=a_state(),
         films={TimePoint.BASELINE: "a" * 64, TimePoint.FOLLOWUP: "b" * 64},
         actions=({"what": "Delete deposit 1", "area_before_px": 98.0},),
         about={"reader": "R1"},
@@ -46,11 +46,11 @@ def test_a_draft_comes_back_as_it_was(tmp_path: Path) -> None:
     draft = a_draft()
     write_draft(tmp_path / "draft.zip", draft)
     back = read_draft(tmp_path / "draft.zip")
-    for which in TimePoint:
-        np.testing.assert_array_equal(back.board.images[which], draft.board.images[which])
-        assert back.board.images[which].dtype == np.uint16
-    assert back.board.deposits == draft.board.deposits
-    assert back.board.links == draft.board.links
+    for visit in TimePoint:
+        np.testing.assert_array_equal(back.state.images[visit], draft.state.images[visit])
+        assert back.state.images[visit].dtype == np.uint16
+    assert back.state.deposits == draft.state.deposits
+    assert back.state.links == draft.state.links
     assert (back.films, back.actions, back.about) == (draft.films, draft.actions, draft.about)
 
 

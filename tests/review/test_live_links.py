@@ -15,7 +15,8 @@ from calcimeasure.registration.alignment import inverse
 from calcimeasure.registration.common_field import common_field
 from calcimeasure.registration.registration_records import Alignment
 from calcimeasure.review import editing_tools
-from calcimeasure.review.live_links import LiveLinks, RatioCache
+from calcimeasure.review.live_links import LiveLinks
+from calcimeasure.review.ratio_cache import RatioCache
 from calcimeasure.review.review_input import ReviewInput
 from calcimeasure.review.review_session import ReviewSession, SessionChange
 
@@ -41,64 +42,64 @@ def turned(seed: int) -> Alignment:
 
 @pytest.mark.parametrize("alignment", [bent(1), turned(2)], ids=["forth", "turned round"])
 def test_links_followed_are_those_of_a_fresh_look(
-    material_of: Callable[..., ReviewInput], alignment: Alignment
+    review_input_of: Callable[..., ReviewInput], alignment: Alignment
 ) -> None:
-    material = material_of((6.0, 5.0, 7.0, 3.0), (6.0, 6.0, 7.0, 4.0))
-    field = common_field(material.anatomies[B], material.anatomies[F], alignment)
-    session = ReviewSession(material)
-    live = LiveLinks(material.films, material.anatomies, alignment, field)
-    live.update(session.live, session.board.deposits)
+    review_input = review_input_of((6.0, 5.0, 7.0, 3.0), (6.0, 6.0, 7.0, 4.0))
+    field = common_field(review_input.anatomies[B], review_input.anatomies[F], alignment)
+    session = ReviewSession(review_input)
+    live = LiveLinks(review_input.films, review_input.anatomies, alignment, field)
+    live.update(session.live, session.state.deposits)
     seen = []
 
     def compare(_changed: object) -> None:
         first, second = session.measurement(B), session.measurement(F)
         fresh = gather_link_evidence(first, second, alignment, field)
-        kept = live.known({which: session.live[which].numbers for which in TimePoint})
+        kept = live.evidence({visit: session.live[visit].numbers for visit in TimePoint})
         assert kept.reasons == fresh.reasons
         for column in fields(fresh.overlaps):
             np.testing.assert_allclose(getattr(kept.overlaps, column.name), getattr(fresh.overlaps, column.name))
         seen.append(len(fresh.overlaps))
 
     def follow(changed: SessionChange) -> None:
-        live.update(session.live, {which: film.touched(changed.edit) for which, film in session.live.items()})
+        live.update(session.live, {visit: film.touched(changed.edit) for visit, film in session.live.items()})
         compare(changed)
 
     compare(None)
-    session.changed.append(follow)
+    session.changed.connect(follow)
     rng = np.random.default_rng(7)
     for _ in range(12):
-        which = (B, F)[int(rng.integers(2))]
-        number = int(rng.choice(sorted(session.board.deposits[which])))
-        row = session.live[which].row(number)
+        visit = (B, F)[int(rng.integers(2))]
+        number = int(rng.choice(sorted(session.state.deposits[visit])))
+        row = session.live[visit].row(number)
         disc = np.hypot(
             *(np.ogrid[:150, :130][axis] - at for axis, at in enumerate((row.centroid_row, row.centroid_col)))
         )
         made = (
-            lambda which=which, number=number: editing_tools.resize_deposit(session.board, which, number, pixels=2),
-            lambda which=which, disc=disc: editing_tools.erase(session.board, which, disc < 3),
-            lambda which=which, number=number, disc=disc: editing_tools.paint(session.board, which, number, disc < 11),
+            lambda visit=visit, number=number: editing_tools.resize_deposit(session.state, visit, number, pixels=2),
+            lambda visit=visit, disc=disc: editing_tools.erase(session.state, visit, disc < 3),
+            lambda visit=visit, number=number, disc=disc: editing_tools.paint(session.state, visit, number, disc < 11),
         )
         session.do(made[int(rng.integers(3))]())
-    session.do(editing_tools.delete(session.board, B, 1))
+    session.do(editing_tools.delete(session.state, B, 1))
     for _ in range(5):
         session.undo()
     assert len(seen) > 12
     assert max(seen) > 3
 
 
-def test_no_deposit_on_one_film_leaves_nothing_to_relate(material_of: Callable[..., ReviewInput]) -> None:
-    session = ReviewSession(material_of((6.0,), (6.0,)))
-    session.do(editing_tools.delete(session.board, B, 1))
+def test_no_deposit_on_one_film_leaves_nothing_to_relate(review_input_of: Callable[..., ReviewInput]) -> None:
+    session = ReviewSession(review_input_of((6.0,), (6.0,)))
+    session.do(editing_tools.delete(session.state, B, 1))
     assert [link.status for link in session.links] == ["new"]
-    session.do(editing_tools.delete(session.board, F, 1))
+    session.do(editing_tools.delete(session.state, F, 1))
     assert session.links == ()
     session.undo()
     session.undo()
     assert [link.status for link in session.links] == ["matched"]
 
 
-def test_a_ratio_is_remembered_of_the_very_edges_only(material: ReviewInput) -> None:
-    session = ReviewSession(material)
+def test_a_ratio_is_remembered_of_the_very_edges_only(review_input: ReviewInput) -> None:
+    session = ReviewSession(review_input)
     first, second = session.measurement(B), session.measurement(F)
     memory = RatioCache(area_ratio)
     assert memory(first, 1, second, 1) == area_ratio(first, 1, second, 1)
@@ -107,8 +108,8 @@ def test_a_ratio_is_remembered_of_the_very_edges_only(material: ReviewInput) -> 
     assert memory(first, 1, other, 1) == area_ratio(first, 1, other, 1) != memory(first, 1, second, 1)
 
 
-def test_what_compare_answered_is_not_asked_again(material: ReviewInput) -> None:
-    start = material.comparison
+def test_what_compare_answered_is_not_asked_again(review_input: ReviewInput) -> None:
+    start = review_input.comparison
     assert start is not None
     assert start.ratios
 
