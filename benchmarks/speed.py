@@ -123,10 +123,10 @@ def one_run(films: tuple[Path, Path], folder: Path, method: str) -> Seconds:
     """Return the seconds of each stage of one comparison, from the files to the folder."""
     from calcimeasure.change import compare
     from calcimeasure.export.csv_tables import comparison_deposits_csv, links_csv
-    from calcimeasure.export.deposit_outlines import pair_marks
     from calcimeasure.export.dicom import write_comparison_dicom
     from calcimeasure.export.film_picture import display_measured
     from calcimeasure.export.json_records import comparison_record, record_text
+    from calcimeasure.export.outline_marks import pair_marks
     from calcimeasure.export.overlay import draw_overlay
     from calcimeasure.export.report.report_page import report_html
     from calcimeasure.io import read_film

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from calcimeasure.simulation.collimation_and_markers import draw_furniture
 from calcimeasure.simulation.exposure import draw_exposure
 from calcimeasure.simulation.formats import format_at
-from calcimeasure.simulation.furniture import draw_furniture
 from calcimeasure.simulation.geometry import union_area
 from calcimeasure.simulation.hardware import Hardware
 from calcimeasure.simulation.limb_parts import part_named

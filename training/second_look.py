@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from calcimeasure.models.network_input import NetworkInput
 from calcimeasure.segmentation.isolated_penalty import penalise_isolated
-from calcimeasure.segmentation.map_regions import Region
 from calcimeasure.segmentation.network_segmenter import probability_map, region_candidates
+from calcimeasure.segmentation.probability_map_regions import Region
 from calcimeasure.segmentation.region_classifier import (
     MODEL_FILE,
     REGION_FEATURE_NAMES,

@@ -12,9 +12,9 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.deposits import Finding
 from calcimeasure.errors import OutputError
-from calcimeasure.export.deposit_outlines import DASHES, UNLINKED, OutlineMark
 from calcimeasure.export.film_picture import DisplayedFilm, Viewport, display_film
 from calcimeasure.export.label_placement import Box, Tag, place_tags
+from calcimeasure.export.outline_marks import DASHES, UNLINKED, OutlineMark
 from calcimeasure.radiograph import Radiograph, SpacingBasis
 
 Colour = NDArray[np.uint8]

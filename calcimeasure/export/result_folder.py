@@ -9,9 +9,9 @@ from typing import Any
 from calcimeasure.change.change_records import Comparison
 from calcimeasure.errors import UsageError
 from calcimeasure.export.csv_tables import comparison_deposits_csv, links_csv, measurement_deposits_csv
-from calcimeasure.export.deposit_outlines import OutlineMark, film_marks, pair_marks
 from calcimeasure.export.film_picture import DisplayedFilm, display_measured
 from calcimeasure.export.json_records import comparison_record, measurement_record, record_text
+from calcimeasure.export.outline_marks import OutlineMark, film_marks, pair_marks
 from calcimeasure.export.overlay import draw_overlay
 from calcimeasure.export.report.report_page import report_html
 from calcimeasure.io.atomic_output import whole_folder, write_bytes, write_text

@@ -14,7 +14,7 @@ from calcimeasure.segmentation.candidate_classifier import Scorer, load_scorer
 from calcimeasure.segmentation.candidate_features import describe_cuts
 from calcimeasure.segmentation.candidates import Cut, find_cuts, place_on_film
 from calcimeasure.segmentation.classical_input import ClassicalInput, classical_input
-from calcimeasure.segmentation.map_regions import Region, proposals_from_regions
+from calcimeasure.segmentation.probability_map_regions import Region, proposals_from_regions
 from calcimeasure.segmentation.segmenter import Proposals
 
 NAME = "classical/1"

@@ -22,8 +22,8 @@ from calcimeasure.models.film_cache import cache_per_film
 from calcimeasure.models.network_input import NetworkInput, network_input
 from calcimeasure.models.outline_network import click_planes, predict_coverage
 from calcimeasure.radiograph import Radiograph
-from calcimeasure.segmentation.map_regions import Region
 from calcimeasure.segmentation.network_segmenter import CUT, WEAK_CUT, film_probability_map, network_installed
+from calcimeasure.segmentation.probability_map_regions import Region
 
 _WINDOW = 192
 _CUTS = (0.5, 0.2)

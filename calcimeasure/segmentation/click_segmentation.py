@@ -19,7 +19,7 @@ from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.click_outline import Click, region_clicked
 from calcimeasure.segmentation.footprint import seed_on_film
-from calcimeasure.segmentation.map_regions import Region, draw_outlines
+from calcimeasure.segmentation.probability_map_regions import Region, draw_outlines
 
 CLICK_METHOD = "points/1"
 

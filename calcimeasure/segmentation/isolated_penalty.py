@@ -16,7 +16,7 @@ from calcimeasure.anatomy.image_filters import distance_to
 from calcimeasure.boxes import pad_box, paste_masks
 from calcimeasure.label_arrays import GROUP_WITHIN_MM
 from calcimeasure.models.working_grid import WORKING_SPACING_MM
-from calcimeasure.segmentation.map_regions import Region
+from calcimeasure.segmentation.probability_map_regions import Region
 
 ISOLATED_MM2 = 1.0
 """A region is isolated where it is smaller than this together with all that is probable within 2.0 mm of it."""

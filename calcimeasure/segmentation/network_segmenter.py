@@ -17,7 +17,7 @@ from calcimeasure.models.working_grid import WORKING_SPACING_MM
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation.classical_segmenter import ClassicalSegmenter, nothing_proposed
 from calcimeasure.segmentation.isolated_penalty import penalise_isolated
-from calcimeasure.segmentation.map_regions import Region, proposals_from_regions, regions_of_map
+from calcimeasure.segmentation.probability_map_regions import Region, proposals_from_regions, regions_of_map
 from calcimeasure.segmentation.region_classifier import RegionContext, load_region_classifier, region_features
 from calcimeasure.segmentation.segmenter import Proposals
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from calcimeasure.anatomy.image_filters import components, depth_inside, distance_to
 from calcimeasure.boxes import pad_box, paste_masks
 from calcimeasure.models.inference import open_session
-from calcimeasure.segmentation.map_regions import Region
+from calcimeasure.segmentation.probability_map_regions import Region
 
 MODEL_FILE, SETTINGS_FILE = "judge.onnx", "network.json"
 REGION_FEATURE_NAMES = (

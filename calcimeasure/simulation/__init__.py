@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from calcimeasure.simulation.changes import ChangePlan, draw_plan
     from calcimeasure.simulation.formats import FilmFormat
     from calcimeasure.simulation.insertion import insert_deposits
-    from calcimeasure.simulation.refilming import InsertedPair, insert_pair, simulate_followup_of
     from calcimeasure.simulation.simulated_dicom import write_dicom
     from calcimeasure.simulation.simulated_film import SimulatedFilm, simulate_film
+    from calcimeasure.simulation.simulated_followup import InsertedPair, insert_pair, simulate_followup_of
     from calcimeasure.simulation.simulated_images import write_image
     from calcimeasure.simulation.simulated_pair import SimulatedPair, simulate_pair
     from calcimeasure.simulation.truth import truth_record, write_truth
@@ -23,9 +23,9 @@ _HOMES = {
     "ChangePlan": "changes",
     "FilmFormat": "formats",
     "insert_deposits": "insertion",
-    "insert_pair": "refilming",
-    "simulate_followup_of": "refilming",
-    "InsertedPair": "refilming",
+    "insert_pair": "simulated_followup",
+    "simulate_followup_of": "simulated_followup",
+    "InsertedPair": "simulated_followup",
     "SimulatedFilm": "simulated_film",
     "SimulatedPair": "simulated_pair",
     "draw_plan": "changes",

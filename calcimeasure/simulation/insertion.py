@@ -10,7 +10,7 @@ import numpy as np
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.errors import FilmError
 from calcimeasure.simulation.deposit_placement import APART_MM, BACKGROUNDS, TRIES, draw_shape, room_for
-from calcimeasure.simulation.film_look import CALCIUM_PER_MM, FilmLook, look_of
+from calcimeasure.simulation.film_appearance import CALCIUM_PER_MM, FilmLook, look_of
 from calcimeasure.simulation.formats import FilmFormat
 from calcimeasure.simulation.geometry import outline_gap, union_area
 from calcimeasure.simulation.smoothing import blurred, correlated_noise, signed_distance

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.simulation.changes import Visits
+from calcimeasure.simulation.collimation_and_markers import Furniture
 from calcimeasure.simulation.deposit_placement import BACKGROUNDS, draw_deposits, site_of
 from calcimeasure.simulation.exposure import XrayExposure, draw_exposure
 from calcimeasure.simulation.formats import FilmFormat
-from calcimeasure.simulation.furniture import Furniture
 from calcimeasure.simulation.hand import HandTraits, draw_hand_pose, make_hand
 from calcimeasure.simulation.limb import centred
 from calcimeasure.simulation.simulated_dicom import write_dicom

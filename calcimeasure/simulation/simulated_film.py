@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.radiograph import GreyRelationship, GreyScale, Identity, Radiograph, Spacing, SpacingBasis
-from calcimeasure.simulation.deposit_placement import HeldDeposit, draw_deposits, project_deposits, site_of
-from calcimeasure.simulation.exposure import XrayExposure, draw_exposure, expose
-from calcimeasure.simulation.formats import FilmFormat, format_at
-from calcimeasure.simulation.furniture import (
+from calcimeasure.simulation.collimation_and_markers import (
     Furniture,
     burn_text,
     collimated_field,
@@ -19,6 +16,9 @@ from calcimeasure.simulation.furniture import (
     field_corners,
     lead_marker,
 )
+from calcimeasure.simulation.deposit_placement import HeldDeposit, draw_deposits, project_deposits, site_of
+from calcimeasure.simulation.exposure import XrayExposure, draw_exposure, expose
+from calcimeasure.simulation.formats import FilmFormat, format_at
 from calcimeasure.simulation.geometry import inside, union_area
 from calcimeasure.simulation.hardware import Hardware, draw_hardware, mark_detector, trace_hardware
 from calcimeasure.simulation.limb import Limb, LimbPose, place_limb

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from calcimeasure.simulation.changes import UNCHANGED, ChangePlan, Visits, apply_plan
+from calcimeasure.simulation.collimation_and_markers import draw_furniture
 from calcimeasure.simulation.deposit_placement import HeldDeposit, site_of
 from calcimeasure.simulation.exposure import draw_exposure
 from calcimeasure.simulation.formats import FilmFormat, format_at
-from calcimeasure.simulation.furniture import draw_furniture
 from calcimeasure.simulation.geometry import outline_gap
 from calcimeasure.simulation.hardware import hardware_later
 from calcimeasure.simulation.limb_parts import part_named

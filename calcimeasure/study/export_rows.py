@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from calcimeasure.study.exposures_and_outcomes import doses_at_visits, outcome_changes, visit_dates
 from calcimeasure.study.manifest import FilmRow
 from calcimeasure.study.series import CHANGE
 from calcimeasure.study.study_state import StudyState
 from calcimeasure.study.subject_burden import SubjectChange, subject_changes
-from calcimeasure.study.timelines import doses_at_visits, outcome_changes, visit_dates
 
 Row = dict[str, Any]
 _FILM_COPIED = (

@@ -7,12 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calcimeasure.study.report_sections import signed
-from calcimeasure.study.result_store import Store
-from calcimeasure.study.study_charts import Timeline, timeline
-from calcimeasure.study.study_state import StudyState
-from calcimeasure.study.subject_burden import SubjectChange
-from calcimeasure.study.timelines import (
+from calcimeasure.study.exposures_and_outcomes import (
     ADVERSE_EVENT,
     MINIMAL_DIFFERENCES,
     PAIN,
@@ -20,6 +15,11 @@ from calcimeasure.study.timelines import (
     outcome_changes,
     visit_dates,
 )
+from calcimeasure.study.report_sections import signed
+from calcimeasure.study.result_store import Store
+from calcimeasure.study.study_charts import Timeline, timeline
+from calcimeasure.study.study_state import StudyState
+from calcimeasure.study.subject_burden import SubjectChange
 
 THUMBNAIL_PX = 220
 MOST_THUMBNAILS = 120

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from calcimeasure.change.change_records import Interval
 from calcimeasure.export.report.change_bars import ROW_WIDTH, Axis
 from calcimeasure.study.endpoint import Endpoint
-from calcimeasure.study.timelines import Exposure
+from calcimeasure.study.exposures_and_outcomes import Exposure
 
 _NARROWEST, _WIDEST = math.log(1.6), math.log(6.0)
 WIDTH, HEIGHT = 640.0, 300.0

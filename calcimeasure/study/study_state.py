@@ -9,12 +9,19 @@ from typing import Any
 
 from calcimeasure.errors import StudyError
 from calcimeasure.radiograph import FILM_ID_LENGTH
+from calcimeasure.study.exposures_and_outcomes import (
+    EXPOSURES_CSV,
+    OUTCOMES_CSV,
+    Exposure,
+    Outcome,
+    read_exposures,
+    read_outcomes,
+)
 from calcimeasure.study.manifest import FILMS_CSV, FilmRow, read_manifest
 from calcimeasure.study.result_store import Hashes, Store, key_of, read_mark
 from calcimeasure.study.series import PairOf, Series, pairs_of, series_of
 from calcimeasure.study.study_settings import STUDY_TOML, StudySettings, read_settings
 from calcimeasure.study.study_work import FAILED, OK, FilmWork, PairWork, ReadWork, contradictions_of
-from calcimeasure.study.timelines import EXPOSURES_CSV, OUTCOMES_CSV, Exposure, Outcome, read_exposures, read_outcomes
 
 DoneMark = dict[str, Any]
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.export.burned_in_text import text_boxes
-from calcimeasure.export.deposit_outlines import PALETTE, UNLINKED
 from calcimeasure.export.film_picture import Viewport, film_display_window, limb_mask
+from calcimeasure.export.outline_marks import PALETTE, UNLINKED
 from calcimeasure.models.working_grid import nominal_spacing_mm
 from calcimeasure.notices import TimePoint
 from calcimeasure.radiograph import Radiograph, Spacing, SpacingBasis

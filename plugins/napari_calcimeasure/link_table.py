@@ -19,7 +19,7 @@ from qtpy.QtCore import (
 from qtpy.QtGui import QBrush, QColor, QFont, QFontMetrics, QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
-from calcimeasure.export.deposit_outlines import PALETTE
+from calcimeasure.export.outline_marks import PALETTE
 from calcimeasure.notices import TimePoint
 from calcimeasure.review.review_table import TableRow
 from napari_calcimeasure.layer_styles import TITLES

@@ -101,18 +101,18 @@ def readings(tmp_path: Path) -> Path:
 
 
 def test_a_signed_reading_opens_and_is_followed_by_a_second_version(hand: ReviewInput, readings: Path) -> None:
-    place = ReadingLocation(root=readings, key=hand.key, reader="R1")
-    signature = check_signature(place.versions()[-1])
+    location = ReadingLocation(root=readings, key=hand.key, reader="R1")
+    signature = check_signature(location.versions()[-1])
     assert (signature["reader"], signature["version"]) == ("R1", 1)
-    history = [json.loads(line) for line in (place.versions()[-1] / "history.jsonl").read_text().splitlines()]
+    history = [json.loads(line) for line in (location.versions()[-1] / "history.jsonl").read_text().splitlines()]
     assert [action["step"] for action in history] == ["do", "do", "undo", "redo"]
-    session = ReviewSession(with_signed(hand, place), place=place)
-    signed = json.loads((place.versions()[-1] / "comparison.json").read_text(encoding="utf-8"))
-    for which in TimePoint:
-        measured = session.measurement(which)
-        assert measured.total_area_mm2 == pytest.approx(signed[which.value]["total_area_mm2"], rel=1e-6)
+    session = ReviewSession(with_signed(hand, location), location=location)
+    signed = json.loads((location.versions()[-1] / "comparison.json").read_text(encoding="utf-8"))
+    for visit in TimePoint:
+        measured = session.measurement(visit)
+        assert measured.total_area_mm2 == pytest.approx(signed[visit.value]["total_area_mm2"], rel=1e-6)
         assert [row.finding.value for row in measured.deposits] == [
-            row["finding"] for row in signed[which.value]["deposits"]
+            row["finding"] for row in signed[visit.value]["deposits"]
         ]
     second = session.sign()
     session.close()
@@ -121,15 +121,15 @@ def test_a_signed_reading_opens_and_is_followed_by_a_second_version(hand: Review
 
 
 def test_a_draft_goes_on_where_its_reader_stopped(hand: ReviewInput, readings: Path) -> None:
-    place = ReadingLocation(root=readings, key=hand.key, reader="R2")
-    draft = unfinished(place)
+    location = ReadingLocation(root=readings, key=hand.key, reader="R2")
+    draft = unfinished(location)
     assert draft is not None
-    session = ReviewSession(hand, place=place, draft=draft)
+    session = ReviewSession(hand, location=location, draft=draft)
     assert [action["step"] for action in session.actions] == ["do", "do"]
     findings = {row.label: row.finding for row in session.measurement(TimePoint.BASELINE).deposits}
     assert findings[2] is Finding.UNCERTAIN
     session.close()
-    assert place.draft.is_file()
+    assert location.draft.is_file()
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from calcimeasure.change.change_records import Comparison
-from calcimeasure.export.deposit_outlines import film_marks
 from calcimeasure.export.film_picture import LONGEST_SIDE, viewport
+from calcimeasure.export.outline_marks import film_marks
 from calcimeasure.export.overlay import BASIS_WORDS, dashed, overlay_png, ring_around, scale_bar
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.radiograph import Spacing, SpacingBasis

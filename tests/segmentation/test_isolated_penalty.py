@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calcimeasure.segmentation.isolated_penalty import PENALTY, penalise_isolated
-from calcimeasure.segmentation.map_regions import Region
+from calcimeasure.segmentation.probability_map_regions import Region
 
 SHAPE = (100, 100)
 

@@ -10,7 +10,7 @@ from calcimeasure.io import read_film
 from calcimeasure.models.network_input import DIVISOR, network_input
 from calcimeasure.radiograph import GreyScale, Radiograph
 from calcimeasure.segmentation import accept_proposals, get_segmenter, network_segmenter, segment
-from calcimeasure.segmentation.map_regions import Region
+from calcimeasure.segmentation.probability_map_regions import Region
 from calcimeasure.segmentation.region_classifier import (
     REGION_FEATURE_NAMES,
     RegionContext,

@@ -22,8 +22,8 @@ from calcimeasure.simulation import (
     simulate_followup_of,
     write_dicom,
 )
-from calcimeasure.simulation.film_look import look_of
-from calcimeasure.simulation.refilming import draw_move
+from calcimeasure.simulation.film_appearance import look_of
+from calcimeasure.simulation.simulated_followup import draw_move
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_look_finds_the_noise_and_sharpness_of_a_film(hand):
 
 @pytest.mark.parametrize("correlation_px", [0.0, 0.7, 1.2])
 def test_noise_estimate_is_right_on_pure_noise(correlation_px):
-    from calcimeasure.simulation.film_look import _noise
+    from calcimeasure.simulation.film_appearance import _noise
     from calcimeasure.simulation.smoothing import correlated_noise
 
     noise = 20 * correlated_noise((500, 500), np.random.default_rng(5), correlation_px, (1.0, 1.0))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from calcimeasure.study.endpoint import analyse
+from calcimeasure.study.exposures_and_outcomes import Exposure
 from calcimeasure.study.manifest import FilmRow, read_manifest, write_manifest
 from calcimeasure.study.report_sections import limit_sentence, patient_row
 from calcimeasure.study.result_store import Store
@@ -23,7 +24,6 @@ from calcimeasure.study.study_runner import run_study
 from calcimeasure.study.study_settings import Analysis, StudySettings, Visit, settings_text
 from calcimeasure.study.study_state import Study
 from calcimeasure.study.subject_burden import SubjectChange
-from calcimeasure.study.timelines import Exposure
 
 VISITS = tuple(Visit(name=name, day=day, window_days=30) for name, day in (("baseline", 0), ("month 3", 91)))
 

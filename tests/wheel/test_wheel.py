@@ -23,7 +23,7 @@ def test_every_public_name_can_be_fetched() -> None:
     assert [name for name in cm.__all__ if getattr(cm, name, None) is None] == []
 
 
-@pytest.mark.parametrize("name", ["py.typed", "results/schemas", "results/report/templates", "models/weights"])
+@pytest.mark.parametrize("name", ["py.typed", "export/schemas", "export/report/templates", "models/weights"])
 def test_what_is_not_code_is_in_the_package(name: str) -> None:
     item = resources.files("calcimeasure").joinpath(name)
     assert item.is_file() or any(True for _ in item.iterdir())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from calcimeasure.export.deposit_outlines import film_marks, pair_marks
 from calcimeasure.export.dicom.pdf_report import report_pdf
 from calcimeasure.export.dicom.reading_context import ReadingContext, creation_time, dicom_date_time
 from calcimeasure.export.dicom.secondary_capture import write_document, write_picture, write_secondary_capture
@@ -14,6 +13,7 @@ from calcimeasure.export.dicom.sr_change import write_change_report
 from calcimeasure.export.dicom.sr_film import write_measurement_report
 from calcimeasure.export.dicom.tracking_ids import track_pair
 from calcimeasure.export.film_picture import anatomy_of
+from calcimeasure.export.outline_marks import film_marks, pair_marks
 from calcimeasure.export.overlay import overlay_png
 from calcimeasure.io.dicom_header import discreet
 from calcimeasure.io.dicom_source import read_source
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from calcimeasure.change.change_records import Comparison
-    from calcimeasure.export.deposit_outlines import OutlineMark
     from calcimeasure.export.dicom.tracking_ids import Tracking
+    from calcimeasure.export.outline_marks import OutlineMark
     from calcimeasure.measurement.measurement_records import FilmMeasurement
 
 SEGMENTATION_FILE = "segmentation.dcm"

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from calcimeasure.anatomy.anatomy_records import Anatomy
 from calcimeasure.change.change_records import Comparison
 from calcimeasure.errors import OutputError
-from calcimeasure.export.deposit_outlines import OutlineMark, pair_marks
 from calcimeasure.export.film_picture import DisplayedFilm, Viewport, limb_mask
 from calcimeasure.export.label_placement import Box, Tag
+from calcimeasure.export.outline_marks import OutlineMark, pair_marks
 from calcimeasure.export.overlay import ring_around, scale_bar, tag_places
 from calcimeasure.registration.registration_records import Alignment
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calcimeasure.change.change_records import Comparison, Link
 from calcimeasure.deposits import Finding
-from calcimeasure.export.deposit_outlines import link_colours
+from calcimeasure.export.outline_marks import link_colours
 from calcimeasure.export.report import wording
 from calcimeasure.export.report.change_bars import Axis, Bar, make_bar
 from calcimeasure.export.report.report_pictures import FilmPicture, place_on_other

@@ -8,7 +8,7 @@ import pytest
 
 from calcimeasure.change.change_records import Comparison, Link, LinkStatus
 from calcimeasure.deposits import Finding, from_label_image
-from calcimeasure.export.deposit_outlines import (
+from calcimeasure.export.outline_marks import (
     DASHES,
     OUTLINE_SMOOTHING_PX,
     PALETTE,

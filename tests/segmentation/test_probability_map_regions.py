@@ -6,7 +6,12 @@ import pytest
 from calcimeasure.anatomy import Anatomy
 from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
 from calcimeasure.segmentation import accept_proposals
-from calcimeasure.segmentation.map_regions import MAX_PROPOSALS, Region, proposals_from_regions, regions_of_map
+from calcimeasure.segmentation.probability_map_regions import (
+    MAX_PROPOSALS,
+    Region,
+    proposals_from_regions,
+    regions_of_map,
+)
 
 
 @pytest.fixture

@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from calcimeasure.errors import StudyError
+from calcimeasure.study.exposures_and_outcomes import (
+    doses_at_visits,
+    outcome_changes,
+    read_exposures,
+    read_outcomes,
+    visit_dates,
+)
 from calcimeasure.study.manifest import FilmRow
-from calcimeasure.study.timelines import doses_at_visits, outcome_changes, read_exposures, read_outcomes, visit_dates
 
 DATES = {("S1", "baseline"): "2026-01-10", ("S1", "month 3"): "2026-04-10"}
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.simulation.changes import UNCHANGED, ChangePlan
-from calcimeasure.simulation.film_look import FilmLook, look_of
+from calcimeasure.simulation.film_appearance import FilmLook, look_of
 from calcimeasure.simulation.geometry import inside
 from calcimeasure.simulation.insertion import USUAL_LIMB_SPACING_MM, InsertedFilm, draw_into, insert_into, lie_apart
 from calcimeasure.simulation.smoothing import blurred, correlated_noise, gaussian_blur
