@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from calcimeasure.deposits import Deposit, DepositLabels
     from calcimeasure.export import write_results
     from calcimeasure.io import film_from_array, read_film
-    from calcimeasure.io.label_images import read_labels
+    from calcimeasure.io.label_images import read_labels, write_labels
     from calcimeasure.io.polygons import deposit_polygons
     from calcimeasure.io.sample_films import sample_pair
     from calcimeasure.label_arrays import labels_from_array
@@ -49,6 +49,7 @@ _HOME = {
     "sample_pair": "calcimeasure.io.sample_films",
     "segment": "calcimeasure.segmentation",
     "segment_points": "calcimeasure.segmentation",
+    "write_labels": "calcimeasure.io.label_images",
     "write_results": "calcimeasure.export",
 }
 
@@ -74,6 +75,7 @@ __all__ = [
     "sample_pair",
     "segment",
     "segment_points",
+    "write_labels",
     "write_results",
 ]
 

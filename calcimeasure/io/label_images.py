@@ -58,6 +58,14 @@ def write_labels(labels: DepositLabels, path: str | Path, *, spacing: Spacing | 
     See Also
     --------
     read_labels : The way back. Findings and origins come back from TIFF, NRRD and MHA.
+
+    Examples
+    --------
+    >>> film = cm.film_from_array(np.eye(40, 60), spacing_mm=0.1)
+    >>> labels = cm.labels_from_array(film.pixels > 0.5, film)
+    >>> cm.write_labels(labels, "labels.nii.gz", spacing=film.spacing)
+    >>> bool((cm.read_labels("labels.nii.gz", film).image == labels.image).all())
+    True
     """
     path, spacing = Path(path), spacing or Spacing()
     if not is_volume(path) and path.suffix.lower() not in TIFF_SUFFIXES:
@@ -105,7 +113,7 @@ def read_labels(path: str | Path, film: Radiograph) -> DepositLabels:
         A file that calcimeasure wrote, a DICOM SEG, or a single-channel TIFF, PNG, NIfTI, NRRD or MHA of whole numbers
         from another tool: 0 for no deposit, n for deposit n; two dimensions, or three with one slice. Its deposits
         count as drawn by a person, all calcinosis, and are numbered anew from 1 in the order of their numbers. A mask
-        of one number becomes one deposit per connected component (pixels that touch at a corner are connected).
+        of one number is split into its deposits as by `labels_from_array`.
     film
         The film they belong to.
 
