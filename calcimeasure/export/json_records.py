@@ -38,7 +38,9 @@ _LIBRARIES = {
     "numpy": ("numpy",),
     "opencv": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
     "pydicom": ("pydicom",),
+    "scikit-image": ("scikit-image",),
     "scipy": ("scipy",),
+    "simpleitk": ("simpleitk",),
 }
 
 

@@ -21,6 +21,7 @@ from PIL import Image
 
 from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
 from calcimeasure.errors import LabelsError, OutputError
+from calcimeasure.io.atomic_output import replace_file
 from calcimeasure.io.dicom_seg import read_segmentation
 from calcimeasure.io.dicom_source import is_dicom_file
 from calcimeasure.io.label_volumes import is_volume, read_volume, write_volume
@@ -77,7 +78,7 @@ def write_labels(labels: DepositLabels, path: str | Path, *, spacing: Spacing | 
             digest = hashlib.sha256(labels.image.tobytes()).hexdigest()
             write_volume(labels.image, path, spacing, _json({**_description(labels, spacing), "image_sha256": digest}))
         else:
-            path.write_bytes(labels_tiff(labels, spacing))
+            replace_file(path, labels_tiff(labels, spacing))
     except (OSError, RuntimeError) as error:
         raise OutputError("the label image could not be written", where=str(path)) from error
 

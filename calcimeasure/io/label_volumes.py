@@ -103,4 +103,10 @@ def write_volume(image: NDArray[np.uint16], path: Path, spacing: Spacing, descri
     row_mm, col_mm = spacing.mm or _NO_SPACING
     picture.SetSpacing((col_mm, row_mm))
     picture.SetMetaData(_DESCRIPTION_KEY, description)
-    SimpleITK.WriteImage(picture, str(path), useCompression=True)
+    # The name of the part keeps the ending, by which SimpleITK chooses the format.
+    part = path.with_name(f"part.{path.name}")
+    try:
+        SimpleITK.WriteImage(picture, str(part), useCompression=True)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from calcimeasure.boxes import bounding_boxes
 from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
 from calcimeasure.errors import LabelsError, UsageError
+from calcimeasure.io.atomic_output import replace_file
 
 SCHEMA = "calcimeasure.polygons/1"
 
@@ -107,7 +108,7 @@ def write_polygons(path: Path | str, labels: DepositLabels) -> None:
         for deposit in labels.deposits
     ]
     head = {"schema": SCHEMA, "shape": labels.image.shape, "film_sha256": labels.film_sha256, "method": labels.method}
-    Path(path).write_text(json.dumps({**head, "deposits": deposits}) + "\n", encoding="utf-8")
+    replace_file(Path(path), (json.dumps({**head, "deposits": deposits}) + "\n").encode())
 
 
 def read_polygons(path: Path | str) -> DepositLabels:

@@ -10,7 +10,7 @@ import SimpleITK
 from numpy.typing import NDArray
 
 from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
-from calcimeasure.errors import LabelsError
+from calcimeasure.errors import LabelsError, OutputError
 from calcimeasure.io import film_from_array
 from calcimeasure.io.label_images import read_labels, write_labels
 from calcimeasure.notices import NoticeCode
@@ -154,3 +154,29 @@ def test_labels_of_another_film_are_refused(labels: DepositLabels, film: Radiogr
 def test_a_format_that_is_not_written(labels: DepositLabels, tmp_path: Path) -> None:
     with pytest.raises(LabelsError, match=r"End the name in \.tif"):
         write_labels(labels, tmp_path / "labels.png")
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, "tif"])
+def test_a_write_that_fails_leaves_the_older_labels(
+    suffix: str, labels: DepositLabels, film: Radiograph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"labels.{suffix}"
+    write_labels(labels, path, spacing=film.spacing)
+    older = path.read_bytes()
+
+    def cut_off(_image: object, name: str, **_options: object) -> None:
+        Path(name).write_bytes(older[:50])
+        raise RuntimeError("no space left on device")
+
+    def cut_off_bytes(part: Path, data: bytes) -> int:
+        with part.open("wb") as file:
+            file.write(data[:50])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(SimpleITK, "WriteImage", cut_off)
+    if suffix == "tif":
+        monkeypatch.setattr(Path, "write_bytes", cut_off_bytes)
+    with pytest.raises(OutputError, match="could not be written"):
+        write_labels(labels, path, spacing=film.spacing)
+    assert path.read_bytes() == older
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
