@@ -29,12 +29,18 @@ AREA_RATIO = click.option("--area-ratio", type=click.FloatRange(min=0, min_open=
 IMAGE = click.option("--png", is_flag=True, help="Write a PNG beside every DICOM file.")
 DEPOSITS = click.option("--deposits", type=click.IntRange(0, 40), help="How many are tried for; drawn when not given.")
 SIDE = click.option("--side", type=click.Choice(["L", "R"]), help="Drawn when not given.")
-CHOSEN = ("part", "side", "deposits")
+STYLE = click.option("--style", default="standard", show_default=True,
+                     help="How bones are drawn (and films, with 'any'); a wrong name lists them.")  # fmt: skip
+FILM_STYLE = click.option("--film-style", help="standard or any; by default that of --style where it exists.")
+DEPOSIT_STYLE = click.option("--deposit-style", default="standard", show_default=True,
+                             help="How deposits are drawn; a wrong name lists them.")  # fmt: skip
+STYLES = ("style", "film_style", "deposit_style")
+CHOSEN = ("part", "side", "deposits", *STYLES)
 
 
 def what_is_drawn(command: Command) -> Command:
     """Add what a simulated film and a simulated pair have in common."""
-    options = (OUT, SEED, SPACING, MODALITY, IMAGE, OVERWRITE, PART, DEPOSITS, SIDE)
+    options = (OUT, SEED, SPACING, MODALITY, IMAGE, OVERWRITE, PART, DEPOSITS, SIDE, STYLE, FILM_STYLE, DEPOSIT_STYLE)
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
 
 
@@ -112,6 +118,7 @@ def pair(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any) 
 @AREA_RATIO
 @click.option("--new", type=click.IntRange(0, 10), default=0, help="Deposits that come.")
 @click.option("--gone", type=click.IntRange(0, 10), default=0, help="Deposits that go.")
+@DEPOSIT_STYLE
 def insert(film: Path, out: Path, seed: int, overwrite: bool, **options: Any) -> None:
     """Put deposits of known area into a real FILM: 16-bit TIFF images, labels and truth.json.
 
@@ -128,13 +135,13 @@ def insert(film: Path, out: Path, seed: int, overwrite: bool, **options: Any) ->
     rng = np.random.default_rng(seed)
     out.mkdir(parents=True, exist_ok=True)
     if not options["followup"]:
-        one = insert_deposits(given, rng, count=options["count"])
+        one = insert_deposits(given, rng, count=options["count"], deposit_style=options["deposit_style"])
         write_canonical(one.film, one.labels, out, "film")
         write_truth(one.truth, out / "truth.json")
         click.echo(f"{len(one.truth.deposits)} deposits, {one.truth.total_area_mm2:.2f} mm² -> {out}")
         return
     plan = ChangePlan(area_ratio=options["area_ratio"], new=options["new"], gone=options["gone"])
-    two = insert_pair(given, rng, plan=plan, count=options["count"])
+    two = insert_pair(given, rng, plan=plan, count=options["count"], deposit_style=options["deposit_style"])
     for visit, made in (("baseline", two.baseline), ("followup", two.followup)):
         write_canonical(made.film, made.labels, out, visit)
     write_truth(two.truth, out / "truth.json")
@@ -153,6 +160,9 @@ def insert(film: Path, out: Path, seed: int, overwrite: bool, **options: Any) ->
               help="True change of every subject from one visit to the next.")  # fmt: skip
 @click.option("--subject-sd", type=click.FloatRange(min=0), default=0.0, show_default=True,
               help="Standard deviation between subjects of the logarithm of that ratio.")  # fmt: skip
+@STYLE
+@FILM_STYLE
+@DEPOSIT_STYLE
 def study(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any) -> None:
     """Simulate a study: a folder of films a subject, manifest.csv and truth.csv."""
     from calcimeasure.simulation.simulated_study import write_study
@@ -167,6 +177,7 @@ def study(out: Path, seed: int, spacing: float, overwrite: bool, **options: Any)
         area_ratio=options["area_ratio"],
         subject_sd=options["subject_sd"],
         modality=options["modality"],
+        **{name: options[name] for name in STYLES},
     )
     click.echo(f"{films} films -> {out / 'manifest.csv'}")
 

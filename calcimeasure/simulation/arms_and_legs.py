@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calcimeasure.simulation.bones import BoneStyle, make_drawn_bone
+from calcimeasure.simulation.bone_styles import STANDARD, BoneStyle
+from calcimeasure.simulation.bones import make_drawn_bone, make_short_bone
 from calcimeasure.simulation.hand import HandTraits, draw_traits, make_hand, mirrored
 from calcimeasure.simulation.limb import Knot, Limb, LimbPose, Pad, Segment
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from calcimeasure.simulation.bones import Bone
 
 Outline = tuple[tuple[float, float], ...]
+KNEE_GAP_MM = 3.0  # of the cartilage that arthritis takes
+FABELLA = 0.6
 WRIST_MM = 152.0  # from the middle of the forearm to the origin of the hand
 
 HUMERUS: Outline = (
@@ -63,9 +66,11 @@ ULNA_SHAFT: Outline = (
 )  # fmt: skip
 
 
-def _adult(rng: np.random.Generator) -> HandTraits:
-    """Return an adult: the growing ends of these bones are not drawn."""
-    traits = draw_traits(rng)
+def _adult(rng: np.random.Generator, style: str) -> HandTraits:
+    """Return an adult, as the growing ends of these bones are drawn in some styles only."""
+    traits = draw_traits(rng, style=style)
+    if traits.style.large_growth_plates:
+        return traits
     return replace(traits, age_years=max(traits.age_years, 25), size=max(traits.size, 0.86))
 
 
@@ -78,9 +83,9 @@ def _scaled(
 
 def _thick(style: BoneStyle) -> BoneStyle:
     """Return the style of the large bones: a thicker plate under the joints."""
-    return BoneStyle(
-        cortex=style.cortex, plate_mm=1.3 * style.plate_mm, spongy=0.75 * style.spongy,
-        marrow_spongy=0.6 * style.marrow_spongy,
+    return replace(
+        style, plate_mm=1.3 * style.plate_mm, spongy=0.75 * style.spongy, marrow_spongy=0.6 * style.marrow_spongy,
+        growth_plate_mm=2 * style.growth_plate_mm if style.large_growth_plates else 0.0,
     )  # fmt: skip
 
 
@@ -103,9 +108,9 @@ def _stroke(bone: str, traits: HandTraits, line: tuple[tuple[float, float, float
     )
 
 
-def make_elbow(rng: np.random.Generator, *, side: str = "R") -> Limb:
+def make_elbow(rng: np.random.Generator, *, side: str = "R", style: str = STANDARD) -> Limb:
     """Return an elbow, straight, from the front."""
-    traits = _adult(rng)
+    traits = _adult(rng, style)
     bones = _bones(rng, traits, {"humerus": (HUMERUS, (True, False)), "ulna": (ULNA_AT_ELBOW, (False, True)),
                                  "radius": (RADIUS_AT_ELBOW, (False, True))})  # fmt: skip
     segments = {
@@ -118,21 +123,26 @@ def make_elbow(rng: np.random.Generator, *, side: str = "R") -> Limb:
         _stroke("ulna", traits, ((-8, 10, 40, 28), (-10, -40, 43, 31), (-10, -110, 39, 29), (-9, -240, 30, 22))),
     )
     limb = Limb(part="ELBOW", side="R", segments=segments, strokes=strokes, fat_mm=float(rng.uniform(3, 8)),
-                age_years=traits.age_years)  # fmt: skip
+                age_years=traits.age_years, implants=traits.style.implants)  # fmt: skip
     return limb if side == "R" else mirrored(limb)
 
 
-def make_knee(rng: np.random.Generator, *, side: str = "R") -> Limb:
+def make_knee(rng: np.random.Generator, *, side: str = "R", style: str = STANDARD) -> Limb:
     """Return a knee, straight, from the front."""
-    traits = _adult(rng)
+    traits = _adult(rng, style)
     bones = _bones(rng, traits, {"femur": (FEMUR, (True, False)), "tibia": (TIBIA, (False, True)),
                                  "fibula": (FIBULA, (False, True)), "patella": (PATELLA, (True, True))})  # fmt: skip
+    narrowed = KNEE_GAP_MM * (1 - traits.style.joint_gap)
     segments = {
         "femur": Segment(bone=bones["femur"]),
-        "tibia": Segment(bone=bones["tibia"], joint_mm=(0.0, float(rng.uniform(-1.5, 1.0)), 0.0)),
+        "tibia": Segment(bone=bones["tibia"], joint_mm=(0.0, float(rng.uniform(-1.5, 1.0)) + narrowed, 0.0)),
         "fibula": Segment(bone=bones["fibula"], parent="tibia", joint_mm=(-33.0 * traits.size, 0.0, -14.0)),
         "patella": Segment(bone=bones["patella"], parent="femur", joint_mm=(-2.0, 26.0 * traits.size, 32.0)),
     }
+    if traits.style.sesamoids > 1 and rng.random() < FABELLA:
+        fabella = make_short_bone("sesamoid_0", "sesamoid", rng, style=traits.style, scale=float(rng.uniform(1.3, 2.2)))
+        joint = (float(rng.uniform(18, 25)) * traits.size, float(rng.uniform(10, 22)) * traits.size, -25.0)
+        segments["sesamoid_0"] = Segment(bone=replace(fabella, length_mm=0.0), parent="femur", joint_mm=joint)
     strokes = (
         _stroke("femur", traits, ((0, 190, 80, 66), (0, 90, 69, 58), (0, 40, 60, 52), (0, 0, 55, 48))),
         _stroke("tibia", traits, ((0, 10, 55, 48), (-2, -40, 54, 46), (-4, -110, 56, 50), (-4, -240, 44, 42))),
@@ -143,13 +153,14 @@ def make_knee(rng: np.random.Generator, *, side: str = "R") -> Limb:
         for x in (-24, 22)
     )  # fmt: skip
     limb = Limb(part="KNEE", side="R", segments=segments, strokes=strokes, pads=pads,
-                fat_mm=float(rng.uniform(4, 12)), age_years=traits.age_years)  # fmt: skip
+                fat_mm=float(rng.uniform(4, 12)), age_years=traits.age_years,
+                implants=traits.style.implants)  # fmt: skip
     return limb if side == "R" else mirrored(limb)
 
 
-def make_forearm(rng: np.random.Generator, *, side: str = "R") -> Limb:
+def make_forearm(rng: np.random.Generator, *, side: str = "R", style: str = STANDARD) -> Limb:
     """Return a forearm from the front: radius and ulna whole, with the wrist and the end of the upper arm."""
-    traits = _adult(rng)
+    traits = _adult(rng, style)
     bones = _bones(rng, traits, {"radius": (RADIUS_SHAFT, (True, True)), "ulna": (ULNA_SHAFT, (True, True)),
                                  "humerus": (HUMERUS, (True, False))})  # fmt: skip
     size = traits.size
@@ -176,6 +187,7 @@ def make_forearm(rng: np.random.Generator, *, side: str = "R") -> Limb:
         pads=hand.pads,
         fat_mm=float(rng.uniform(2.5, 6)),
         age_years=traits.age_years,
+        implants=traits.style.implants,
     )
     return limb if side == "R" else mirrored(limb)
 

@@ -14,42 +14,19 @@ import cv2
 import numpy as np
 
 from calcimeasure.simulation.bone_outlines import CARPAL_OUTLINES, FOREARM_OUTLINES, long_bone, smooth_closed
+from calcimeasure.simulation.bone_shapes import styled_outline
 from calcimeasure.simulation.smoothing import blurred, signed_distance, smooth_noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from calcimeasure.simulation.bone_styles import BoneStyle
     from calcimeasure.simulation.geometry import Points
 
 GRID_MM = 0.1
 MARGIN_MM = 1.0
 SHORT_MM = 80.0
 EDGE_SMOOTHING = 0.8  # grid cells; takes the stairs out of the distance map
-
-
-@dataclass(frozen=True, kw_only=True)
-class BoneStyle:
-    """How dense a subject's bones are.
-
-    Attributes
-    ----------
-    cortex
-        Thickness of the cortex at mid-shaft as a share of half the shaft's width.
-    plate_mm
-        Thickness of the bone under the joints.
-    spongy
-        Volume share of bone in the ends.
-    marrow_spongy
-        The same in mid-shaft.
-    growth_plate_mm
-        Width of the open growth plates; 0 in adults.
-    """
-
-    cortex: float = 0.46
-    plate_mm: float = 0.5
-    spongy: float = 0.34
-    marrow_spongy: float = 0.1
-    growth_plate_mm: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +45,8 @@ class BoneBuild:
         Has ledges at both sides of its head.
     rim
         Brightness of the edge of a short bone.
-    growth_plate_at
-        Where along it a growing bone grows; None for bones that show no plate.
+    growth_plates_at
+        Where along it a growing bone grows; empty for bones that show no plate.
     """
 
     short: bool = False
@@ -78,7 +55,7 @@ class BoneBuild:
     cut_above: bool = False
     flanged: bool = False
     rim: float = 1.6
-    growth_plate_at: float | None = None
+    growth_plates_at: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,18 +107,19 @@ def make_long_bone(
     build = BoneBuild(
         tuft=kind.endswith("distal"),
         flanged=kind.endswith("metacarpal"),
-        growth_plate_at=0.86 if kind == "metacarpal" else 0.11,
+        growth_plates_at=(0.86 if kind == "metacarpal" else 0.11,),
     )
-    return _render(name, length_mm, smooth_closed(control), rng, style=style, build=build)
+    outline = styled_outline(smooth_closed(control), rng, style, joints=(True, not build.tuft))
+    return _render(name, length_mm, outline, rng, style=style, build=build)
 
 
 def make_forearm_bone(name: str, length_mm: float, rng: np.random.Generator, *, style: BoneStyle) -> Bone:
     """Return the wrist end of the radius or ulna; `length_mm` of it is shown."""
     control = np.array(FOREARM_OUTLINES[name], float) * length_mm
     control = control + rng.normal(0, 0.5, control.shape)
-    return _render(
-        name, length_mm, smooth_closed(control), rng, style=style, build=BoneBuild(cut_below=True, growth_plate_at=0.87)
-    )
+    outline = styled_outline(smooth_closed(control), rng, style, joints=(False, True))
+    build = BoneBuild(cut_below=True, growth_plates_at=(0.87,))
+    return _render(name, length_mm, outline, rng, style=style, build=build)
 
 
 def make_drawn_bone(
@@ -157,14 +135,17 @@ def make_drawn_bone(
         Whether there is a joint at its lower and its upper end; an end without one lies beyond the film.
     """
     outline = smooth_closed(control_mm)
+    short = all(joints) and float(np.ptp(outline[:, 1])) < SHORT_MM
+    outline = styled_outline(outline, rng, style, joints=joints, short=short)
     low, high = float(outline[:, 1].min()), float(outline[:, 1].max())
-    if all(joints) and high - low < SHORT_MM:
+    if short:
         build = BoneBuild(short=True, rim=1.2)
         bone = _render(name, high - low, outline, rng, style=style, build=build)
     else:
         # The rules for ends and shaft count from the lower end.
         moved = outline - np.array([0.0, low])
-        build = BoneBuild(cut_below=not joints[0], cut_above=not joints[1])
+        plates = _large_growth_plates(outline, joints) if style.large_growth_plates else ()
+        build = BoneBuild(cut_below=not joints[0], cut_above=not joints[1], growth_plates_at=plates)
         bone = _render(name, high - low, moved, rng, style=style, build=build)
         bone = replace(bone, outline_mm=outline, origin_mm=bone.origin_mm + np.array([0.0, low]))
     return replace(bone, length_mm=0.0)
@@ -176,7 +157,19 @@ def make_short_bone(name: str, kind: str, rng: np.random.Generator, *, style: Bo
     size = float(np.ptp(control[:, 1]))
     control = control + rng.normal(0, 0.018 * size, control.shape)
     build = BoneBuild(short=True, rim=0.8 if kind == "sesamoid" else 1.7)
-    return _render(name, size, smooth_closed(control), rng, style=style, build=build)
+    outline = styled_outline(smooth_closed(control), rng, style, joints=(True, True), short=True)
+    return _render(name, size, outline, rng, style=style, build=build)
+
+
+def _large_growth_plates(outline: Points, joints: tuple[bool, bool]) -> tuple[float, ...]:
+    """Return where along a large bone it grows: a third of a joint's width from it."""
+    low, high = float(outline[:, 1].min()), float(outline[:, 1].max())
+    plates = []
+    for is_joint, from_end, sign in ((joints[0], outline[:, 1] - low, 1.0), (joints[1], high - outline[:, 1], -1.0)):
+        if is_joint:
+            width = float(np.ptp(outline[from_end < 0.12 * (high - low), 0]))
+            plates.append((0.0 if sign > 0 else 1.0) + sign * 0.34 * width / (high - low))
+    return tuple(plates)
 
 
 def _render(
@@ -200,15 +193,17 @@ def _render(
     inner = _chord(distance - cortex, np.maximum(half_width - cortex, 0.2))
     inner = np.minimum(inner, outer)
     density = _spongy_density(along, style, build)
-    net = _trabecular_net(rng, inside.shape, short=build.short)
-    streaks = 1 if build.short else 1 + 0.1 * _streaks(rng, inside.shape)
+    if style.cap > 0:
+        density += style.cap * (1 - density) * _caps(along, distance / half_width, build)
+    net = _trabecular_net(rng, inside.shape, style, short=build.short)
+    streaks = 1 if build.short else 1 + 0.1 * style.trabecular_amplitude * _streaks(rng, inside.shape)
     mineral = (outer - inner) * streaks + inner * density * net
     if build.flanged:
         mineral *= _flange(distance, along)
-    if style.growth_plate_mm > 0 and build.growth_plate_at is not None:
-        y = origin[1] + (np.arange(rows) + 0.5) * GRID_MM - build.growth_plate_at * length_mm
+    for plate_at in build.growth_plates_at if style.growth_plate_mm > 0 else ():
+        y = origin[1] + (np.arange(rows) + 0.5) * GRID_MM - plate_at * length_mm
         mineral *= _growth_plate(rng, y, cols, style.growth_plate_mm)
-    mineral += _joint_lines(distance, along, rng, build) * style.plate_mm
+    mineral += _joint_lines(distance, along, rng, build) * (style.plate_mm * style.end_density)
     mineral[distance <= -GRID_MM] = 0
     return Bone(
         name=name,
@@ -270,6 +265,16 @@ def _spongy_density(along: NDArray[np.float32], style: BoneStyle, build: BoneBui
     return np.asarray(style.marrow_spongy + (style.spongy - style.marrow_spongy) * np.clip(end, 0, 1), np.float32)
 
 
+def _caps(along: NDArray[np.float32], depth: NDArray[np.float32], build: BoneBuild) -> NDArray[np.float32]:
+    """Return where the dense ends are, rounded towards the shaft: 1 at a joint, 0 elsewhere."""
+    if build.short:
+        return np.full_like(along, 0.5)
+    round_off = 0.05 * np.clip(1 - depth, 0, 1) ** 2
+    base = np.clip((0.14 - round_off - along) / 0.05, 0, 1)
+    head = np.clip((along - 0.86 - round_off) / 0.05, 0, 1)
+    return np.asarray(base if build.tuft else base + head, np.float32)
+
+
 def _growth_plate(
     rng: np.random.Generator, beyond_mm: NDArray[np.float64], cols: int, width_mm: float
 ) -> NDArray[np.float32]:
@@ -282,19 +287,23 @@ def _growth_plate(
     return np.asarray(1 - 0.75 * gap + 0.35 * margin, np.float32)
 
 
-def _trabecular_net(rng: np.random.Generator, shape: tuple[int, int], *, short: bool) -> NDArray[np.float32]:
+def _trabecular_net(
+    rng: np.random.Generator, shape: tuple[int, int], style: BoneStyle, *, short: bool
+) -> NDArray[np.float32]:
     """Return a net of bright threads about 1: the ridges of band-passed noise, drawn out along the bone."""
     noise = rng.standard_normal(shape, dtype=np.float32)
     stretch = 1.4 if short else 3.0
     net = np.zeros(shape, np.float32)
     for size_mm, share in ((0.11, 0.6), (0.22, 0.4)):
-        sigma = size_mm / GRID_MM
+        sigma = size_mm * style.trabecular_scale / GRID_MM
         band = blurred(noise, sigma, sigma * stretch)
         band = band - blurred(noise, 2 * sigma, 2 * sigma * stretch)
         ridge = np.exp(-((band / (0.55 * float(band.std()))) ** 2))
         net += np.float32(share) * (ridge / np.float32(ridge.mean()) - 1)
     patches = smooth_noise(rng, shape, 2.0 / GRID_MM)
-    return np.asarray(np.clip(1 + (0.26 if short else 0.34) * net + 0.1 * patches, 0.1, None), np.float32)
+    amplitude = style.trabecular_amplitude
+    threads = (0.26 if short else 0.34) * amplitude * net + 0.1 * amplitude * patches
+    return np.asarray(np.clip(1 + threads, 0.1, None), np.float32)
 
 
 def _joint_lines(

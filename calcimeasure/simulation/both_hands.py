@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from calcimeasure.simulation.bone_styles import STANDARD
 from calcimeasure.simulation.hand import draw_hand_pose, draw_traits, make_hand
 from calcimeasure.simulation.limb import Limb, LimbPose
 
@@ -21,9 +22,9 @@ REST_GROUPS = {"@L": (0.0, -HALF_GAP_MM, 0.0), "@R": (0.0, HALF_GAP_MM, 0.0)}
 NARROW = 0.4  # of the spread of a hand that has a film to itself
 
 
-def make_both_hands(rng: np.random.Generator, *, side: str = "B") -> Limb:  # noqa: ARG001 - there is but one
+def make_both_hands(rng: np.random.Generator, *, side: str = "B", style: str = STANDARD) -> Limb:  # noqa: ARG001 - there is but one
     """Return both hands of one subject, thumbs towards the middle."""
-    traits = draw_traits(rng)
+    traits = draw_traits(rng, style=style)
     hands = {side: make_hand(rng, side=side, traits=traits) for side in SIDES}
     segments: dict[str, Segment] = {}
     for side_, hand in hands.items():
@@ -45,6 +46,7 @@ def make_both_hands(rng: np.random.Generator, *, side: str = "B") -> Limb:  # no
         pads=tuple(replace(pad, bone=f"{pad.bone}@{side_}") for side_, hand in hands.items() for pad in hand.pads),
         fat_mm=hands["R"].fat_mm,
         age_years=traits.age_years,
+        implants=traits.style.implants,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -122,6 +122,11 @@ class DepositPiece:
         share = (2 * rho / POLAR_RINGS)[:, None] * triangle[None]
         return float(abs(np.linalg.det(self.matrix)) * self.thickness_mm * (thickness * share).sum())
 
+    @property
+    def narrowest_mm(self) -> float:
+        """Its width where it is narrow, for the choice of sub-samples."""
+        return float(np.min(np.linalg.svd(self.matrix, compute_uv=False)) * 2 * self.radius.mean())
+
     def moved(self, matrix: Points, translation_mm: Points, *, thickness_factor: float = 1.0) -> DepositPiece:
         """Return the piece after ``new = matrix @ old + translation_mm`` with its thickness multiplied."""
         return replace(
@@ -166,6 +171,36 @@ class DepositPiece:
         return np.maximum(texture, THINNEST) if len(self.waves) else texture
 
 
+class Piece(Protocol):
+    """What a deposit is made of: a footprint in closed form, and a thickness over it."""
+
+    @property
+    def outline(self) -> Points:
+        """(n, 2) polygon of the footprint in mm."""
+
+    @property
+    def area_mm2(self) -> float:
+        """Footprint area of this piece alone."""
+
+    @property
+    def volume_mm3(self) -> float:
+        """Thickness integrated over the footprint."""
+
+    @property
+    def thickness_mm(self) -> float:
+        """Of its thickest place, as pure hydroxyapatite."""
+
+    @property
+    def narrowest_mm(self) -> float:
+        """Its width where it is narrow, for the choice of sub-samples."""
+
+    def moved(self, matrix: Points, translation_mm: Points, *, thickness_factor: float = 1.0) -> Piece:
+        """Return the piece after an affine map of the plane."""
+
+    def thickness_at(self, points_mm: Points) -> NDArray[np.float64]:
+        """Return the thickness at (..., 2) points, 0 outside the footprint."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CalciumDeposit:
     """A deposit as the simulator knows it, in the plane its frame puts it in.
@@ -175,14 +210,18 @@ class CalciumDeposit:
     pieces
         What it is made of; overlapping pieces add their thickness and count their footprint once.
     kind
-        The kind it was drawn as (`calcimeasure.simulation.deposit_kinds.DepositKind`).
+        The kind it was drawn as (`calcimeasure.simulation.deposit_kinds.DepositKind`, or one of
+        `calcimeasure.simulation.deposit_styles`).
     depth_ratio
         Its extent along the beam over its extent across: 0 is a flat plate, 1 a ball. Decides how a tilt shortens it.
+    grey_blur_mm
+        None for calcium in the beam. Else the deposit is added to the finished film's grey values with this blur.
     """
 
-    pieces: tuple[DepositPiece, ...]
+    pieces: tuple[Piece, ...]
     kind: str = ""
     depth_ratio: float = 0.0
+    grey_blur_mm: float | None = None
 
     def __post_init__(self) -> None:
         if not self.pieces:
@@ -263,7 +302,7 @@ def render_thickness(
 
 def _add_piece(
     patch: NDArray[np.float32],
-    piece: DepositPiece,
+    piece: Piece,
     first: tuple[int, int],
     spacing_mm: tuple[float, float],
     across: float,
@@ -277,8 +316,7 @@ def _add_piece(
     right = min(int(high[0] // col_mm) + 1, first_col + patch.shape[1])
     if bottom <= top or right <= left:
         return
-    extent = float(np.min(np.linalg.svd(piece.matrix, compute_uv=False)) * 2 * piece.radius.mean())
-    per_pixel = int(np.clip(np.ceil(across * max(spacing_mm) / extent), FEWEST_SUBSAMPLES, MOST_SUBSAMPLES))
+    per_pixel = int(np.clip(np.ceil(across * max(spacing_mm) / piece.narrowest_mm), FEWEST_SUBSAMPLES, MOST_SUBSAMPLES))
     rows, cols = bottom - top, right - left
     y = (top + (np.arange(rows * per_pixel) + 0.5) / per_pixel) * row_mm
     x = (left + (np.arange(cols * per_pixel) + 0.5) / per_pixel) * col_mm

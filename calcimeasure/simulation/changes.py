@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.errors import UsageError
+from calcimeasure.simulation.bone_styles import STANDARD
 from calcimeasure.simulation.calcium_deposits import CalciumDeposit
 from calcimeasure.simulation.deposit_kinds import make_deposit
 from calcimeasure.simulation.deposit_placement import APART_MM, HeldDeposit, Site, apart, draw_deposits
+from calcimeasure.simulation.deposit_styles import make_grey_deposit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,9 +86,15 @@ class Visits:
 
 
 def apply_plan(
-    rng: np.random.Generator, limb: Limb, site: Site, held: Sequence[HeldDeposit], plan: ChangePlan
+    rng: np.random.Generator,
+    limb: Limb,
+    site: Site,
+    held: Sequence[HeldDeposit],
+    plan: ChangePlan,
+    *,
+    deposit_style: str = STANDARD,
 ) -> Visits:
-    """Return what the plan makes of deposits; splits and merges are added to those given.
+    """Return what the plan makes of deposits; splits, merges and new ones, in a style, are added to those given.
 
     Deposits that would grow into another one are left as they are.
     """
@@ -103,13 +111,13 @@ def apply_plan(
         links.append(("matched", (deposit.identity,), (deposit.identity,)))
     for _ in range(plan.new):
         for fresh in draw_deposits(rng, limb, site, 1, first_identity=following, others=[*baseline, *followup],
-                                   diameters_mm=(1.5, 7.0)):  # fmt: skip
+                                   diameters_mm=(1.5, 7.0), style=deposit_style):  # fmt: skip
             followup.append(fresh)
             links.append(("new", (), (fresh.identity,)))
             following += 1
     for status, count in (("split", plan.split), ("merged", plan.merged)):
         for _ in range(count):
-            parts = _two_halves(rng, limb, site, [*baseline, *followup], following)
+            parts = _two_halves(rng, limb, site, [*baseline, *followup], following, style=deposit_style)
             if parts is None:
                 continue
             whole, halves = parts
@@ -142,10 +150,10 @@ def _changed(
 
 
 def _two_halves(
-    rng: np.random.Generator, limb: Limb, site: Site, others: Sequence[HeldDeposit], identity: int
+    rng: np.random.Generator, limb: Limb, site: Site, others: Sequence[HeldDeposit], identity: int, *, style: str
 ) -> tuple[HeldDeposit, tuple[HeldDeposit, HeldDeposit]] | None:
     """Return a deposit of two bodies and a bridge, and the two bodies alone, too far apart to be one."""
-    places = draw_deposits(rng, limb, site, 1, diameters_mm=(4.0, 8.0), others=others)
+    places = draw_deposits(rng, limb, site, 1, diameters_mm=(4.0, 8.0), others=others, style=style)
     if not places:
         return None
     seat = places[0]
@@ -155,19 +163,25 @@ def _two_halves(
     away = np.array([np.cos(rotation), np.sin(rotation)]) * (diameter + APART_MM + 0.6) / 2
     centre = np.array(seat.shape.centroid_mm)
     bodies = [
-        make_deposit(kind, diameter_mm=diameter, thickness_mm=thickness, rng=rng, aspect=1.0).moved(
-            np.eye(2), centre + sign * away
-        )
+        _body(rng, style, kind, diameter, thickness).moved(np.eye(2), centre + sign * away)
         for kind, sign in (("lobulated", 1.0), ("bevel", -1.0))
     ]
-    bridge = make_deposit("lobulated", diameter_mm=diameter * 1.1, thickness_mm=0.7 * thickness, rng=rng, aspect=1.0)
+    bridge = _body(rng, style, "lobulated", diameter * 1.1, 0.7 * thickness)
     whole = CalciumDeposit(
         pieces=(*bodies[0].pieces, *bodies[1].pieces, *bridge.moved(np.eye(2), centre).pieces),
         kind="cluster",
         depth_ratio=0.5,
+        grey_blur_mm=bodies[0].grey_blur_mm,
     )
     halves = tuple(replace(body.grown(SPLIT_KEPT**2), depth_ratio=0.5) for body in bodies)
     held = [replace(seat, identity=identity + at, shape=shape) for at, shape in enumerate((whole, *halves))]
     if not apart(held[1], held[2], site.placed) or not all(apart(held[0], other, site.placed) for other in others):
         return None
     return held[0], (held[1], held[2])
+
+
+def _body(rng: np.random.Generator, style: str, kind: str, diameter_mm: float, thickness_mm: float) -> CalciumDeposit:
+    """Return one round body of a deposit that splits or two that merge, about (0, 0)."""
+    if style == STANDARD:
+        return make_deposit(kind, diameter_mm=diameter_mm, thickness_mm=thickness_mm, rng=rng, aspect=1.0)
+    return make_grey_deposit(style, diameter_mm=diameter_mm, rng=rng, kind="bump", aspect=1.0)

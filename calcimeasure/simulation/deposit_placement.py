@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from calcimeasure.simulation.bone_styles import STANDARD
 from calcimeasure.simulation.calcium_deposits import CalciumDeposit
 from calcimeasure.simulation.deposit_kinds import DepositKind, make_deposit
+from calcimeasure.simulation.deposit_styles import make_grey_deposit
 from calcimeasure.simulation.geometry import outline_gap
 from calcimeasure.simulation.limb import Limb, LimbPose, Placement, place_limb
 from calcimeasure.simulation.limb_parts import part_named
@@ -150,6 +152,7 @@ def draw_deposits(
     first_identity: int = 1,
     others: Sequence[HeldDeposit] = (),
     thickness_scale: float = 1.0,
+    style: str = STANDARD,
 ) -> list[HeldDeposit]:
     """Return deposits at random places, a third each in soft tissue, touching bone and over bone.
 
@@ -163,6 +166,8 @@ def draw_deposits(
         Deposits that are there already, to be kept apart from.
     thickness_scale
         How dense they are against what films of hands mostly show.
+    style
+        ``standard``, ``blobs`` or ``left_out``.
     """
     held: list[HeldDeposit] = []
     start = int(rng.integers(3))
@@ -170,7 +175,7 @@ def draw_deposits(
         background = BACKGROUNDS[(start + number) % 3]
         for _ in range(TRIES):
             diameter = float(np.exp(rng.uniform(*np.log(diameters_mm))))
-            candidate = _draw_one(rng, limb, site, background, (diameter, thickness_scale))
+            candidate = _draw_one(rng, limb, site, background, draw_shape(rng, diameter, thickness_scale, style=style))
             if candidate is None:
                 continue
             candidate = replace(candidate, identity=first_identity + len(held))
@@ -190,7 +195,7 @@ def apart(first: HeldDeposit, second: HeldDeposit, placed: Mapping[str, Placemen
 
 
 def draw_shape(
-    rng: np.random.Generator, diameter_mm: float, thickness_scale: float = 1.0
+    rng: np.random.Generator, diameter_mm: float, thickness_scale: float = 1.0, *, style: str = STANDARD
 ) -> tuple[CalciumDeposit, float]:
     """Return a deposit of a size about (0, 0), of a kind as films of hands mostly show, and the room it needs.
 
@@ -200,12 +205,16 @@ def draw_shape(
         Of the circle of equal area.
     thickness_scale
         How dense it is against the usual.
+    style
+        ``standard``, ``blobs`` or ``left_out``.
 
     Returns
     -------
     tuple
         The deposit, and a radius between those of the circle around it and of its middle.
     """
+    if style != STANDARD:
+        return _with_reach(make_grey_deposit(style, diameter_mm=diameter_mm, rng=rng))
     kinds = list(KIND_WEIGHTS)
     weights = np.array(list(KIND_WEIGHTS.values()))
     kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
@@ -214,6 +223,10 @@ def draw_shape(
     thickness = 0.62 * diameter_mm**0.55 * float(np.exp(rng.normal(0, 0.5))) * thickness_scale
     thickest = THICKEST_MM.get(kind, min(0.6 * diameter_mm + 0.2, 4.0))
     shape = make_deposit(kind, diameter_mm=diameter_mm, thickness_mm=float(np.clip(thickness, 0.15, thickest)), rng=rng)
+    return _with_reach(shape)
+
+
+def _with_reach(shape: CalciumDeposit) -> tuple[CalciumDeposit, float]:
     # What matters for the room it needs is its reach, which for a stipple is far more than its area's diameter.
     reach = float(np.hypot(*shape.points_mm.T).max())
     narrow = 2 * shape.area_mm2 / (np.pi * reach)
@@ -241,9 +254,9 @@ def room_for(
 
 
 def _draw_one(
-    rng: np.random.Generator, limb: Limb, site: Site, background: str, size: tuple[float, float]
+    rng: np.random.Generator, limb: Limb, site: Site, background: str, drawn: tuple[CalciumDeposit, float]
 ) -> HeldDeposit | None:
-    shape, reach = draw_shape(rng, *size)
+    shape, reach = drawn
     found = _find_place(rng, limb, site, background, reach)
     if found is None:
         return None

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calcimeasure.simulation.bones import Bone, BoneStyle, make_forearm_bone, make_long_bone, make_short_bone
+from calcimeasure.simulation.bone_styles import STANDARD, BoneStyle, draw_style
+from calcimeasure.simulation.bones import Bone, make_forearm_bone, make_long_bone, make_short_bone
 from calcimeasure.simulation.limb import Knot, Limb, LimbPose, Pad, Segment, centred
 
 if TYPE_CHECKING:
@@ -74,30 +75,40 @@ class HandTraits:
     missing_tufts: tuple[int, ...] = ()
 
 
-def draw_traits(rng: np.random.Generator) -> HandTraits:
-    """Return a random subject: a quarter with thin bones, one in eight with missing tufts, one in twelve a child."""
+def draw_traits(rng: np.random.Generator, *, style: str = STANDARD) -> HandTraits:
+    """Return a random subject: a quarter with thin bones, one in eight with missing tufts, one in twelve a child.
+
+    Parameters
+    ----------
+    style
+        Of the bones, one of `calcimeasure.simulation.bone_styles.BONE_STYLES`.
+    """
     osteopenia = rng.uniform(0.5, 1.0) if rng.random() < 0.25 else 0.0
     child = rng.random() < CHILDREN
-    style = BoneStyle(
+    usual = BoneStyle(
         cortex=float(np.clip(rng.normal(0.47, 0.05), 0.32, 0.62) * (1 - 0.35 * osteopenia)),
         plate_mm=float(rng.uniform(0.4, 0.6) * (1 - 0.3 * osteopenia)),
         spongy=float(rng.uniform(0.26, 0.38) * (1 - 0.35 * osteopenia)),
         marrow_spongy=float(rng.uniform(0.05, 0.12) * (1 - 0.4 * osteopenia)),
         growth_plate_mm=float(rng.uniform(0.7, 1.4)) if child else 0.0,
     )
+    drawn = draw_style(rng, style, usual=usual)
+    child = child or drawn.large_growth_plates
     missing = tuple(f for f in FINGERS if rng.random() < 0.6) if rng.random() < 0.125 else ()
     size = float(np.clip(rng.normal(1.0, 0.06), 0.86, 1.16))
     return HandTraits(
         size=size * float(rng.uniform(0.72, 0.92)) if child else size,
         stoutness=float(np.clip(rng.normal(1.0, 0.05), 0.88, 1.12)),
         flesh=float(np.clip(rng.normal(1.0, 0.07), 0.85, 1.2)),
-        style=style,
+        style=drawn,
         age_years=int(rng.integers(9, 15)) if child else int(rng.integers(25, 80)),
         missing_tufts=missing,
     )
 
 
-def make_hand(rng: np.random.Generator, *, side: str = "R", traits: HandTraits | None = None) -> Limb:
+def make_hand(
+    rng: np.random.Generator, *, side: str = "R", traits: HandTraits | None = None, style: str = STANDARD
+) -> Limb:
     """Return a hand with its wrist.
 
     Parameters
@@ -106,8 +117,10 @@ def make_hand(rng: np.random.Generator, *, side: str = "R", traits: HandTraits |
         ``L`` or ``R``.
     traits
         Drawn when None.
+    style
+        Of the bones, for traits that are drawn.
     """
-    traits = draw_traits(rng) if traits is None else traits
+    traits = draw_traits(rng, style=style) if traits is None else traits
     segments: dict[str, Segment] = {}
     _add_forearm(segments, rng, traits)
     _add_carpals(segments, rng, traits)
@@ -123,6 +136,7 @@ def make_hand(rng: np.random.Generator, *, side: str = "R", traits: HandTraits |
         pads=_pads(segments, rng, traits),
         fat_mm=float(rng.uniform(1.5, 3.0)),
         age_years=traits.age_years,
+        implants=traits.style.implants,
     )
     return limb if side == "R" else mirrored(limb)
 
@@ -174,7 +188,7 @@ def _add_ray(segments: dict[str, Segment], finger: int, rng: np.random.Generator
         made = bone(part, kind, length)
         if part == "distal" and finger in traits.missing_tufts:
             made = _without_tuft(made, float(rng.uniform(0.25, 0.6)))
-        joint = (0.0, parent.length_mm + JOINT_GAP_MM[part] * traits.size, 0.0)
+        joint = (0.0, parent.length_mm + JOINT_GAP_MM[part] * traits.size * traits.style.joint_gap, 0.0)
         rest = float(rng.normal(0, 1.5)) + (REST_SPREAD * SPREAD_DEG[finger] if part == "proximal" else 0.0)
         segments[made.name] = Segment(bone=made, parent=parent.name, joint_mm=joint, rest_deg=rest)
         parent = made
@@ -194,12 +208,15 @@ def _without_tuft(bone: Bone, lost: float) -> Bone:
 def _add_sesamoids(segments: dict[str, Segment], rng: np.random.Generator, traits: HandTraits) -> None:
     thumb = segments["metacarpal_1"].bone.length_mm
     places = [("metacarpal_1", 8.0, thumb * 0.94, 1.0), ("metacarpal_1", -1.5, thumb * 0.93, 0.9)]
-    if rng.random() < 0.6:
+    frequent = traits.style.sesamoids
+    if rng.random() < 0.6 * frequent:
         places.append(("metacarpal_5", 3.8, segments["metacarpal_5"].bone.length_mm * 0.93, 0.7))
-    if rng.random() < 0.35:
+    if rng.random() < 0.35 * frequent:
         places.append(("metacarpal_2", -4.5, segments["metacarpal_2"].bone.length_mm * 0.94, 0.7))
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 * frequent:
         places.append(("proximal_1", 1.0, segments["proximal_1"].bone.length_mm * 0.97, 0.6))
+    if frequent != 1:
+        places = _sesamoids_of_style(places, segments, rng, frequent)
     for number, (parent, x, y, scale) in enumerate(places):
         size = scale * traits.size * float(rng.uniform(0.8, 1.15))
         bone = make_short_bone(f"sesamoid_{number}", "sesamoid", rng, style=traits.style, scale=size)
@@ -208,6 +225,23 @@ def _add_sesamoids(segments: dict[str, Segment], rng: np.random.Generator, trait
         segments[bone.name] = Segment(
             bone=replace(bone, length_mm=0.0), parent=parent, joint_mm=joint, rest_deg=rotation
         )
+
+
+def _sesamoids_of_style(
+    places: list[tuple[str, float, float, float]],
+    segments: dict[str, Segment],
+    rng: np.random.Generator,
+    frequent: float,
+) -> list[tuple[str, float, float, float]]:
+    """Return fewer sesamoids than usual, or more of them, at joints that seldom have any."""
+    kept = [place for place in places if rng.random() < 2 * frequent]
+    for finger in FINGERS:
+        for part, share in (("metacarpal", 0.94), ("proximal", 0.97)):
+            bone = f"{part}_{finger}"
+            if rng.random() < 0.12 * (frequent - 1):
+                place = float(rng.normal(0, 3)), share * segments[bone].bone.length_mm
+                kept.append((bone, *place, float(rng.uniform(0.4, 0.9))))
+    return kept
 
 
 def _strokes(segments: dict[str, Segment], traits: HandTraits) -> tuple[tuple[Knot, ...], ...]:

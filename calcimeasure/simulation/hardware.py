@@ -1,4 +1,4 @@
-"""What is in the beam and is no tissue: rings, wires, casts; and what is on the detector: specks and scratches."""
+"""What is in the beam and is no tissue: rings, wires, implants, casts; and specks and scratches of the detector."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from calcimeasure.simulation.implants import Implant, draw_implants, trace_implants
+from calcimeasure.simulation.limb import own_places
 from calcimeasure.simulation.smoothing import blurred, signed_distance
 
 if TYPE_CHECKING:
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from calcimeasure.simulation.geometry import Points
     from calcimeasure.simulation.limb import Limb, Placement, Segment
     from calcimeasure.simulation.rays import Grid
 
@@ -89,12 +90,13 @@ class Hardware:
     rings: tuple[Ring, ...] = ()
     wires: tuple[Wire, ...] = ()
     cast: Cast | None = None
+    implants: tuple[Implant, ...] = ()
     specks: int = 0
     scratches: int = 0
 
 
 def draw_hardware(rng: np.random.Generator, limb: Limb) -> Hardware:
-    """Return what one subject in some wears; most have none."""
+    """Return what one subject in some wears; most have none. Implants come with the style of the limb's bones."""
     extents = {name: _extent(segment) for name, segment in limb.segments.items()}
     fingers = [name for name in extents if name.startswith("proximal")]
     long_bones = [name for name, (_, length) in extents.items() if length > LONG_MM]
@@ -126,6 +128,7 @@ def draw_hardware(rng: np.random.Generator, limb: Limb) -> Hardware:
         rings=rings,
         wires=wires,
         cast=cast,
+        implants=draw_implants(rng, limb, limb.implants),
         specks=int(rng.integers(1, 15)) if dusty else 0,
         scratches=int(rng.integers(0, 4)) if dusty else 0,
     )
@@ -166,31 +169,19 @@ def trace_hardware(
     for wire in hardware.wires:
         steel = metals.setdefault("steel", np.zeros(grid[0], np.float32))
         _add_wire(steel, wire, placed[wire.bone], grid)
+    if hardware.implants:
+        steel = metals.setdefault("steel", np.zeros(grid[0], np.float32))
+        trace_implants(hardware.implants, placed, grid, steel)
     if hardware.cast is not None:
         metals["plaster"] = _cast(hardware.cast, placed[hardware.cast.bone], grid, limb)
     return metals
-
-
-def _own_places(
-    placement: Placement, grid: Grid, corners_mm: Points, shape: tuple[int, int]
-) -> tuple[tuple[slice, slice], Points] | None:
-    """Return where on the film a box of a bone's frame lies, and the frame's (x, y) at each of its pixels."""
-    spacing = grid[1]
-    pixels = placement.apply(corners_mm) / np.array([spacing[1], spacing[0]])
-    low = np.maximum(np.floor(pixels.min(axis=0)).astype(int) - 1, 0)
-    high = np.minimum(np.ceil(pixels.max(axis=0)).astype(int) + 2, [shape[1], shape[0]])
-    if np.any(high <= low):
-        return None
-    x, y = np.meshgrid((np.arange(low[0], high[0]) + 0.5) * spacing[1], (np.arange(low[1], high[1]) + 0.5) * spacing[0])
-    own = (np.stack([x, y], axis=-1) - placement.translation_mm) @ np.linalg.inv(placement.matrix).T
-    return (slice(low[1], high[1]), slice(low[0], high[0])), own
 
 
 def _add_ring(target: NDArray[np.float32], ring: Ring, placement: Placement, grid: Grid) -> None:
     reach, band = ring.radius_mm + 1, ring.band_mm
     box = np.array([[-reach, ring.y_mm - band], [reach, ring.y_mm - band], [-reach, ring.y_mm + band],
                     [reach, ring.y_mm + band]])  # fmt: skip
-    found = _own_places(placement, grid, box, target.shape)
+    found = own_places(placement, grid, box)
     if found is None:
         return
     where, own = found
@@ -205,7 +196,7 @@ def _add_wire(target: NDArray[np.float32], wire: Wire, placement: Placement, gri
     start, stop = np.array(wire.start_mm), np.array(wire.stop_mm)
     half = wire.diameter_mm / 2
     box = np.concatenate([np.stack([start, stop]) + offset for offset in (-half, half)])
-    found = _own_places(placement, grid, box, target.shape)
+    found = own_places(placement, grid, box)
     if found is None:
         return
     where, own = found

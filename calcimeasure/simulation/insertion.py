@@ -9,7 +9,9 @@ import numpy as np
 
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.errors import FilmError
+from calcimeasure.simulation.bone_styles import STANDARD, known_style
 from calcimeasure.simulation.deposit_placement import APART_MM, BACKGROUNDS, TRIES, draw_shape, room_for
+from calcimeasure.simulation.deposit_styles import DEPOSIT_STYLES, resolved_style
 from calcimeasure.simulation.film_appearance import CALCIUM_PER_MM, FilmLook, look_of
 from calcimeasure.simulation.formats import FilmFormat
 from calcimeasure.simulation.geometry import outline_gap, union_area
@@ -61,6 +63,7 @@ def insert_deposits(
     spacing_mm: float | None = None,
     diameters_mm: tuple[float, float] = (0.8, 12.0),
     anatomy: Anatomy | None = None,
+    deposit_style: str = STANDARD,
 ) -> InsertedFilm:
     """Return a film with deposits put in, a third each in soft tissue, touching bone and over bone.
 
@@ -81,18 +84,23 @@ def insert_deposits(
         Range of the diameter of the circle of equal area.
     anatomy
         The film's, where it is known already.
+    deposit_style
+        ``standard``, ``blobs``, ``left_out`` or ``any`` (`calcimeasure.simulation.deposit_styles`).
 
     Raises
     ------
     FilmError
         When no limb is found on the film.
+    UsageError
+        When there is no style of that name.
     """
+    known_style(deposit_style, DEPOSIT_STYLES, "deposits")
     anatomy = find_anatomy(film) if anatomy is None else anatomy
     if not anatomy.limb_count:
         raise FilmError("no limb was found to put deposits into", remedy="Give a radiograph of a limb.")
     spacing = film.spacing.mm or (spacing_mm or USUAL_LIMB_SPACING_MM,) * 2
     wanted = int(np.clip(rng.geometric(0.2), 1, 12)) if count is None else count
-    shapes = draw_into(rng, anatomy, spacing, wanted, diameters_mm)
+    shapes = draw_into(rng, anatomy, spacing, wanted, diameters_mm, deposit_style=resolved_style(rng, deposit_style))
     return insert_into(film, rng, shapes, anatomy=anatomy, spacing=spacing)
 
 
@@ -122,8 +130,10 @@ def insert_into(
     """
     look = look_of(film, anatomy) if look is None else look
     film_format = FilmFormat(shape=film.shape, spacing_mm=spacing)
-    thickness, peaks = add_calcium(deposits, (film.shape, spacing))
+    thickness, grey, peaks = add_calcium(deposits, (film.shape, spacing))
     pixels = _with_calcium(film.pixels, thickness, look, rng)
+    if grey is not None:
+        pixels = _with_grey(film, pixels, grey, look)
     made = replace(film, pixels=pixels, sha256="", path=None)
     bone = np.asarray(anatomy.on_film(anatomy.bone), bool)
     field = np.asarray(anatomy.on_film(anatomy.field), bool)
@@ -175,12 +185,26 @@ def _with_calcium(
     return np.clip(result, float(pixels.min()), max(float(pixels.max()), look.ceiling)).astype(np.float32)
 
 
+def _with_grey(
+    film: Radiograph, pixels: NDArray[np.float32], grey_mm: NDArray[np.float32], look: FilmLook
+) -> NDArray[np.float32]:
+    """Return the film with grey deposits added, cut off where its coding ends."""
+    added = pixels + grey_mm * np.float32(look.grey_per_mm)
+    if not np.any(np.mod(pixels[::7, ::7], 1)):
+        added = np.rint(added)
+    return np.asarray(
+        np.where(grey_mm > 0, np.minimum(added, max(film.grey.highest, look.ceiling)), pixels), np.float32
+    )
+
+
 def draw_into(
     rng: np.random.Generator,
     anatomy: Anatomy,
     spacing: tuple[float, float],
     count: int,
     diameters_mm: tuple[float, float],
+    *,
+    deposit_style: str = STANDARD,
 ) -> list[CalciumDeposit]:
     """Return deposits at places of the film's own anatomy."""
     cell = anatomy.step * float(np.sqrt(spacing[0] * spacing[1]))
@@ -193,7 +217,7 @@ def draw_into(
         background = BACKGROUNDS[(start + number) % 3]
         for _ in range(TRIES):
             diameter = float(np.exp(rng.uniform(*np.log(diameters_mm))))
-            shape, reach = draw_shape(rng, diameter, float(rng.uniform(0.7, 1.3)))
+            shape, reach = draw_shape(rng, diameter, float(rng.uniform(0.7, 1.3)), style=deposit_style)
             rows, cols = np.nonzero(room_for(to_skin, to_bone, background, reach))
             if not len(rows):
                 continue

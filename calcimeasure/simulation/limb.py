@@ -104,6 +104,8 @@ class Limb:
         Thickness of the fat under the skin.
     age_years
         Of the subject.
+    implants
+        Mean number of implants that such a subject has.
     """
 
     part: str
@@ -114,6 +116,7 @@ class Limb:
     pads: tuple[Pad, ...] = ()
     fat_mm: float = 2.5
     age_years: int = 52
+    implants: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,3 +276,18 @@ def _project(
         magnification=source_distance_mm / (source_distance_mm - height),
         height_mm=height,
     )
+
+
+def own_places(
+    placement: Placement, grid: tuple[tuple[int, int], tuple[float, float]], corners_mm: Points
+) -> tuple[tuple[slice, slice], Points] | None:
+    """Return where on the film a box of a bone's frame lies, and the frame's (x, y) at each of its pixels."""
+    shape, spacing = grid
+    pixels = placement.apply(corners_mm) / np.array([spacing[1], spacing[0]])
+    low = np.maximum(np.floor(pixels.min(axis=0)).astype(int) - 1, 0)
+    high = np.minimum(np.ceil(pixels.max(axis=0)).astype(int) + 2, [shape[1], shape[0]])
+    if np.any(high <= low):
+        return None
+    x, y = np.meshgrid((np.arange(low[0], high[0]) + 0.5) * spacing[1], (np.arange(low[1], high[1]) + 0.5) * spacing[0])
+    own = (np.stack([x, y], axis=-1) - placement.translation_mm) @ np.linalg.inv(placement.matrix).T
+    return (slice(low[1], high[1]), slice(low[0], high[0])), own

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from calcimeasure.errors import UsageError
 from calcimeasure.simulation.arms_and_legs import draw_straight_pose, make_elbow, make_forearm, make_knee
+from calcimeasure.simulation.bone_styles import STANDARD
 from calcimeasure.simulation.both_hands import REST_GROUPS, draw_both_hands_pose, make_both_hands
 from calcimeasure.simulation.hand import draw_hand_pose, make_hand
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 class LimbMaker(Protocol):
     """Draws a limb."""
 
-    def __call__(self, rng: np.random.Generator, *, side: str) -> Limb:
-        """Return a limb of a side."""
+    def __call__(self, rng: np.random.Generator, *, side: str, style: str = STANDARD) -> Limb:
+        """Return a limb of a side, its bones in a style."""
 
 
 class PoseMaker(Protocol):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.radiograph import GreyRelationship, GreyScale, Identity, Radiograph, Spacing, SpacingBasis
+from calcimeasure.simulation.bone_styles import ANY, BONE_STYLES, STANDARD, known_style
 from calcimeasure.simulation.collimation_and_markers import (
     Furniture,
     burn_text,
@@ -17,7 +18,18 @@ from calcimeasure.simulation.collimation_and_markers import (
     lead_marker,
 )
 from calcimeasure.simulation.deposit_placement import HeldDeposit, draw_deposits, project_deposits, site_of
+from calcimeasure.simulation.deposit_styles import DEPOSIT_STYLES, resolved_style
 from calcimeasure.simulation.exposure import XrayExposure, draw_exposure, expose
+from calcimeasure.simulation.film_appearance import BONE_CONTRAST_MM
+from calcimeasure.simulation.film_styles import (
+    FILM_STYLES,
+    PLAIN,
+    FilmFinish,
+    draw_finish,
+    draw_spacing,
+    finish_film,
+    scattered,
+)
 from calcimeasure.simulation.formats import FilmFormat, format_at
 from calcimeasure.simulation.geometry import inside, union_area
 from calcimeasure.simulation.hardware import Hardware, draw_hardware, mark_detector, trace_hardware
@@ -35,10 +47,11 @@ if TYPE_CHECKING:
 
     from calcimeasure.deposits import DepositLabels
     from calcimeasure.simulation.calcium_deposits import CalciumDeposit
-    from calcimeasure.simulation.rays import Grid
+    from calcimeasure.simulation.rays import Grid, Rays
 
 COARSE_MM = 1.0
 WITHIN_LIMB = 0.9
+LEAST_CONTRAST = 0.04  # of bone over soft tissue, as a share of the range
 POSE_KEYS = {"rotations_deg": "turns_deg", "translation_mm": "shift_mm"}
 """Keys of a pose in truth.json that are not the fields' names: keys of files stay as they were."""
 SHUTTER_LEAK = 0.012  # what of the beam comes through the collimator and around it
@@ -67,6 +80,34 @@ class SimulatedFilm:
     processing: Processing
 
 
+@dataclass(frozen=True, kw_only=True)
+class DrawingStyle:
+    """In which style the bones, the film and its deposits are drawn."""
+
+    bones: str = STANDARD
+    film: str = STANDARD
+    deposits: str = STANDARD
+
+    @classmethod
+    def of(cls, *, style: str, film_style: str | None, deposit_style: str) -> DrawingStyle:
+        """Return the styles of those names; the film's is that of the bones where it is not given and exists.
+
+        Raises
+        ------
+        UsageError
+            When there is no style of a name.
+        """
+        film_style = (ANY if style == ANY else STANDARD) if film_style is None else film_style
+        return cls(
+            bones=known_style(style, BONE_STYLES, "bones"),
+            film=known_style(film_style, FILM_STYLES, "films"),
+            deposits=known_style(deposit_style, DEPOSIT_STYLES, "deposits"),
+        )
+
+
+USUAL_STYLE = DrawingStyle()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sitting:
     """Everything that decides one film but chance.
@@ -81,6 +122,10 @@ class Sitting:
         Pseudonym; identity of the film.
     study_date
         ISO date.
+    style
+        How everything is drawn.
+    finish
+        What becomes of the processed film.
     """
 
     limb: Limb
@@ -94,6 +139,8 @@ class Sitting:
     part: str = "hand"
     patient: str = "SIM-0000"
     study_date: str = "2025-01-15"
+    style: DrawingStyle = USUAL_STYLE
+    finish: FilmFinish = PLAIN
 
 
 def simulate_film(
@@ -106,6 +153,9 @@ def simulate_film(
     film_format: FilmFormat | None = None,
     bits: int | None = None,
     monochrome1: bool | None = None,
+    style: str = STANDARD,
+    film_style: str | None = None,
+    deposit_style: str = STANDARD,
 ) -> SimulatedFilm:
     """Return a random film of a limb, with its truth.
 
@@ -120,17 +170,44 @@ def simulate_film(
     deposits
         How many deposits are tried for; 0 to 12 when None, one film in eight without any.
     spacing_mm
-        Pixel spacing on a film of 288 x 236 mm; 0.115 mm, so 2500 x 2048 pixels, when None.
+        Pixel spacing on a film of 288 x 236 mm; 0.115 mm, so 2500 x 2048 pixels, when None. The film style ``any``
+        draws it from 0.15 to 0.6 mm when None.
     film_format
         The whole pixel grid, instead of `spacing_mm`.
     bits, monochrome1
         Of the stored values.
+    style
+        Of the bones, one of `calcimeasure.simulation.bone_styles.BONE_STYLES`.
+    film_style
+        ``standard`` or ``any`` (`calcimeasure.simulation.film_styles`); that of the bones' style when None.
+    deposit_style
+        ``standard``, ``blobs``, ``left_out`` or ``any`` (`calcimeasure.simulation.deposit_styles`).
+
+    Raises
+    ------
+    UsageError
+        When there is no part or style of a name.
     """
-    film_format = film_format or format_at(spacing_mm, part=part)
+    drawn = DrawingStyle.of(style=style, film_style=film_style, deposit_style=deposit_style)
+    film_format = film_format or styled_format(rng, drawn, spacing_mm, part=part)
     sitting = draw_sitting(
-        rng, part=part, side=side, deposits=deposits, film_format=film_format, bits=bits, monochrome1=monochrome1
+        rng,
+        part=part,
+        side=side,
+        deposits=deposits,
+        film_format=film_format,
+        bits=bits,
+        monochrome1=monochrome1,
+        style=drawn,
     )
     return render_film(sitting, rng)
+
+
+def styled_format(rng: np.random.Generator, style: DrawingStyle, spacing_mm: float | None, *, part: str) -> FilmFormat:
+    """Return the usual film of a part at a spacing, which the style of the film draws when None."""
+    if spacing_mm is None and style.film != STANDARD:
+        spacing_mm = draw_spacing(rng)
+    return format_at(spacing_mm, part=part)
 
 
 def draw_sitting(
@@ -142,14 +219,16 @@ def draw_sitting(
     film_format: FilmFormat | None = None,
     bits: int | None = None,
     monochrome1: bool | None = None,
+    style: DrawingStyle = USUAL_STYLE,
 ) -> Sitting:
     """Return a random subject with deposits at a first visit; see `simulate_film`."""
+    style = replace(style, deposits=resolved_style(rng, style.deposits))
     chosen = part_named(part)
     side = str(rng.choice(chosen.sides)) if side is None else side
     film_format = film_format or format_at(None, part=part)
-    limb = chosen.make(rng, side=side)
+    limb = chosen.make(rng, side=side, style=style.bones)
     count = draw_count(rng) if deposits is None else deposits
-    held = draw_deposits(rng, limb, site_of(limb, part=part), count) if count else []
+    held = draw_deposits(rng, limb, site_of(limb, part=part), count, style=style.deposits) if count else []
     processing = draw_processing(rng, bits=bits, part=part)
     if monochrome1 is not None:
         processing = replace(processing, monochrome1=monochrome1)
@@ -164,6 +243,8 @@ def draw_sitting(
         film_format=film_format,
         part=part,
         patient=f"SIM-{int(rng.integers(1_000_000)):06d}",
+        style=style,
+        finish=draw_finish(rng, style.film),
     )
     seen = shown_whole(sitting)
     return replace(sitting, deposits=tuple(deposit for deposit in held if deposit.identity in seen))
@@ -217,7 +298,7 @@ def render_film(sitting: Sitting, rng: np.random.Generator) -> SimulatedFilm:
     )
     rays = trace_limb(sitting.limb, placed, grid, rng)
     on_film = [project_deposits(held, placed[held.bone]) for held in sitting.deposits]
-    calcium, peaks = add_calcium(on_film, grid)
+    calcium, grey, peaks = add_calcium(on_film, grid)
     thickness = {"muscle": rays.muscle, "fat": rays.fat, "bone": rays.mineral}
     if on_film:
         thickness["hydroxyapatite"] = calcium
@@ -226,14 +307,29 @@ def render_film(sitting: Sitting, rng: np.random.Generator) -> SimulatedFilm:
     if lead is not None:
         thickness["lead"] = lead
     thickness |= trace_hardware(sitting.hardware, placed, grid, rays.limb)
-    signal = expose(thickness, sitting.exposure, grid, rng)
+    signal = expose(thickness, scattered(sitting.exposure, sitting.finish), grid, rng)
     mark_detector(signal, sitting.hardware, grid, rng)
     signal = np.where(collimation, signal, signal * np.float32(SHUTTER_LEAK))
     canonical = process(signal, collimation, sitting.processing, grid, ranged=part_named(sitting.part).ranged)
     highest = 2**sitting.processing.bits - 1
+    if grey is not None:
+        canonical = _with_grey(canonical, grey, rays, collimation, highest)
     burn_text(canonical, sitting.furniture, highest)
+    canonical = finish_film(canonical, sitting.finish, highest, grid, rng)
     labels, truth = _truth(sitting, on_film, peaks, rays.bone_depth > 0, collimation)
     return finish(sitting, canonical, labels, truth)
+
+
+def _with_grey(
+    canonical: NDArray[np.uint16], grey_mm: NDArray[np.float32], rays: Rays, field: NDArray[np.bool_], highest: int
+) -> NDArray[np.uint16]:
+    """Return the film with grey deposits added, a millimetre as bright as one of calcium would be beside its bones."""
+    bone, soft = ((mask & field)[::3, ::3] for mask in (rays.bone_depth > 0, rays.limb & (rays.bone_depth <= 0)))
+    thinned = canonical[::3, ::3]
+    levels = [float(np.median(thinned[mask])) if mask.any() else 0.0 for mask in (bone, soft)]
+    contrast = max(levels[0] - levels[1], LEAST_CONTRAST * highest)
+    added = canonical + grey_mm * np.float32(contrast / BONE_CONTRAST_MM)
+    return np.asarray(np.where(field, np.rint(np.clip(added, 0, highest)), canonical), np.uint16)
 
 
 def finish(
@@ -309,5 +405,6 @@ def _truth(
         pose={POSE_KEYS.get(name, name): value for name, value in asdict(sitting.pose).items()},
         exposure=asdict(sitting.exposure),
         processing=asdict(sitting.processing),
+        styles={} if sitting.style == USUAL_STYLE else asdict(sitting.style),
     )
     return labels, truth

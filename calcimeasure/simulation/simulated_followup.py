@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 
 from calcimeasure.anatomy import find_anatomy
+from calcimeasure.simulation.bone_styles import STANDARD, known_style
 from calcimeasure.simulation.changes import UNCHANGED, ChangePlan
+from calcimeasure.simulation.deposit_styles import DEPOSIT_STYLES, resolved_style
 from calcimeasure.simulation.film_appearance import FilmLook, look_of
 from calcimeasure.simulation.geometry import inside
 from calcimeasure.simulation.insertion import USUAL_LIMB_SPACING_MM, InsertedFilm, draw_into, insert_into, lie_apart
@@ -137,6 +139,7 @@ def insert_pair(
     diameters_mm: tuple[float, float] = (0.8, 12.0),
     anatomy: Anatomy | None = None,
     same_processing: bool = False,
+    deposit_style: str = STANDARD,
 ) -> InsertedPair:
     """Return a real film with deposits of known area, and a follow-up of it with a known change.
 
@@ -146,16 +149,20 @@ def insert_pair(
         Any radiograph of a limb.
     plan
         What happens to the deposits; its splits and mergers do not take place here.
-    count, spacing_mm, diameters_mm, anatomy
+    count, spacing_mm, diameters_mm, anatomy, deposit_style
         As in `calcimeasure.simulation.insertion.insert_deposits`.
     same_processing
         As in `simulate_followup_of`.
     """
+    known_style(deposit_style, DEPOSIT_STYLES, "deposits")
     anatomy = find_anatomy(film) if anatomy is None else anatomy
     spacing = film.spacing.mm or (spacing_mm or USUAL_LIMB_SPACING_MM,) * 2
     move = draw_move(rng, film.shape, spacing)
     wanted = int(np.clip(rng.geometric(0.2), 1, 12)) if count is None else count
-    shapes = [shape for shape in draw_into(rng, anatomy, spacing, wanted + plan.new, diameters_mm)
+    drawn = draw_into(
+        rng, anatomy, spacing, wanted + plan.new, diameters_mm, deposit_style=resolved_style(rng, deposit_style)
+    )
+    shapes = [shape for shape in drawn
               if _stays_on_film(move.moved(shape), film.shape, spacing)]  # fmt: skip
     before, after = _apply(rng, shapes, plan)
     look = look_of(film, anatomy)

@@ -5,21 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from calcimeasure.simulation.bone_styles import STANDARD
 from calcimeasure.simulation.changes import UNCHANGED, ChangePlan, Visits, apply_plan
 from calcimeasure.simulation.collimation_and_markers import draw_furniture
 from calcimeasure.simulation.deposit_placement import HeldDeposit, site_of
 from calcimeasure.simulation.exposure import draw_exposure
-from calcimeasure.simulation.formats import FilmFormat, format_at
+from calcimeasure.simulation.film_styles import draw_finish
 from calcimeasure.simulation.geometry import outline_gap
 from calcimeasure.simulation.hardware import hardware_later
 from calcimeasure.simulation.limb_parts import part_named
 from calcimeasure.simulation.simulated_film import (
+    USUAL_STYLE,
+    DrawingStyle,
     SimulatedFilm,
     Sitting,
     draw_sitting,
     placed_deposits,
     render_film,
     shown_whole,
+    styled_format,
 )
 from calcimeasure.simulation.truth import LinkTruth, PairTruth
 from calcimeasure.simulation.vendor_processing import draw_processing
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from calcimeasure.simulation.calcium_deposits import CalciumDeposit
+    from calcimeasure.simulation.formats import FilmFormat
 
 FOLLOWUP_DATE = "2025-04-15"
 STILL_APART_MM = 2.1
@@ -55,6 +60,9 @@ def simulate_pair(
     film_format: FilmFormat | None = None,
     bits: int | None = None,
     same_processing: bool = False,
+    style: str = STANDARD,
+    film_style: str | None = None,
+    deposit_style: str = STANDARD,
 ) -> SimulatedPair:
     """Return two films of one limb.
 
@@ -64,12 +72,13 @@ def simulate_pair(
         Decides everything that is not given; the same state gives the same bytes.
     plan
         What happens to the deposits; `draw_plan` draws one.
-    part, side, deposits, spacing_mm, film_format, bits
-        As in `simulate_film`.
+    part, side, deposits, spacing_mm, film_format, bits, style, film_style, deposit_style
+        As in `simulate_film`; bones and deposits are drawn in one style on both films.
     same_processing
         Keep the vendor's processing of the first film.
     """
-    film_format = film_format or format_at(spacing_mm, part=part)
+    drawn = DrawingStyle.of(style=style, film_style=film_style, deposit_style=deposit_style)
+    film_format = film_format or styled_format(rng, drawn, spacing_mm, part=part)
     first, second, visits = draw_visits(
         rng,
         plan=plan,
@@ -79,6 +88,7 @@ def simulate_pair(
         film_format=film_format,
         bits=bits,
         same_processing=same_processing,
+        style=drawn,
     )
     return pair_of(render_film(first, rng), render_film(second, rng), visits)
 
@@ -93,10 +103,12 @@ def draw_visits(
     film_format: FilmFormat | None = None,
     bits: int | None = None,
     same_processing: bool = False,
+    style: DrawingStyle = USUAL_STYLE,
 ) -> tuple[Sitting, Sitting, Visits]:
     """Return the two sittings of a subject and its deposits at both; see `simulate_pair`."""
-    first = draw_sitting(rng, part=part, side=side, deposits=deposits, film_format=film_format, bits=bits)
-    visits = apply_plan(rng, first.limb, site_of(first.limb, part=part), first.deposits, plan)
+    first = draw_sitting(rng, part=part, side=side, deposits=deposits, film_format=film_format, bits=bits, style=style)
+    site = site_of(first.limb, part=part)
+    visits = apply_plan(rng, first.limb, site, first.deposits, plan, deposit_style=first.style.deposits)
     second = later_sitting(rng, first, study_date=FOLLOWUP_DATE, bits=bits, same_processing=same_processing)
     first = replace(first, deposits=visits.baseline)
     second = replace(second, deposits=visits.followup)
@@ -122,6 +134,7 @@ def later_sitting(
         furniture=draw_furniture(rng, side=first.limb.side),
         hardware=hardware_later(rng, first.hardware),
         study_date=study_date,
+        finish=first.finish if same_processing else draw_finish(rng, first.style.film, near=first.finish),
     )
 
 

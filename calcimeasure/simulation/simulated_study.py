@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from calcimeasure.simulation.bone_styles import STANDARD
 from calcimeasure.simulation.changes import ChangePlan, apply_plan
 from calcimeasure.simulation.deposit_placement import site_of
 from calcimeasure.simulation.formats import format_at
 from calcimeasure.simulation.simulated_dicom import write_dicom
-from calcimeasure.simulation.simulated_film import Sitting, draw_sitting, render_film
+from calcimeasure.simulation.simulated_film import DrawingStyle, Sitting, draw_sitting, render_film
 from calcimeasure.simulation.simulated_pair import later_sitting, not_apart
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def write_study(
     area_ratio: float = 1.0,
     subject_sd: float = 0.0,
     modality: str = "DX",
+    style: str = STANDARD,
+    film_style: str | None = None,
+    deposit_style: str = STANDARD,
 ) -> int:
     """Write a study's films, ``manifest.csv`` and ``truth.csv``.
 
@@ -48,12 +52,15 @@ def write_study(
         True change of the deposits' areas from one visit to the next.
     subject_sd
         Standard deviation between subjects of the logarithm of that ratio.
+    style, film_style, deposit_style
+        As in `calcimeasure.simulation.simulate_film`.
 
     Returns
     -------
     int
         Number of films.
     """
+    drawn = DrawingStyle.of(style=style, film_style=film_style, deposit_style=deposit_style)
     folder.mkdir(parents=True, exist_ok=True)
     manifest: list[dict[str, object]] = []
     truth: list[dict[str, object]] = []
@@ -61,7 +68,7 @@ def write_study(
         rng = np.random.default_rng(stream)
         name = f"S{number:03d}"
         ratio = area_ratio * float(np.exp(subject_sd * rng.normal()))
-        for visit, sitting in enumerate(_sittings(rng, name, visits, spacing_mm, ratio)):
+        for visit, sitting in enumerate(_sittings(rng, name, visits, ratio, spacing_mm=spacing_mm, style=drawn)):
             film = render_film(sitting, rng)
             visit_name = "baseline" if visit == 0 else f"month {3 * visit}"
             path = f"{name}/{name}_{visit_name.replace(' ', '')}.dcm"
@@ -82,13 +89,17 @@ def write_study(
     return len(manifest)
 
 
-def _sittings(rng: np.random.Generator, name: str, visits: int, spacing_mm: float, ratio: float) -> list[Sitting]:
-    first = draw_sitting(rng, deposits=int(rng.integers(2, 9)), film_format=format_at(spacing_mm))
+def _sittings(
+    rng: np.random.Generator, name: str, visits: int, ratio: float, *, spacing_mm: float, style: DrawingStyle
+) -> list[Sitting]:
+    first = draw_sitting(rng, deposits=int(rng.integers(2, 9)), film_format=format_at(spacing_mm), style=style)
     first = replace(first, patient=f"SIM-{name}")
     sittings = [first]
     for visit in range(1, visits):
         plan = ChangePlan(area_ratio=ratio**visit)
-        after = apply_plan(rng, first.limb, site_of(first.limb), first.deposits, plan).followup
+        after = apply_plan(
+            rng, first.limb, site_of(first.limb), first.deposits, plan, deposit_style=first.style.deposits
+        ).followup
         day = (FIRST_DAY + timedelta(days=VISIT_DAYS * visit)).isoformat()
         sittings.append(replace(later_sitting(rng, first, study_date=day), deposits=after))
     # What one of the films does not show well is left out of the subject.

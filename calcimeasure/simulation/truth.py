@@ -72,6 +72,8 @@ class FilmTruth:
         Their sum at the common pose.
     pose, exposure, processing
         The settings it was made with.
+    styles
+        In which styles its bones, film and deposits were drawn; empty, and not written, when all are the standard.
     """
 
     body_part: str
@@ -85,6 +87,7 @@ class FilmTruth:
     pose: dict[str, Any] = field(default_factory=dict)
     exposure: dict[str, Any] = field(default_factory=dict)
     processing: dict[str, Any] = field(default_factory=dict)
+    styles: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +127,9 @@ def truth_record(truth: FilmTruth | PairTruth) -> dict[str, Any]:
     """Return the truth as plain JSON values, lengths and areas rounded to five digits after the point."""
     schema = SCHEMA_PAIR if isinstance(truth, PairTruth) else SCHEMA_FILM
     record = _rounded(asdict(truth))
+    for film in (record["baseline"], record["followup"]) if isinstance(truth, PairTruth) else (record,):
+        if not film["styles"]:
+            del film["styles"]
     return {"schema": schema, **record}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from calcimeasure.deposits import Deposit, DepositLabels, Origin
 from calcimeasure.simulation.calcium_deposits import render_thickness
 from calcimeasure.simulation.geometry import coverage_patch
+from calcimeasure.simulation.smoothing import gaussian_blur
 from calcimeasure.simulation.truth import DepositTruth
 
 if TYPE_CHECKING:
@@ -31,15 +32,48 @@ def true_labels(image: NDArray[np.uint16], count: int, film_sha256: str) -> Depo
     return DepositLabels(image=image, deposits=deposits, method="truth", film_sha256=film_sha256)
 
 
-def add_calcium(deposits: Sequence[CalciumDeposit], grid: Grid) -> tuple[NDArray[np.float32], list[float]]:
-    """Return the thickness of all deposits on the film, and the thickest pixel of each."""
-    total = np.zeros(grid[0], np.float32)
+def add_calcium(
+    deposits: Sequence[CalciumDeposit], grid: Grid
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, list[float]]:
+    """Return the thickness of the deposits in the beam, that of grey ones, and the thickest pixel of each.
+
+    Parameters
+    ----------
+    deposits
+        In detector mm.
+    grid
+        ((rows, columns), (row, column) spacing in mm).
+
+    Returns
+    -------
+    tuple
+        float32 mm of hydroxyapatite in the beam; the same of those that are added to the film's grey values, with
+        their blur, None without any; and the peaks, before any blur.
+    """
+    beam = np.zeros(grid[0], np.float32)
+    grey: NDArray[np.float32] | None = None
     peaks = []
     for deposit in deposits:
         patch, where = render_thickness(deposit, shape=grid[0], spacing_mm=grid[1])
-        total[where] += patch
         peaks.append(float(patch.max(initial=0.0)))
-    return total, peaks
+        if deposit.grey_blur_mm is None:
+            beam[where] += patch
+            continue
+        grey = np.zeros(grid[0], np.float32) if grey is None else grey
+        _add_blurred(grey, patch, where, deposit.grey_blur_mm, grid)
+    return beam, grey, peaks
+
+
+def _add_blurred(
+    target: NDArray[np.float32], patch: NDArray[np.float32], where: tuple[slice, slice], blur_mm: float, grid: Grid
+) -> None:
+    """Add a patch to a film with a blur that reaches beyond it."""
+    margin = int(4 * blur_mm / min(grid[1])) + 2
+    wide = gaussian_blur(np.pad(patch, margin), blur_mm, grid[1])
+    top, left = where[0].start - margin, where[1].start - margin
+    cut_top, cut_left = max(-top, 0), max(-left, 0)
+    shown = target[top + cut_top : top + wide.shape[0], left + cut_left : left + wide.shape[1]]
+    shown += wide[cut_top : cut_top + shown.shape[0], cut_left : cut_left + shown.shape[1]]
 
 
 def describe_truth(

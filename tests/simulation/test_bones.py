@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calcimeasure.simulation.bones import GRID_MM, BoneStyle, make_drawn_bone, make_long_bone, make_short_bone
+from calcimeasure.simulation.bone_styles import BoneStyle
+from calcimeasure.simulation.bones import GRID_MM, make_drawn_bone, make_long_bone, make_short_bone
 from calcimeasure.simulation.geometry import polygon_area
 
 
