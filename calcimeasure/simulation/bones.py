@@ -302,8 +302,9 @@ def _trabecular_net(
         net += np.float32(share) * (ridge / np.float32(ridge.mean()) - 1)
     patches = smooth_noise(rng, shape, 2.0 / GRID_MM)
     amplitude = style.trabecular_amplitude
-    threads = (0.26 if short else 0.34) * amplitude * net + 0.1 * amplitude * patches
-    return np.asarray(np.clip(1 + threads, 0.1, None), np.float32)
+    # In this order of sums the standard style's films keep their bytes.
+    threads = 1 + (0.26 if short else 0.34) * amplitude * net + 0.1 * amplitude * patches
+    return np.asarray(np.clip(threads, 0.1, None), np.float32)
 
 
 def _joint_lines(
