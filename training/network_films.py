@@ -125,11 +125,12 @@ def _on_grid(truth: NDArray[np.uint16], inputs: NDArray[np.float32], factor: tup
 
 
 def simulated(rng: np.random.Generator) -> Film:
-    """Return a simulated film and its truth."""
+    """Return a simulated film and its truth, in any style of bones, film and deposits but those left out."""
     from calcimeasure.simulation import simulate_film
 
     part = str(rng.choice(PARTS, p=SHARES))
-    simulated = simulate_film(rng, part=part, spacing_mm=float(rng.choice(SPACINGS_MM, p=(0.6, 0.4))))
+    spacing = float(rng.choice(SPACINGS_MM, p=(0.6, 0.4))) if rng.random() < 0.5 else None
+    simulated = simulate_film(rng, part=part, spacing_mm=spacing, style="any", deposit_style="any")
     return simulated.film, simulated.labels.image
 
 

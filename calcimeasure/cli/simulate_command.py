@@ -133,15 +133,16 @@ def insert(film: Path, out: Path, seed: int, overwrite: bool, **options: Any) ->
     _refuse_full(out, overwrite)
     given = read_film(film, spacing_mm=options["spacing"])
     rng = np.random.default_rng(seed)
-    out.mkdir(parents=True, exist_ok=True)
     if not options["followup"]:
         one = insert_deposits(given, rng, count=options["count"], deposit_style=options["deposit_style"])
+        out.mkdir(parents=True, exist_ok=True)
         write_canonical(one.film, one.labels, out, "film")
         write_truth(one.truth, out / "truth.json")
         click.echo(f"{len(one.truth.deposits)} deposits, {one.truth.total_area_mm2:.2f} mm² -> {out}")
         return
     plan = ChangePlan(area_ratio=options["area_ratio"], new=options["new"], gone=options["gone"])
     two = insert_pair(given, rng, plan=plan, count=options["count"], deposit_style=options["deposit_style"])
+    out.mkdir(parents=True, exist_ok=True)
     for visit, made in (("baseline", two.baseline), ("followup", two.followup)):
         write_canonical(made.film, made.labels, out, visit)
     write_truth(two.truth, out / "truth.json")

@@ -20,6 +20,14 @@ import click
 )
 @click.option("--method", default="auto", show_default=True, help="Segmenter: auto, network or classical.")
 @click.option("--spacing", default=0.15, show_default=True, help="Pixel spacing of the simulated films in mm.")
+@click.option(
+    "--style",
+    default="standard",
+    show_default=True,
+    help="How simulated bones are drawn (and films, with 'any'); a wrong name lists them.",
+)
+@click.option("--film-style", help="standard or any; by default that of --style where it exists.")
+@click.option("--deposit-style", default="standard", show_default=True, help="How deposits are drawn, in FILMS too.")
 @click.option("--first-seed", type=int, help="Seed of the first pair [default: the validation's own].")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Processes.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for tables, record and page.")
@@ -45,14 +53,19 @@ def validate(films: tuple[Path, ...], out: Path, pairs: int, first_seed: int | N
         summary_text,
     )
     from calcimeasure.validation import write_validation as write
+    from calcimeasure.validation.validation_runner import STYLE_SETTINGS
 
+    wanted = scenarios(pairs) if first_seed is None else scenarios(pairs, first_seed)
+    settings = ValidationSettings(
+        mode=options["mode"],
+        method=options["method"],
+        spacing_mm=options["spacing"],
+        films=_all_films(films),
+        **{name: options[name] for name in STYLE_SETTINGS},
+    )
     store = out / "pairs"
     if options["overwrite"]:
         shutil.rmtree(store, ignore_errors=True)
-    wanted = scenarios(pairs) if first_seed is None else scenarios(pairs, first_seed)
-    settings = ValidationSettings(
-        mode=options["mode"], method=options["method"], spacing_mm=options["spacing"], films=_all_films(films)
-    )
     with tqdm(total=pairs, desc="pairs", unit="pair", disable=options["quiet"] or None) as bar:
         tables = run_scenarios(
             wanted, settings, workers=options["workers"], store=store, progress=lambda: _advance(bar)
@@ -62,6 +75,7 @@ def validate(films: tuple[Path, ...], out: Path, pairs: int, first_seed: int | N
         "mode": settings.mode,
         "method": settings.method,
         "spacing_mm": settings.spacing_mm,
+        **{name: getattr(settings, name) for name in STYLE_SETTINGS},
         "pairs": pairs,
         "seeds": f"{wanted[0].seed} to {wanted[-1].seed}",
     }

@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from calcimeasure.change import Comparison, compare
 from calcimeasure.deposits import DepositLabels
+from calcimeasure.errors import UsageError
 from calcimeasure.io import read_film
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation import segment_points
 from calcimeasure.simulation import InsertedPair, SimulatedPair, insert_pair, simulate_pair
+from calcimeasure.simulation.bone_styles import STANDARD
+from calcimeasure.simulation.simulated_film import DrawingStyle
 from calcimeasure.simulation.truth import FilmTruth, PairTruth
 from calcimeasure.validation.film_scoring import film_overlap, score_film, truth_overlaps
 from calcimeasure.validation.link_scoring import (
@@ -52,12 +55,27 @@ class ValidationSettings:
         Pitch of simulated films; of real ones that state none, `REAL_FILM_SPACING_MM`.
     films
         Real films to put deposits into, taken in turn; none: the films are simulated.
+    style, film_style
+        Of simulated bones and films, as in `calcimeasure.simulation.simulate_film`.
+    deposit_style
+        Of the deposits.
     """
 
     mode: str = AUTOMATIC
     method: str = "auto"
     spacing_mm: float = 0.15
     films: tuple[Path, ...] = ()
+    style: str = STANDARD
+    film_style: str | None = None
+    deposit_style: str = STANDARD
+
+    def __post_init__(self) -> None:
+        styles = DrawingStyle.of(style=self.style, film_style=self.film_style, deposit_style=self.deposit_style)
+        if self.films and (styles.bones, styles.film) != (STANDARD, STANDARD):
+            raise UsageError(
+                "the bones of real films are drawn in no style",
+                remedy="Give a style of the deposits alone, or leave the real films out.",
+            )
 
     @property
     def source(self) -> str:
@@ -98,12 +116,19 @@ def make_pair(
     """Return the simulated or inserted pair of a scenario."""
     plan = plan_of(scenario, rng)
     if not settings.films:
-        return simulate_pair(rng, plan=plan, spacing_mm=settings.spacing_mm)
+        return simulate_pair(
+            rng,
+            plan=plan,
+            spacing_mm=settings.spacing_mm,
+            style=settings.style,
+            film_style=settings.film_style,
+            deposit_style=settings.deposit_style,
+        )
     path = settings.films[scenario.number % len(settings.films)]
     film = read_film(path)
     if not film.spacing.known:
         film = read_film(path, spacing_mm=REAL_FILM_SPACING_MM)
-    return insert_pair(film, rng, plan=plan)
+    return insert_pair(film, rng, plan=plan, deposit_style=settings.deposit_style)
 
 
 def segment_clicked(film: Radiograph, truth: NDArray[np.uint16], rng: np.random.Generator) -> DepositLabels:

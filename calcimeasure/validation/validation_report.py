@@ -95,14 +95,21 @@ def last_release() -> dict[str, Any] | None:
 
 def release_key(settings: Mapping[str, Any]) -> str:
     """Return under what name the last release keeps the figures of a validation with these settings."""
-    return f"{settings['source']} {settings['mode']}"
+    return " ".join([settings["source"], settings["mode"], *styles_of(settings)])
+
+
+def styles_of(settings: Mapping[str, Any]) -> list[str]:
+    """Return the styles of a validation's films in words; none where all are the standard."""
+    words = (("style", "bones"), ("film_style", "films"), ("deposit_style", "deposits"))
+    return [f"{what} {settings[key]}" for key, what in words if settings.get(key) not in (None, "standard")]
 
 
 def summary_text(record: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
     """Return the tables as text, with the last release's figures of the same settings."""
     old = _comparable(record, before)
     settings = record["settings"]
-    made = f"{record['figures']['pairs']} pairs ({settings['source']}, {settings['mode']}; seeds {settings['seeds']})"
+    how = ", ".join([settings["source"], settings["mode"], *styles_of(settings)])
+    made = f"{record['figures']['pairs']} pairs ({how}; seeds {settings['seeds']})"
     lines = [f"calcimeasure {record['calcimeasure_version']}: {made}. {record['note']}", ""]
     lines += _aligned([["figure", "value", "target", "last release"], *_figure_rows(record["figures"], old)])
     for title, name in (
@@ -183,6 +190,7 @@ def _page(tables: Mapping[str, DataFrame], record: Mapping[str, Any], text: str)
     return environment.get_template("validation.html.j2").render(
         record=record,
         text=text,
+        styles="".join(f", {words}" for words in styles_of(record["settings"])),
         change_plot=scatter_plot(points, x_title="true change, %", y_title="measured change, %"),
         size_plot=bar_plot(
             [(row["size_mm2"], row["sensitivity"]) for row in record["by_size"] if row.get("sensitivity") is not None],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 TABLES = ("pairs", "films", "deposits", "false_finds", "links", "alignment")
+STYLE_SETTINGS = ("style", "film_style", "deposit_style")
 # Columns that the figures need even of a validation in which no row has them.
 _COLUMNS = {
     "pairs": ("change", "verdict", "true_ratio", "true_log_ratio", "log_ratio", "one_sided", "one_sided_of",
@@ -96,6 +97,11 @@ def _name(store: Path, scenario: Scenario) -> Path:
 
 def _key(scenario: Scenario, settings: ValidationSettings) -> dict[str, Any]:
     plain = asdict(settings) | {"films": [path.name for path in settings.films]}
+    # Pairs that were kept before there were styles are of the standard ones.
+    usual = asdict(ValidationSettings())
+    for name in STYLE_SETTINGS:
+        if plain[name] == usual[name]:
+            del plain[name]
     return {"version": __version__, "scenario": asdict(scenario), "settings": plain}
 
 
