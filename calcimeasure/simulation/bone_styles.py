@@ -157,9 +157,7 @@ def draw_style(rng: np.random.Generator, name: str = ANY, *, usual: BoneStyle | 
         return _draw_any(rng, usual)
     drawn = {field: float(rng.uniform(*limits)) for field, limits in _RANGES[name].items()}
     drawn |= {field: drawn[field] * getattr(usual, field) for field in _RELATIVE if field in drawn}
-    return replace(
-        usual, **drawn, large_growth_plates=name == "growing", tubular=name == LEFT_OUT  # type: ignore[arg-type]
-    )  # fmt: skip
+    return replace(usual, **drawn, large_growth_plates=name == "growing", tubular=name == LEFT_OUT)
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

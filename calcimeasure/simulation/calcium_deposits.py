@@ -171,7 +171,7 @@ class DepositPiece:
         return np.maximum(texture, THINNEST) if len(self.waves) else texture
 
 
-class Piece(Protocol):
+class FootprintPiece(Protocol):
     """What a deposit is made of: a footprint in closed form, and a thickness over it."""
 
     @property
@@ -194,7 +194,7 @@ class Piece(Protocol):
     def narrowest_mm(self) -> float:
         """Its width where it is narrow, for the choice of sub-samples."""
 
-    def moved(self, matrix: Points, translation_mm: Points, *, thickness_factor: float = 1.0) -> Piece:
+    def moved(self, matrix: Points, translation_mm: Points, *, thickness_factor: float = 1.0) -> FootprintPiece:
         """Return the piece after an affine map of the plane."""
 
     def thickness_at(self, points_mm: Points) -> NDArray[np.float64]:
@@ -218,7 +218,7 @@ class CalciumDeposit:
         None for calcium in the beam. Else the deposit is added to the finished film's grey values with this blur.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[FootprintPiece, ...]
     kind: str = ""
     depth_ratio: float = 0.0
     grey_blur_mm: float | None = None
@@ -302,7 +302,7 @@ def render_thickness(
 
 def _add_piece(
     patch: NDArray[np.float32],
-    piece: Piece,
+    piece: FootprintPiece,
     first: tuple[int, int],
     spacing_mm: tuple[float, float],
     across: float,

@@ -18,7 +18,13 @@ import cv2
 import numpy as np
 
 from calcimeasure.simulation.bone_styles import ANY, LEFT_OUT, STANDARD
-from calcimeasure.simulation.calcium_deposits import CONTOUR_POINTS, CalciumDeposit, DepositPiece, ThicknessProfile
+from calcimeasure.simulation.calcium_deposits import (
+    CONTOUR_POINTS,
+    CalciumDeposit,
+    DepositPiece,
+    FootprintPiece,
+    ThicknessProfile,
+)
 from calcimeasure.simulation.geometry import polygon_area
 from calcimeasure.simulation.smoothing import smooth_noise
 
@@ -136,6 +142,7 @@ def make_grey_deposit(
     """
     thickness = float(np.exp(rng.uniform(np.log(THINNEST_MM), np.log(THICKEST_MM))))
     aspect = float(rng.uniform(1.0, 1.8)) if aspect is None else aspect
+    pieces: tuple[FootprintPiece, ...]
     if style == LEFT_OUT:
         pieces, kind = _polygons(rng, diameter_mm, thickness, aspect), "polygons"
     else:
