@@ -12,21 +12,32 @@ belong to training and none of them to `calcimeasure validate`.
 
 from __future__ import annotations
 
+import argparse
 from functools import partial
 from pathlib import Path
 
 import cv2
 import torch
 from learning import overlap_loss, train
-from network_films import arguments, inserted, judged_sample, make_films, simulated, training_films, usable_films
+from network_films import (
+    arguments,
+    inserted,
+    judged_sample,
+    make_films,
+    of_meshes,
+    real_films_of,
+    styled,
+    training_films,
+)
 from patches import Patches
-from second_look import fit_judge
+from second_look import REAL_WEIGHT, fit_judge
 from torch import nn
 from torch.nn import functional
 from unet import CompactUNet, export
 
 FIRST_JUDGED_SEED = 70_000
 FIRST_JUDGED_INSERTED_SEED = 80_000
+FIRST_JUDGED_MESH_SEED = 120_000
 
 
 # Cells on a deposit are few.
@@ -39,36 +50,54 @@ def loss_of(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return entropy + overlap_loss(logits, target, each=False)
 
 
-def judged_films(work: Path, real: list[Path], count: int, workers: int) -> tuple[list[Path], list[Path]]:
-    """Return the films that the second look is fitted to, simulated and made from real ones, made where missing."""
+def judged_films(options: argparse.Namespace) -> list[tuple[list[Path], float]]:
+    """Return the films that the second look is fitted to, made where missing, each kind with its weight."""
+    folder, count, workers = options.work / "judged", options.judged, options.workers
     seeds = range(FIRST_JUDGED_SEED, FIRST_JUDGED_SEED + count)
-    judged = make_films(work / "judged", seeds, simulated, judged_sample, workers)
-    if not real:
-        return judged, []
-    seeds = range(FIRST_JUDGED_INSERTED_SEED, FIRST_JUDGED_INSERTED_SEED + count // 3)
-    return judged, make_films(work / "judged", seeds, partial(inserted, real=real), judged_sample, workers)
+    judged = [(make_films(folder, seeds, styled, judged_sample, workers), 1.0)]
+    real = real_films_of(options.real)[1]
+    if real:
+        seeds = range(FIRST_JUDGED_INSERTED_SEED, FIRST_JUDGED_INSERTED_SEED + count)
+        judged.append((make_films(folder, seeds, partial(inserted, real=real), judged_sample, workers), REAL_WEIGHT))
+    if options.meshes is not None:
+        seeds = range(FIRST_JUDGED_MESH_SEED, FIRST_JUDGED_MESH_SEED + count // 2)
+        make = partial(of_meshes, meshes=options.meshes)
+        judged.append((make_films(folder, seeds, make, judged_sample, workers), 1.0))
+    return judged
 
 
 def main() -> None:
-    parser = arguments(__doc__.splitlines()[0], films=600, insertions=260, steps=22_000, model="network.onnx")
-    parser.add_argument("--judged", type=int, default=300, help="further films that the second look is fitted to")
+    parser = arguments(__doc__.splitlines()[0], films=250, insertions=330, steps=22_000, model="network.onnx")
+    parser.add_argument(
+        "--judged", type=int, default=120, help="further films a kind that the second look is fitted to"
+    )
+    parser.add_argument(
+        "--without-classical", action="store_true", help="fit the second look to the network's regions alone"
+    )
     parser.add_argument("--most-false", type=float, default=0.21, help="false regions a film that set the threshold")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    work, paths = options.work, training_films(options)
-    judged = judged_films(work, usable_films(options.real), options.judged, options.workers)
+    work, groups = options.work, training_films(options)
+    judged = judged_films(options)
     torch.manual_seed(0)
     model = train(
         CompactUNet(),
-        Patches(paths),
+        Patches(groups),
         work / "checkpoint.pt",
         loss_of=loss_of,
         steps=options.steps,
         threads=options.threads,
+        earlier=options.start_from,
     )
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters")
     export(nn.Sequential(model, nn.Sigmoid()), model.channels, options.out)
-    fit_judge(*judged, options.out, most_false=options.most_false, workers=options.workers)
+    fit_judge(
+        judged,
+        options.out,
+        most_false=options.most_false,
+        workers=options.workers,
+        classical=not options.without_classical,
+    )
 
 
 if __name__ == "__main__":

@@ -50,15 +50,16 @@ def main() -> None:
         __doc__.splitlines()[0], films=420, insertions=220, steps=24_000, model="outlines.onnx"
     ).parse_args()
     cv2.setNumThreads(1)
-    paths = training_films(options)
+    groups = training_films(options)
     torch.manual_seed(0)
     model = train(
         CompactUNet(CHANNELS, outputs=2),
-        OutlinePatches(paths),
+        OutlinePatches(groups),
         options.work / "outlines.pt",
         loss_of=loss_of,
         steps=options.steps,
         threads=options.threads,
+        earlier=options.start_from,
     )
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters")
     export(OutlineNetwork(model), CHANNELS, options.out)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from patches import DrawnPieces, part_at, place_in_patch, places, random_view, rewindowed, seen_through
+from patches import DrawnPieces, Groups, part_at, place_in_patch, places, random_view, seen_through
 
 from calcimeasure.models.outline_network import click_planes, territory
 
@@ -38,8 +37,8 @@ class OutlinePatches(DrawnPieces):
     for a click, of which no area is fitted).
     """
 
-    def __init__(self, paths: list[Path]) -> None:
-        super().__init__(paths, 127)
+    def __init__(self, groups: Groups) -> None:
+        super().__init__(groups, 127)
 
     def learn(self, shown: list[Pointed], targets: NDArray[np.float32], probability: NDArray[np.float32]) -> None:
         """Remember how well each piece was outlined from a click."""
@@ -56,8 +55,7 @@ class OutlinePatches(DrawnPieces):
         number, row, col = self._nothing(rng) if piece < 0 else self._click_on(piece, rng)
         jitter = 0.0 if clicked else PATCH / 6
         matrix, mirrored = random_view(rng, (row, col), size=PATCH, jitter=jitter)
-        x, truth = seen_through(self.films[number], matrix, mirrored=mirrored, size=PATCH)
-        rewindowed(x, rng)
+        x, truth = seen_through(self.films[number], matrix, rng, mirrored=mirrored, size=PATCH)
         middle = place_in_patch(matrix, (row, col), mirrored=mirrored, size=PATCH)
         own = None if piece < 0 else part_at(truth > 0.5, middle)
         if own is None:

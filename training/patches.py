@@ -12,10 +12,17 @@ from typing import Any
 
 import cv2
 import numpy as np
+from film_looks import changed_look
 from numpy.typing import NDArray
+from painted_deposits import paint
+
+from calcimeasure.models.network_input import input_channels
 
 PATCH = 192
-DEPOSIT_SHARE, HARD_SHARE = 0.5, 0.25
+# Cells around a patch that only its second channel needs: it compares a cell with its surroundings.
+MARGIN = 40
+DEPOSIT_SHARE, HARD_SHARE = 0.4, 0.3
+PAINTED_SHARE = 0.35
 # A deposit's weight runs from the first, well known or hopeless, to 1, just as likely found as missed.
 LEAST_WEIGHT = 0.15
 POOL = 4000
@@ -23,7 +30,10 @@ _TOGETHER = 40  # cells
 HARD_CUT = 0.3
 
 Film = tuple[NDArray[np.float16], NDArray[np.uint8], NDArray[np.bool_]]
+"""Grey values of the network's input, share of each cell on a deposit (255: all), limb; each (rows, cols)."""
 Films = list[Film]
+Groups = list[tuple[list[Path], float]]
+"""Films of one kind, and how often one of them is shown where no deposit is wanted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +52,11 @@ class DrawnPieces:
     Whoever inherits says how a patch is made (`_patch`) and what is learnt from how it was answered (`learn`).
     """
 
-    def __init__(self, paths: list[Path], least_share: int) -> None:
-        self.films = load_films(paths)
+    def __init__(self, groups: Groups, least_share: int) -> None:
+        groups = [(paths, weight) for paths, weight in groups if paths]
+        self.films = load_films([path for paths, _ in groups for path in paths])
+        due = np.concatenate([np.full(len(paths), weight / len(paths)) for paths, weight in groups])
+        self._reached = np.cumsum(due) / due.sum()
         self.pieces = np.array(
             [(n, *place) for n, (_, truth, _) in enumerate(self.films) for place in places(truth > least_share)]
         )
@@ -77,7 +90,7 @@ class DrawnPieces:
 
     def _on_limb(self, rng: np.random.Generator) -> tuple[int, int, int]:
         """Return film, row and column of any place on a limb."""
-        number = int(rng.integers(len(self.films)))
+        number = int(np.searchsorted(self._reached, rng.random(), side="right"))
         limb = self.films[number][2]
         flat = np.flatnonzero(limb)
         row, col = divmod(int(flat[rng.integers(flat.size)]), limb.shape[1])
@@ -87,8 +100,8 @@ class DrawnPieces:
 class Patches(DrawnPieces):
     """Random patches of the films, half of them around a deposit, with every change that keeps the truth true."""
 
-    def __init__(self, paths: list[Path]) -> None:
-        super().__init__(paths, 64)
+    def __init__(self, groups: Groups) -> None:
+        super().__init__(groups, 64)
         self.hard = np.zeros((0, 3), dtype=np.int64)
 
     def learn(self, shown: list[Shown], targets: NDArray[np.float32], probability: NDArray[np.float32]) -> None:
@@ -134,8 +147,10 @@ class Patches(DrawnPieces):
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], Shown]:
         number, row, col, deposit = self._place(rng, reached)
         matrix, mirrored = random_view(rng, (row, col), size=PATCH, jitter=PATCH / 3)
-        x, target = seen_through(self.films[number], matrix, mirrored=mirrored, size=PATCH)
-        rewindowed(x, rng)
+        painted = PAINTED_SHARE if deposit < 0 else 0.0
+        x, target = seen_through(
+            self.films[number], matrix, rng, mirrored=mirrored, size=PATCH, painted=bool(rng.random() < painted)
+        )
         return x, target[None], Shown(film=number, deposit=deposit, matrix=matrix, mirrored=mirrored)
 
     def _place(self, rng: np.random.Generator, reached: NDArray[np.float64]) -> tuple[int, int, int, int]:
@@ -152,11 +167,11 @@ class Patches(DrawnPieces):
 
 
 def load_films(paths: list[Path]) -> Films:
-    """Return the inputs, the truth and the limb of each film."""
+    """Return the grey values, the truth and the limb of each film."""
     films: Films = []
     for path in paths:
         with np.load(path, allow_pickle=False) as stored:
-            films.append((stored["inputs"], stored["truth"], stored["limb"]))
+            films.append((stored["grey"], stored["truth"], stored["limb"]))
     return films
 
 
@@ -171,32 +186,46 @@ def random_view(
 
 
 def seen_through(
-    film: Film, matrix: NDArray[np.float64], *, mirrored: bool, size: int
+    film: Film,
+    matrix: NDArray[np.float64],
+    rng: np.random.Generator,
+    *,
+    mirrored: bool,
+    size: int,
+    painted: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return inputs (2, size, size) and truth (size, size) of a patch; only the part that it shows is rotated."""
-    inputs, truth, limb = film
-    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], dtype=np.float64)
+    """Return inputs (2, size, size) and truth (size, size) of a patch in a look of its own.
+
+    Parameters
+    ----------
+    matrix
+        From the film to the patch, before it is mirrored.
+    painted
+        Whether further deposits are painted into it.
+    """
+    wide = size + 2 * MARGIN
+    matrix = matrix.copy()
+    matrix[:, 2] += MARGIN
+    corners = np.array([[0, 0], [wide, 0], [0, wide], [wide, wide]], dtype=np.float64)
     back = cv2.invertAffineTransform(matrix)
     seen = corners @ back[:, :2].T + back[:, 2]
-    low = np.clip(np.floor(seen.min(axis=0)).astype(int) - 2, 0, np.array(limb.shape[::-1]) - 8)
-    high = np.clip(np.ceil(seen.max(axis=0)).astype(int) + 3, low + 8, limb.shape[::-1])
+    shape = np.array(film[2].shape[::-1])
+    low = np.clip(np.floor(seen.min(axis=0)).astype(int) - 2, 0, shape - 8)
+    high = np.clip(np.ceil(seen.max(axis=0)).astype(int) + 3, low + 8, shape)
     box = (slice(low[1], high[1]), slice(low[0], high[0]))
-    local = matrix.copy()
-    local[:, 2] += matrix[:, :2] @ low
+    matrix[:, 2] += matrix[:, :2] @ low
     flip = slice(None, None, -1 if mirrored else 1)
-    channels = [
-        cv2.warpAffine(channel[box].astype(np.float32), local, (size, size), borderMode=cv2.BORDER_REFLECT)[:, flip]
-        for channel in inputs
-    ]
-    target = cv2.warpAffine(truth[box], local, (size, size), borderValue=0)[:, flip].astype(np.float32) / 255.0
-    return np.stack(channels), target
 
+    def through(values: NDArray[Any], border: int) -> NDArray[np.float32]:
+        warped = cv2.warpAffine(values[box].astype(np.float32), matrix, (wide, wide), borderMode=border)[:, flip]
+        return np.ascontiguousarray(warped, np.float32)
 
-def rewindowed(x: NDArray[np.float32], rng: np.random.Generator) -> None:
-    """Change grey, contrast and noise of a patch in place."""
-    x[0] = x[0] * np.exp(rng.normal(0, 0.15)) + rng.normal(0, 0.08)
-    x[1] = x[1] * np.exp(rng.normal(0, 0.15))
-    x += np.float32(abs(rng.normal(0, 0.03))) * rng.standard_normal(x.shape, dtype=np.float32)
+    grey = through(film[0], cv2.BORDER_REFLECT)
+    share = through(film[1], cv2.BORDER_CONSTANT) / np.float32(255)
+    if painted:
+        paint(grey, share, through(film[2], cv2.BORDER_CONSTANT) > 0.99, rng)
+    inner = slice(MARGIN, MARGIN + size)
+    return input_channels(changed_look(grey, rng))[:, inner, inner], share[inner, inner]
 
 
 def place_in_patch(
