@@ -18,6 +18,11 @@ import click
     show_default=True,
     help="Deposits found by the program, or clicked (one click a piece, drawn from the truth).",
 )
+@click.option(
+    "--without-deposits",
+    is_flag=True,
+    help="FILMS show no calcification: search each as it is, and count what is found.",
+)
 @click.option("--method", default="auto", show_default=True, help="Segmenter: auto, network or classical.")
 @click.option("--spacing", default=0.15, show_default=True, help="Pixel spacing of the simulated films in mm.")
 @click.option(
@@ -38,8 +43,11 @@ def validate(films: tuple[Path, ...], out: Path, pairs: int, first_seed: int | N
 
     The pairs are simulated, or made from FILMS: real radiographs (files, or folders of them) without calcinosis, into
     which deposits of known area are put, and a second visit of each. An interrupted run continues where it stopped,
-    given the same folder.
+    given the same folder. With --without-deposits no pairs are made: FILMS are searched as they are.
     """
+    if options["without_deposits"]:
+        _validate_negative_films(_all_films(films), out, options)
+        return
     import shutil
 
     from tqdm import tqdm
@@ -85,6 +93,21 @@ def validate(films: tuple[Path, ...], out: Path, pairs: int, first_seed: int | N
     if not options["quiet"]:
         click.echo(text)
         click.echo(f"Page: {out / 'validation.html'}")
+
+
+def _validate_negative_films(films: tuple[Path, ...], out: Path, options: dict[str, Any]) -> None:
+    from tqdm import tqdm
+
+    from calcimeasure.validation import negative_films_text, run_negative_films, write_negative_films
+
+    with tqdm(total=len(films), desc="films", unit="film", disable=options["quiet"] or None) as bar:
+        found = run_negative_films(
+            films, method=options["method"], workers=options["workers"], progress=lambda: _advance(bar)
+        )
+    write_negative_films(found, {"method": options["method"]}, out)
+    if not options["quiet"]:
+        click.echo(negative_films_text(found), nl=False)
+        click.echo(f"Films: {out / 'negative_films.csv'}")
 
 
 def _all_films(given: tuple[Path, ...]) -> tuple[Path, ...]:
