@@ -70,6 +70,7 @@ class NoticeCode(StrEnum):
     LABELS_EDITED = "labels_edited", NoticeScope.DEPOSITS
     SAVED_WITH_LABELS = "saved_with_labels", NoticeScope.DEPOSITS
     CLICK_WITHOUT_DEPOSIT = "click_without_deposit", NoticeScope.DEPOSITS
+    CLICK_UNCERTAIN = "click_uncertain", NoticeScope.DEPOSITS
     CLICK_ON_OTHER_DEPOSIT = "click_on_other_deposit", NoticeScope.DEPOSITS
     OVER_EXPOSED_DEPOSIT = "over_exposed_deposit", NoticeScope.DEPOSITS
     IDENTITY_MISSING = "identity_missing", NoticeScope.PAIR

@@ -54,16 +54,20 @@ def network_input(film: Radiograph, anatomy: Anatomy) -> NetworkInput:
     limb = _on_cells(film, anatomy, (anatomy.limbs > 0) & anatomy.field, (rows, cols))
     bone = _on_cells(film, anatomy, anatomy.bone, (rows, cols))
     level, scale = tissue_scale(resampled.pixels, limb, bone)
-    grey = np.clip((resampled.pixels - level) / scale, -2.0, 4.0)
-    detail = grey - cv2.GaussianBlur(grey, (0, 0), _LOCAL_SIGMA_MM / WORKING_SPACING_MM)
-    spread = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), _SPREAD_SIGMA_MM / WORKING_SPACING_MM)) + 0.03
-    inputs = np.stack([grey, np.clip(detail / spread, -4.0, 6.0)]).astype(np.float32)
+    inputs = input_channels(np.clip((resampled.pixels - level) / scale, -2.0, 4.0))
     padding = ((0, -rows % DIVISOR), (0, -cols % DIVISOR))
     inputs = np.pad(inputs, ((0, 0), *padding), mode="edge")
     limb, bone = np.pad(limb, padding), np.pad(bone, padding)
     for array in (inputs, limb, bone):
         array.flags.writeable = False
     return NetworkInput(inputs=inputs, factor=resampled.factor, limb=limb, bone=bone, cells=(rows, cols))
+
+
+def input_channels(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the two channels (2, rows, cols) of grey values (rows, cols) that are scaled by soft tissue and bone."""
+    detail = grey - cv2.GaussianBlur(grey, (0, 0), _LOCAL_SIGMA_MM / WORKING_SPACING_MM)
+    spread = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), _SPREAD_SIGMA_MM / WORKING_SPACING_MM)) + 0.03
+    return np.stack([grey, np.clip(detail / spread, -4.0, 6.0)]).astype(np.float32)
 
 
 def _on_cells(film: Radiograph, anatomy: Anatomy, mask: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:

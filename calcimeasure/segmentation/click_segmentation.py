@@ -22,6 +22,7 @@ from calcimeasure.segmentation.footprint import seed_on_film
 from calcimeasure.segmentation.probability_map_regions import Region, draw_outlines
 
 CLICK_METHOD = "points/1"
+_EVEN = 0.5
 
 
 def segment_points(
@@ -49,8 +50,9 @@ def segment_points(
     Returns
     -------
     DepositLabels
-        With origin ``clicked``, in the order of the given numbers, those without after them. A click under which
-        nothing stands out gives a warning and no deposit.
+        With origin ``clicked``, in the order of the given numbers, those without after them. A click inside a limb
+        always gives an outline that holds it; where that is uncertain, a warning. A click on nothing outside a limb
+        gives a warning only.
 
     Raises
     ------
@@ -102,6 +104,8 @@ def _checked_clicks(film: Radiograph, points: ArrayLike) -> list[Click]:
         return []
     if places.ndim != 2 or places.shape[1] != 2:
         raise UsageError(f"points must be rows of (row, column), not an array of shape {places.shape}")
+    if len(places) > LARGEST_LABEL:
+        raise UsageError(f"{len(places)} points on one film are more than the {LARGEST_LABEL} that a label image holds")
     for number, (row, col) in enumerate(places, start=1):
         inside = -0.5 <= row < film.shape[0] - 0.5 and -0.5 <= col < film.shape[1] - 0.5
         if not inside:
@@ -116,12 +120,11 @@ def _checked_clicks(film: Radiograph, points: ArrayLike) -> list[Click]:
 def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], numbers: list[int | None]) -> _Pieces:
     image = np.zeros(film.shape, dtype=np.uint16)
     given: list[int | None] = []
+    places: list[tuple[int, int]] = []
     warnings = []
     window: Box = (slice(0, 1), slice(0, 1))  # nothing lies there yet
     if not clicks:
         return _Pieces(image=image, window=window, numbers=(), warnings=())
-    if len(clicks) > LARGEST_LABEL:
-        raise UsageError(f"{len(clicks)} points on one film are more than the {LARGEST_LABEL} that a label image holds")
     for click, number in zip(clicks, numbers, strict=True):
         at = (round(click.row), round(click.col))
         drawn_before = int(image[at])
@@ -133,25 +136,19 @@ def _draw_pieces(film: Radiograph, anatomy: Anatomy, clicks: list[Click], number
             if other is not click:
                 (foreign if number is None or other_number != number else beside).append(other)
         region = region_clicked(film, anatomy, click, foreign, beside)
-        if region is None:
-            text = (
-                f"Nothing stands out at row {at[0]}, column {at[1]}: no deposit was drawn there. "
-                "Click nearer to its middle, or outline it by hand."
-            )
-            warnings.append(Notice(NoticeCode.CLICK_WITHOUT_DEPOSIT, text))
-            continue
-        drawn = _place(film, image, region, label=len(given) + 1)
+        drawn = None if region is None else _place(film, image, region, label=len(given) + 1)
+        if region is None or drawn is None or region.probability < _EVEN:
+            warnings.append(_click_notice(at, region, drawn=drawn is not None))
         if drawn is None:
-            text = (
-                f"What lies at row {at[0]}, column {at[1]} is part of another deposit that was clicked: no second one "
-                "was drawn."
-            )
-            warnings.append(Notice(NoticeCode.CLICK_ON_OTHER_DEPOSIT, text))
             continue
         window = union_box(window, drawn) if given else drawn
         given.append(number)
+        places.append(at)
     if given:
         window = draw_outlines(film, anatomy, image, len(given), within=window)
+        for label, at in enumerate(places, start=1):
+            _join_click(image, label, at)
+            window = union_box(window, (slice(at[0], at[0] + 1), slice(at[1], at[1] + 1)))
     return _Pieces(image=image, window=window, numbers=tuple(given), warnings=tuple(warnings))
 
 
@@ -162,6 +159,37 @@ def _place(film: Radiograph, image: NDArray[np.uint16], region: Region, *, label
     mask &= image[box] == 0
     image[box][mask] = label
     return box if mask.any() else None
+
+
+def _click_notice(at: tuple[int, int], region: Region | None, *, drawn: bool) -> Notice:
+    """Return the warning of a click without an outline, or with an uncertain one."""
+    where = f"row {at[0]}, column {at[1]}"
+    if region is None:
+        text = f"Nothing stands out at {where}, outside the limb: no deposit was drawn there. Outline it by hand."
+        return Notice(NoticeCode.CLICK_WITHOUT_DEPOSIT, text)
+    if not drawn:
+        text = f"What lies at {where} is part of another deposit that was clicked: no second one was drawn."
+        return Notice(NoticeCode.CLICK_ON_OTHER_DEPOSIT, text)
+    text = (
+        f"The outline at {where} is uncertain: the network takes what lies there for no deposit more likely than for "
+        "one. Check it, or outline it by hand."
+    )
+    return Notice(NoticeCode.CLICK_UNCERTAIN, text)
+
+
+def _join_click(image: NDArray[np.uint16], label: int, at: tuple[int, int]) -> None:
+    """Join a piece with its click by a line of free pixels, where its outline does not hold it."""
+    if image[at]:
+        return
+    from skimage.draw import line as line_pixels
+
+    rows, cols = np.nonzero(image == label)
+    if not rows.size:
+        return
+    nearest = int(np.hypot(rows - at[0], cols - at[1]).argmin())
+    line = line_pixels(*at, int(rows[nearest]), int(cols[nearest]))
+    free = image[line] == 0
+    image[line[0][free], line[1][free]] = label
 
 
 def _deposit_image(film: Radiograph, anatomy: Anatomy, pieces: _Pieces) -> tuple[NDArray[np.uint16], int]:

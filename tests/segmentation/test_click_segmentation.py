@@ -6,6 +6,7 @@ import pytest
 from calcimeasure.anatomy import find_anatomy
 from calcimeasure.deposits import Origin
 from calcimeasure.errors import UsageError
+from calcimeasure.notices import NoticeCode
 from calcimeasure.radiograph import GreyScale, Radiograph, Spacing, SpacingBasis
 from calcimeasure.segmentation import segment_points
 
@@ -63,10 +64,32 @@ def test_where_in_the_deposit_the_click_falls_hardly_matters(film, anatomy, tran
     assert dice(middle.mask(1), moved.mask(1)) > 0.97
 
 
-def test_a_click_on_nothing_is_said_and_gives_no_deposit(film, anatomy):
-    labels = segment_points(film, [(520, 120), CENTRES[3]], anatomy=anatomy)
-    assert len(labels) == 1
-    assert any("row 520, column 120" in sentence for sentence in map(str, labels.warnings))
+def test_a_click_on_nothing_gives_a_small_outline_that_holds_it_and_a_warning(film, anatomy):
+    labels = segment_points(film, [(523, 260), CENTRES[3]], anatomy=anatomy)
+    assert len(labels) == 2
+    number = int(labels.image[523, 260])
+    assert number > 0
+    assert labels.mask(number).sum() * 0.01 < 30.0  # mm2; within 3 mm of the click
+    uncertain = [notice for notice in labels.warnings if notice.code is NoticeCode.CLICK_UNCERTAIN]
+    assert ["row 523, column 260" in str(notice) for notice in uncertain] == [True]
+
+
+def test_a_click_outside_the_limb_gives_no_deposit_and_a_warning(film, anatomy):
+    labels = segment_points(film, [(300, 4)], anatomy=anatomy)
+    assert len(labels) == 0
+    assert NoticeCode.CLICK_WITHOUT_DEPOSIT in [notice.code for notice in labels.warnings]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_click_in_a_limb_gives_one_piece_that_holds_it(film, anatomy, seed):
+    from skimage.measure import label
+
+    limb = np.argwhere(anatomy.on_film(anatomy.limbs > 0))
+    for row, col in limb[np.random.default_rng(seed).integers(len(limb), size=5)]:
+        labels = segment_points(film, [(row, col)], anatomy=anatomy)
+        number = int(labels.image[row, col])
+        assert number == 1
+        assert label(labels.mask(1), connectivity=2).max() == 1
 
 
 def test_pieces_that_share_a_number_are_one_deposit(film, anatomy):
