@@ -134,7 +134,7 @@ def _component_at(film: Radiograph, anatomy: Anatomy, at: _Cell) -> int:
     return int(labels[at]) if _lies_on(labels, at) else 0
 
 
-def _lies_on(cells: NDArray[np.int32], at: _Cell) -> bool:
+def _lies_on(cells: NDArray[np.generic], at: _Cell) -> bool:
     rows, cols = cells.shape
     return bool(0 <= at[0] < rows and 0 <= at[1] < cols)
 

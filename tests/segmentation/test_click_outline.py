@@ -174,8 +174,9 @@ def test_what_the_search_missed_is_asked_for_on_a_coarser_grid_too(
     middle = region.corner[0] * region.factor[0] + region.mask.shape[0] * region.factor[0] / 2
     assert abs(middle - missed.row) <= 2, "both grids mean the same place"
     one_of_several = region_clicked(film, anatomy, missed, [], [Click(row=row + 90, col=col)])
-    assert (one_of_several is None) == (fine == 0)
-    if one_of_several is not None:
+    assert one_of_several is not None
+    assert (one_of_several.probability == 0.0) == (fine == 0), "where nothing was found, a bright spot or a disc"
+    if fine:
         assert one_of_several.cells == fine * fine, "a speck beside others is not what looks larger than it is"
 
 
