@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calcimeasure.cli.declare_command import declare, verify
 from calcimeasure.cli.pacs_command import query_options
 
 if TYPE_CHECKING:
@@ -33,7 +34,13 @@ def study() -> None:
     calcimeasure study status STUDY    what is done, what failed, what is missing
     calcimeasure study report STUDY    one page: the result, every patient, what is left out
     calcimeasure study export STUDY    tables as CSV and Parquet, with a data dictionary
+    calcimeasure study declare STUDY   the plan on record, as a page to be signed
+    calcimeasure study verify STUDY    whether the analysis is the one that was declared
     """  # noqa: D301
+
+
+study.add_command(declare)
+study.add_command(verify)
 
 
 @study.command()

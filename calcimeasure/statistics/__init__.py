@@ -9,6 +9,11 @@ from __future__ import annotations
 from calcimeasure.statistics.agreement import BlandAltman, Linearity, bland_altman, linearity, tolerance_factor
 from calcimeasure.statistics.ancova import ArmEffect, analysis_of_covariance
 from calcimeasure.statistics.bayes import Posterior, posterior_ratio
+from calcimeasure.statistics.censored import (
+    CensoredFit,
+    CensoredRegression,
+    censored_geometric_mean_ratio,
+)
 from calcimeasure.statistics.clustered import ClusteredRatio, bootstrap_ratio, mixed_model_ratio
 from calcimeasure.statistics.detectable import DetectableChange, detectable_change
 from calcimeasure.statistics.detection import LimitOfDetection, limit_of_detection
@@ -33,6 +38,7 @@ from calcimeasure.statistics.planning import (
     smallest_change_detected,
 )
 from calcimeasure.statistics.proportion import Proportion, proportion
+from calcimeasure.statistics.ranks import RankComparison, SignTest, rank_comparison, sign_test
 from calcimeasure.statistics.repeatability import (
     PrecisionCurve,
     Repeatability,
@@ -48,6 +54,8 @@ from calcimeasure.statistics.signflip import SignFlip, sign_flip_test
 __all__ = [
     "ArmEffect",
     "BlandAltman",
+    "CensoredFit",
+    "CensoredRegression",
     "ClusteredRatio",
     "Detectable",
     "DetectableChange",
@@ -61,12 +69,15 @@ __all__ = [
     "Posterior",
     "PrecisionCurve",
     "Proportion",
+    "RankComparison",
     "Repeatability",
     "Reproducibility",
     "SignFlip",
+    "SignTest",
     "analysis_of_covariance",
     "bland_altman",
     "bootstrap_ratio",
+    "censored_geometric_mean_ratio",
     "could_have_detected",
     "cv_of_log_sd",
     "detectable_change",
@@ -87,10 +98,12 @@ __all__ = [
     "precision_curve",
     "precision_profile",
     "proportion",
+    "rank_comparison",
     "repeatability",
     "replace_zeros",
     "reproducibility",
     "sign_flip_test",
+    "sign_test",
     "smallest_change_detected",
     "tolerance_factor",
     "two_one_sided_tests",

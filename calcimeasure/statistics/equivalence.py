@@ -96,6 +96,8 @@ class GeometricMeanRatio:
         Two one-sided tests against the margin.
     equivalent
         Whether the 90 % interval lies inside the margin.
+    censored
+        Patients of whom only a bound of the ratio is known: a burden of zero at one visit.
     """
 
     patients: int
@@ -110,6 +112,7 @@ class GeometricMeanRatio:
     p_no_change: float
     p_equivalence: float
     equivalent: bool
+    censored: int = 0
 
 
 def geometric_mean_ratio(

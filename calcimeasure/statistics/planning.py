@@ -211,17 +211,26 @@ def could_have_detected(
     *,
     margin_ratio: Interval = DEFAULT_MARGIN_RATIO,
     power: float = 0.80,
+    spread: float | None = None,
 ) -> Detectable:
     """Return what a study of these patients, with these errors, could have detected.
 
     Power is computed from the precision of the films and the spread of patients, never from the change that was
     observed: "observed power" only repeats the p-value (Hoenig and Heisey, Am Stat 2001;55:19).
+
+    Parameters
+    ----------
+    log_ratios, log_ratio_ses
+        Of the patients with a measured ratio.
+    spread
+        SD of patients' log ratios where it was estimated from more than these: from those known by a bound, too.
     """
     from scipy.optimize import brentq
 
     ratios = numbers(log_ratios, name="log_ratios", least=2)
     errors = numbers(log_ratio_ses, name="log_ratio_ses", least=2)
-    log_sd = max(float(ratios.std(ddof=1)), math.sqrt(float((errors**2).mean())))
+    observed = float(ratios.std(ddof=1)) if spread is None else spread
+    log_sd = max(observed, math.sqrt(float((errors**2).mean())))
     if log_sd == 0.0:
         raise UsageError("neither patients nor films vary; there is no power to compute")
     factor = smallest_change_detected(log_sd, ratios.size, power=power)

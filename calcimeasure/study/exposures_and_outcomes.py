@@ -5,16 +5,25 @@ They are reported with the area and never combined with it: a smaller area is no
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
 from calcimeasure.errors import StudyError
+from calcimeasure.io.csv_tables import (
+    PLAIN,
+    TableStyle,
+    check_columns,
+    date_of,
+    date_remedy,
+    near_miss,
+    number_of,
+    number_remedy,
+    read_csv_table,
+)
 from calcimeasure.study.manifest import FilmRow, Problem, raise_problems
 
 EXPOSURES_CSV, OUTCOMES_CSV = "exposures.csv", "outcomes.csv"
@@ -111,7 +120,7 @@ class OutcomeChange:
     reached: bool | None
 
 
-def read_exposures(path: Path, subjects: Sequence[str]) -> tuple[Exposure, ...]:
+def read_exposures(path: Path, subjects: Sequence[str], *, style: TableStyle = PLAIN) -> tuple[Exposure, ...]:
     """Read `exposures.csv`, a row a dose; nothing where there is no such file.
 
     Raises
@@ -121,9 +130,9 @@ def read_exposures(path: Path, subjects: Sequence[str]) -> tuple[Exposure, ...]:
     """
 
     def made(row: Mapping[str, str], report: ReportProblem) -> Exposure | None:
-        dose = _number(row["dose"])
+        dose = number_of(row["dose"], TableStyle(decimal=row["_decimal"]))
         if dose is None or dose < 0.0:
-            report("dose", f"'{row['dose']}' is not a dose", "Write a number, with its unit under unit.")
+            report("dose", f"'{row['dose']}' is not a dose", f"{number_remedy(row['dose'])} Its unit goes under unit.")
             return None
         words = {name: row[name] for name in ("subject", "drug", "unit", "route", "date")}
         for name in ("drug", "unit"):
@@ -131,10 +140,10 @@ def read_exposures(path: Path, subjects: Sequence[str]) -> tuple[Exposure, ...]:
                 report(name, "is empty", "Fill it in: doses of different units are never added.")
         return Exposure(dose=dose, **words)
 
-    return _read(path, EXPOSURE_COLUMNS, subjects, made)
+    return _read(path, EXPOSURE_COLUMNS, subjects, style, made)
 
 
-def read_outcomes(path: Path, subjects: Sequence[str]) -> tuple[Outcome, ...]:
+def read_outcomes(path: Path, subjects: Sequence[str], *, style: TableStyle = PLAIN) -> tuple[Outcome, ...]:
     """Read `outcomes.csv`, a row a score; nothing where there is no such file.
 
     Known scores are checked against their range; an adverse event has its words under `value`.
@@ -149,19 +158,19 @@ def read_outcomes(path: Path, subjects: Sequence[str]) -> tuple[Outcome, ...]:
         measure = row["measure"].lower()
         if measure == ADVERSE_EVENT:
             return Outcome(subject=row["subject"], date=row["date"], measure=measure, value=None, text=row["value"])
-        value = _number(row["value"])
+        value = number_of(row["value"], TableStyle(decimal=row["_decimal"]))
         known = MINIMAL_DIFFERENCES.get(measure)
         if not measure:
             report("measure", "is empty", f"Name the score, e.g. {PAIN}, or {ADVERSE_EVENT}.")
         elif value is None:
-            report("value", f"'{row['value']}' is not a number", "Write the score.")
+            report("value", f"'{row['value']}' is not a number", number_remedy(row["value"]))
         elif known is not None and not known.lowest <= value <= known.highest:
             report("value", f"{value:g} is not between {known.lowest:g} and {known.highest:g}", "Check the score.")
         else:
             return Outcome(subject=row["subject"], date=row["date"], measure=measure, value=value)
         return None
 
-    return _read(path, OUTCOME_COLUMNS, subjects, made)
+    return _read(path, OUTCOME_COLUMNS, subjects, style, made)
 
 
 def visit_dates(films: Sequence[FilmRow]) -> dict[tuple[str, str], str]:
@@ -237,51 +246,39 @@ def _read(
     path: Path,
     columns: Sequence[str],
     subjects: Sequence[str],
+    style: TableStyle,
     made: Callable[[Mapping[str, str], ReportProblem], Row | None],
 ) -> tuple[Row, ...]:
     if not path.exists():
         return ()
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [column for column in columns if column not in (reader.fieldnames or [])]
-        if missing:
-            raise StudyError(
-                f"row 1: there is no column {', '.join(missing)}",
-                where=path.name,
-                remedy=f"The columns are {', '.join(columns)}.",
-            )
-        rows: list[Row] = []
-        problems: list[Problem] = []
-        for number, cells in enumerate(reader, start=2):
-            row = {name: (cells.get(name) or "").strip() for name in columns}
-            if not any(row.values()):
-                continue
+    table = read_csv_table(path, style=style, error=StudyError)
+    check_columns(table, columns, columns, error=StudyError)
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    first: dict[Row, int] = {}
+    for number, cells in table.rows:
+        row = {name: cells.get(name, "") for name in columns}
+        if not any(row.values()):
+            continue
 
-            def report(column: str, problem: str, remedy: str, number: int = number) -> None:
-                problems.append(Problem(row=number, column=column, problem=problem, remedy=remedy))
+        def report(column: str, problem: str, remedy: str, number: int = number) -> None:
+            problems.append(Problem(row=number, column=column, problem=problem, remedy=remedy))
 
-            if row["subject"] not in subjects:
-                report("subject", f"'{row['subject']}' is nobody in films.csv", "Write the subject's pseudonym.")
-            if not _is_date(row["date"]):
-                report("date", f"'{row['date']}' is not a date", "Write it as 2026-01-31.")
-            one = made(row, report)
-            if one is not None:
-                rows.append(one)
+        if row["subject"] not in subjects:
+            meant = near_miss(row["subject"], subjects)
+            remedy = f"Did you mean '{meant}'?" if meant else "Write the subject's pseudonym."
+            if not row["subject"]:
+                remedy = "Fill it in: a merged cell fills its first row alone."
+            report("subject", f"'{row['subject']}' is nobody in films.csv", remedy)
+        day = date_of(row["date"], table.style)
+        if day is None:
+            problem = f"'{row['date']}' is not a date that can be read in one way only"
+            report("date", problem, date_remedy(row["date"]))
+        one = made({**row, "date": day or "", "_decimal": table.style.decimal}, report)
+        if one is None:
+            continue
+        if first.setdefault(one, number) != number:
+            report("subject", f"is row {first[one]} again", "Remove one of them: it would count twice.")
+        rows.append(one)
     raise_problems(path.name, problems)
     return tuple(rows)
-
-
-def _is_date(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

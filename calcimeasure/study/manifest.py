@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 from calcimeasure.errors import StudyError
+from calcimeasure.io.csv_tables import (
+    PLAIN,
+    CsvTable,
+    TableStyle,
+    check_columns,
+    date_of,
+    date_remedy,
+    near_miss,
+    number_of,
+    read_csv_table,
+)
 
 FILMS_CSV = "films.csv"
 MANIFEST_COLUMNS = (
@@ -40,6 +48,7 @@ MANIFEST_COLUMNS = (
 REQUIRED = ("subject", "visit", "body_part", "side", "view", "path")
 MOST_REPORTED = 20
 _YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
+SIDE_WORDS = {"left": "L", "lt": "L", "right": "R", "rt": "R", "both": "B", "bilateral": "B"}
 _WORDS = {True: "yes", False: "no", None: ""}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}")
 
@@ -125,7 +134,7 @@ class Problem:
         return f"row {self.row}, column {self.column}: {self.problem}. {self.remedy}"
 
 
-def read_manifest(path: Path, *, visits: Sequence[str] | None = None) -> tuple[FilmRow, ...]:
+def read_manifest(path: Path, *, visits: Sequence[str] | None = None, style: TableStyle = PLAIN) -> tuple[FilmRow, ...]:
     """Read `films.csv`, in its order.
 
     Parameters
@@ -134,18 +143,20 @@ def read_manifest(path: Path, *, visits: Sequence[str] | None = None) -> tuple[F
         The file.
     visits
         Names of visits that the study knows; None to accept any.
+    style
+        What the file does not tell: encoding, order of dates, decimal mark.
 
     Raises
     ------
     StudyError
         Naming every row and column that is wrong, the first twenty in full.
     """
-    rows = _read_rows(path)
+    table = _read_rows(path, style)
     films: list[FilmRow] = []
     numbers: list[int] = []
     problems: list[Problem] = []
-    for number, row in rows:
-        film, wrong = _film_of(row, number, visits)
+    for number, row in table.rows:
+        film, wrong = _film_of(row, number, visits, table.style)
         problems += wrong
         if film is not None:
             films.append(film)
@@ -212,40 +223,20 @@ def manifest_text(films: Iterable[FilmRow]) -> str:
     return text.getvalue()
 
 
-def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Return (spreadsheet row, cells) of every row that holds anything."""
-    try:
-        # Spreadsheets write a byte-order mark, and some a semicolon for a comma.
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
+def _read_rows(path: Path, style: TableStyle) -> CsvTable:
+    """Return the table of films, its columns checked."""
+    if not path.exists():
         raise StudyError(
             "there is no manifest", where=str(path), remedy="Make one with `calcimeasure study init FOLDER`."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise StudyError("is not UTF-8 text", where=path.name, remedy="Save it as CSV (UTF-8).") from error
-    first_line = text.split("\n", 1)[0]
-    delimiter = ";" if first_line.count(";") > first_line.count(",") else ","
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    names = [(name or "").strip() for name in reader.fieldnames or []]
-    missing = [column for column in REQUIRED if column not in names]
-    if missing:
-        raise StudyError(
-            f"row 1: there is no column {', '.join(missing)}",
-            where=path.name,
-            remedy=f"The columns are {', '.join(MANIFEST_COLUMNS)}.",
         )
-    doubled = [name for name, count in Counter(names).items() if count > 1 and name]
-    if doubled:
-        raise StudyError(f"row 1: column {doubled[0]} is there twice", where=path.name, remedy="Keep one of them.")
-    rows = []
-    for number, cells in enumerate(reader, start=2):
-        row = {(name or "").strip(): (value or "").strip() for name, value in cells.items() if isinstance(value, str)}
-        if any(row.values()):
-            rows.append((number, row))
-    return rows
+    table = read_csv_table(path, style=style, error=StudyError)
+    check_columns(table, REQUIRED, MANIFEST_COLUMNS, error=StudyError)
+    return table
 
 
-def _film_of(row: Mapping[str, str], number: int, visits: Sequence[str] | None) -> tuple[FilmRow | None, list[Problem]]:
+def _film_of(
+    row: Mapping[str, str], number: int, visits: Sequence[str] | None, style: TableStyle
+) -> tuple[FilmRow | None, list[Problem]]:
     """Return the film of a row, or what is wrong with it. A row that is left out needs no key."""
     problems: list[Problem] = []
 
@@ -257,26 +248,30 @@ def _film_of(row: Mapping[str, str], number: int, visits: Sequence[str] | None) 
     invert = _yes_or_no(row, "invert", wrong, remedy)
     for column in REQUIRED:
         if included and not row.get(column):
-            wrong(column, "is empty", "Fill it in, or write no under include.")
-    _check_words(row, wrong)
+            wrong(
+                column, "is empty", "Fill it in (a merged cell fills its first row alone), or write no under include."
+            )
+    _check_words(row, wrong, style)
     if included and visits is not None and row.get("visit") and row["visit"] not in visits:
-        wrong("visit", f"'{row['visit']}' is no visit of study.toml", f"The visits are {', '.join(visits)}.")
+        meant = near_miss(row["visit"], visits)
+        did_you = f"Did you mean '{meant}'? " if meant else ""
+        wrong("visit", f"'{row['visit']}' is no visit of study.toml", f"{did_you}The visits are {', '.join(visits)}.")
     repeat = _whole_number(row.get("repeat") or "1")
     if repeat is None or repeat < 1:
         wrong("repeat", f"'{row.get('repeat')}' is not a whole number from 1", "Number repeat exposures 1, 2, ...")
     frame = _whole_number(row["frame"]) if row.get("frame") else None
     if row.get("frame") and (frame is None or frame < 1):
         wrong("frame", f"'{row['frame']}' is not a frame", "Frames are counted from 1; leave it empty for one frame.")
-    spacing = _spacing_of(row, wrong)
+    spacing = _spacing_of(row, wrong, style)
     if problems:
         return None, problems
     film = FilmRow(
         film_id=row.get("film_id", "").lower(),
         subject=row.get("subject", ""),
         visit=row.get("visit", ""),
-        date=row.get("date", ""),
+        date=date_of(row.get("date", ""), style) or "",
         body_part=row.get("body_part", "").upper(),
-        side=row.get("side", "").upper(),
+        side=_side_of(row.get("side", "")),
         view=row.get("view", "").upper(),
         repeat=repeat or 1,
         path=row.get("path", ""),
@@ -290,8 +285,12 @@ def _film_of(row: Mapping[str, str], number: int, visits: Sequence[str] | None) 
     return film, []
 
 
-def _check_words(row: Mapping[str, str], report: ReportProblem) -> None:
-    side = row.get("side", "").upper()
+def _side_of(word: str) -> str:
+    return SIDE_WORDS.get(word.lower(), word.upper())
+
+
+def _check_words(row: Mapping[str, str], report: ReportProblem, style: TableStyle) -> None:
+    side = _side_of(row.get("side", ""))
     if side and side not in ("L", "R", "B"):
         report("side", f"'{row['side']}' is not a side", "Write L, R, or B for both limbs on one film.")
     for column in ("subject", "visit", "body_part", "view"):
@@ -299,14 +298,11 @@ def _check_words(row: Mapping[str, str], report: ReportProblem) -> None:
         if word and not valid_name(word):
             report(column, f"'{word}' cannot name a folder", "Use letters, digits, blanks and . _ + - only.")
     day = row.get("date", "")
-    if day:
-        try:
-            date.fromisoformat(day)
-        except ValueError:
-            report("date", f"'{day}' is not a date", "Write it as 2026-01-31.")
+    if day and date_of(day, style) is None:
+        report("date", f"'{day}' is not a date that can be read in one way only", date_remedy(day))
 
 
-def _spacing_of(row: Mapping[str, str], report: ReportProblem) -> tuple[float, float] | None:
+def _spacing_of(row: Mapping[str, str], report: ReportProblem, style: TableStyle) -> tuple[float, float] | None:
     texts = (row.get("row_spacing_mm", ""), row.get("col_spacing_mm", ""))
     if not any(texts):
         if row.get("spacing_basis", "").lower() == "user":
@@ -314,13 +310,10 @@ def _spacing_of(row: Mapping[str, str], report: ReportProblem) -> tuple[float, f
         return None
     numbers = []
     for column, text in zip(("row_spacing_mm", "col_spacing_mm"), texts, strict=True):
-        try:
-            number = float(text.replace(",", "."))
-        except ValueError:
-            number = math.nan
-        if not (math.isfinite(number) and 0.0 < number < 100.0):
+        number = number_of(text, style)
+        if number is None or not 0.0 < number < 100.0:
             report(column, f"'{text}' is not a length", "Give millimetres a pixel, e.g. 0.15.")
-        numbers.append(number)
+        numbers.append(number or 0.0)
     return (numbers[0], numbers[1])
 
 
@@ -337,11 +330,8 @@ def _yes_or_no(row: Mapping[str, str], column: str, report: ReportProblem, remed
 
 
 def _whole_number(text: str) -> int | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return int(number) if number == int(number) else None
+    number = number_of(text)
+    return int(number) if number is not None and number == int(number) else None
 
 
 def _repeated(films: Sequence[FilmRow], numbers: Sequence[int]) -> list[Problem]:

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from calcimeasure.errors import StudyError
+from calcimeasure.io.csv_tables import folded, read_csv_table
 from calcimeasure.study.manifest import valid_name
 from calcimeasure.study.study_settings import Visit
 
@@ -149,13 +150,12 @@ class Pseudonyms:
         path = study / KEY_FILE
         if not path.exists():
             return cls()
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if not {"subject", "identifier"} <= set(reader.fieldnames or []):
-                raise StudyError(
-                    "row 1: the columns are not subject, identifier", where=str(KEY_FILE), remedy="Restore the file."
-                )
-            return cls({row["identifier"]: row["subject"] for row in reader})
+        table = read_csv_table(path, error=StudyError)
+        if not {"subject", "identifier"} <= {folded(column) for column in table.columns}:
+            raise StudyError(
+                "row 1: the columns are not subject, identifier", where=str(KEY_FILE), remedy="Restore the file."
+            )
+        return cls({row["identifier"]: row["subject"] for _, row in table.rows})
 
     def write(self, study: Path) -> Path:
         """Write the key file, readable by its owner alone where the system knows of owners."""

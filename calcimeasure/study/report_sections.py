@@ -9,7 +9,7 @@ from typing import Any
 from calcimeasure.change.verdict import UNSURE
 from calcimeasure.export.json_records import library_versions
 from calcimeasure.export.report.change_bars import make_bar
-from calcimeasure.study.cohort_sentences import patients
+from calcimeasure.study.cohort_sentences import interval_words, p_words, patients
 from calcimeasure.study.endpoint import Endpoint
 from calcimeasure.study.manifest import FilmRow
 from calcimeasure.study.proposed_names import UNKNOWN
@@ -61,36 +61,92 @@ def _could_show(change: SubjectChange) -> str:
     return "" if change.limit_of_detection_mm2 is None else f"{change.limit_of_detection_mm2:.3g} mm²"
 
 
-def mean_row(endpoint: Endpoint, axis: Any) -> dict[str, Any] | None:
-    """Return the mean's row, or None without a mean."""
-    mean = endpoint.mean_ratio
-    if mean is None:
-        return None
-    ci90 = tuple(100.0 * (bound - 1.0) for bound in mean.interval_90)
-    return {
-        "patients": mean.patients,
-        "change": f"{mean.change_percent:+.1f} %",
-        "interval": f"{mean.change_percent_interval[0]:+.1f} to {mean.change_percent_interval[1]:+.1f} %",
-        "bar": make_bar(axis, mean.change_percent, mean.change_percent_interval, (ci90[0], ci90[1])),
-    }
+def mean_rows(endpoint: Endpoint, axis: Any) -> list[dict[str, Any]]:
+    """Return the row of each arm's mean; none where an arm has no mean."""
+    rows = []
+    for result in endpoint.results:
+        mean = result.mean_ratio
+        if mean is None:
+            continue
+        low, high = mean.change_percent_interval
+        ci90 = tuple(100.0 * (bound - 1.0) for bound in mean.interval_90)
+        finite = math.isfinite(high) and math.isfinite(ci90[1]) and low > -100.0
+        rows.append(
+            {
+                "name": result.arm or "All",
+                "patients": mean.patients,
+                "change": signed_digit(mean.change_percent),
+                "interval": interval_words((low, high)).removeprefix("95 % interval "),
+                "bar": make_bar(axis, mean.change_percent, (low, high), (ci90[0], ci90[1])) if finite else None,
+            }
+        )
+    return rows
 
 
 def tiles_of(endpoint: Endpoint) -> list[dict[str, str]]:
-    """Return the few numbers that stand large at the top."""
+    """Return the few numbers that stand large at the top: of the only arm, else of each arm and between them."""
     tiles = []
-    if endpoint.mean_ratio is not None:
-        low, high = endpoint.mean_ratio.change_percent_interval
-        note = f"95 % interval {low:+.1f} to {high:+.1f} %"
-        tiles.append({"term": "Mean change", "value": f"{endpoint.mean_ratio.change_percent:+.1f} %", "note": note})
-    for term, share in (("No change beyond the margin", endpoint.unchanged), ("Detectable change", endpoint.changed)):
-        if share is not None:
-            low, high = (100.0 * bound for bound in share.interval)
-            value, note = f"{share.count} of {share.total}", f"95 % interval {low:.0f} to {high:.0f} %"
-            tiles.append({"term": term, "value": value, "note": note})
+    for result in endpoint.results:
+        arm = f", {result.arm}" if result.arm else ""
+        mean = result.mean_ratio
+        if mean is not None:
+            note = interval_words(mean.change_percent_interval)
+            tiles.append({"term": f"Mean change{arm}", "value": signed_digit(mean.change_percent), "note": note})
+        shares = (("No change beyond the margin", result.unchanged), ("Detectable change", result.changed))
+        for term, share in shares:
+            if share is not None:
+                low, high = (100.0 * bound for bound in share.interval)
+                value, note = f"{share.count} of {share.total}", f"95 % interval {low:.0f} to {high:.0f} %"
+                tiles.append({"term": f"{term}{arm}", "value": value, "note": note})
+    for effect in endpoint.arms:
+        low, high = effect.interval
+        note = f"95 % interval {low:.2f} to {high:.2f}"
+        tiles.append({"term": f"{effect.arm} over {effect.reference}", "value": f"{effect.ratio:.2f}", "note": note})
     if endpoint.detectable is not None:
         value = f"{endpoint.detectable.smallest_increase_percent:+.0f} %"
         tiles.append({"term": "Mean change it could detect", "value": value, "note": "80 times in 100"})
     return tiles
+
+
+def zero_rows(endpoint: Endpoint) -> list[dict[str, str]]:
+    """Return what means and comparisons owe to the limit of detection, in words."""
+    tables = [(result.arm, result.zeros) for result in endpoint.results]
+    tables.append(("", None if endpoint.comparison is None else endpoint.comparison.zeros))
+    rows = []
+    for arm, table in tables:
+        for row in [] if table is None else table.to_dict("records"):
+            known = math.isfinite(row["ratio"])
+            rows.append(
+                {
+                    "analysis": f"{arm}: {row['analysis']}" if arm else str(row["analysis"]),
+                    "patients": str(row["patients"]),
+                    "ratio": f"{row['ratio']:.2f}" if known else "none",
+                    "interval": f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}" if known else "",
+                    "p_value": p_words(row["p_no_change"]) if known else "",
+                }
+            )
+    return rows
+
+
+def analysis_rows(endpoint: Endpoint) -> list[dict[str, str]]:
+    """Return who is in which number: a row an arm, with everybody who is missing and why."""
+    rows = []
+    for result in endpoint.results:
+        analysed = result.analysed
+        reasons = [f"{name}: {reason.rstrip('.')}" for name, reason in sorted(analysed.missing.items())]
+        reasons += [f"{name}: no deposits at either visit" for name in analysed.empty]
+        rows.append(
+            {
+                "arm": result.arm or "All",
+                "patients": str(len(result.subjects)),
+                "measured": str(len(analysed.measured)),
+                "bounded": str(len(analysed.bounded)),
+                "empty": str(len(analysed.empty)),
+                "missing": str(len(analysed.missing)),
+                "reasons": "; ".join(reasons),
+            }
+        )
+    return rows
 
 
 def areas_over_time(
@@ -198,9 +254,10 @@ def facts_of(state: StudyState, endpoint: Endpoint) -> list[tuple[str, str]]:
     ]
     if analysis.population:
         facts.append(("Population", f"{', '.join(analysis.population)}; declared beforehand"))
-    if endpoint.imputed:
+    if any(result.analysed.bounded for result in endpoint.results):
         whose = "declared" if analysis.limit_of_detection_mm2 is not None else "the segmenter's on simulated films"
-        facts.append(("A burden of zero", f"half the limit of detection ({whose}) stands for it in the mean"))
+        words = f"a burden below the limit of detection ({whose}): a normal law censored there (Tobin 1958)"
+        facts.append(("A burden of zero", words))
     if endpoint.posterior is not None:
         low, high = (100.0 * (bound - 1.0) for bound in endpoint.posterior.interval)
         chance = 100.0 * endpoint.posterior.probability_inside_margin
@@ -223,6 +280,12 @@ def signed(percent: float) -> str:
     # Rounded first: a change of -0.3 % is "0 %", not "-0 %".
     rounded = round(percent)
     return f"{rounded:+d} %" if rounded else "0 %"
+
+
+def signed_digit(percent: float) -> str:
+    """Return a change in percent with its sign and one digit, none as "0.0 %"."""
+    rounded = round(percent, 1)
+    return f"{rounded:+.1f} %" if rounded else "0.0 %"
 
 
 def range_words(interval: tuple[float, float]) -> str:

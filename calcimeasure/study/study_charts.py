@@ -184,8 +184,8 @@ def study_axis(endpoint: Endpoint, margin: Interval) -> Axis:
         for change in changes
         if change.ci95_percent is not None and min(change.ci95_percent) > -99.9
     )
-    if endpoint.mean_ratio is not None:
-        logs += [abs(math.log(bound)) for bound in endpoint.mean_ratio.interval]
+    means = [result.mean_ratio for result in endpoint.results if result.mean_ratio is not None]
+    logs += [abs(math.log(bound)) for mean in means for bound in mean.interval if 0.0 < bound < math.inf]
     if halves:
         logs.append(halves[len(halves) // 2])
     return Axis(reach=min(max(max(logs) * 1.06, _NARROWEST), _WIDEST), margin=margin, width=ROW_WIDTH)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from calcimeasure.errors import StudyError
+from calcimeasure.io.csv_tables import PLAIN
 from calcimeasure.study.header_scan import FileHeader, read_header
 from calcimeasure.study.manifest import FILMS_CSV, FilmRow, read_manifest, write_manifest
 from calcimeasure.study.proposed_names import KEY_FILE, UNKNOWN, Pseudonyms, hints, visits_by_date, visits_from
@@ -82,7 +83,8 @@ def init_study(
         raise StudyError(
             "there is a study already", where=str(study), remedy="Add new films with --update, or name another --out."
         )
-    old = read_manifest(study / FILMS_CSV) if exists else ()
+    style = read_settings(study / STUDY_TOML).tables if (study / STUDY_TOML).exists() else PLAIN
+    old = read_manifest(study / FILMS_CSV, style=style) if exists else ()
     headers = [header for path in _walk(folder) if (header := _read(path, progress)) is not None]
     left_out = tuple((_relative(h.path, study), h.problem) for h in headers if h.problem)
     readable = [header for header in headers if not header.problem]

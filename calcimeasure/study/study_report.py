@@ -11,8 +11,10 @@ from pathlib import Path
 
 from calcimeasure.change.intervals import CALIBRATION_NOTE
 from calcimeasure.export.report.report_page import NOT_A_DEVICE, content_policy, page_environment
-from calcimeasure.study.declaration import changed_after_results
+from calcimeasure.study.declaration import declared_now
+from calcimeasure.study.declaration_text import declared_sentence
 from calcimeasure.study.endpoint import analyse
+from calcimeasure.study.exclusion_check import analysis_with_excluded
 from calcimeasure.study.report_context import (
     dose_rows,
     event_rows,
@@ -22,19 +24,21 @@ from calcimeasure.study.report_context import (
     timelines_of,
 )
 from calcimeasure.study.report_sections import (
+    analysis_rows,
     areas_over_time,
     clustered_deposits,
     facts_of,
     largest_first,
     limit_sentence,
     limits_of,
-    mean_row,
+    mean_rows,
     patient_row,
     patient_tables,
     repeat_rows,
     repeat_words,
     repeats_of,
     tiles_of,
+    zero_rows,
 )
 from calcimeasure.study.result_store import Store, write_whole
 from calcimeasure.study.series import CHANGE, gaps
@@ -93,6 +97,8 @@ def study_report_html(state: StudyState, store: Store) -> str:
     changes = subject_changes(state.films, [mark for mark in pairs if mark["kind"] == CHANGE], settings)
     primary = settings.analysis.primary_visit
     endpoint = analyse(changes, settings, deposits=clustered_deposits(state, pairs, primary))
+    declared = declared_now(store, settings, state.films)
+    repeated = analysis_with_excluded(state, store, pairs, [name for name, _ in declared.exclusions])
     axis = study_axis(endpoint, settings.margin_ratio)
     repeats = repeats_of(pairs)
     limits = limits_of(repeats)
@@ -110,7 +116,8 @@ def study_report_html(state: StudyState, store: Store) -> str:
             rows=[patient_row(change, axis) for change in largest_first(endpoint.subjects)],
             others=endpoint.others,
             visit=endpoint.visit,
-            mean=mean_row(endpoint, axis),
+            means=mean_rows(endpoint, axis),
+            analysed=analysis_rows(endpoint),
             limit=limit_sentence(state, pairs),
             fall=waterfall(falls, settings.margin_ratio),
             patients=patient_tables(state, pairs, changes),
@@ -127,9 +134,12 @@ def study_report_html(state: StudyState, store: Store) -> str:
             excluded=excluded_rows(state, pairs),
             contradictions=sorted(state.contradictions.items()),
             gaps=gaps(state.films, settings),
-            declared=_declared(state, store),
+            declared=declared_sentence(declared, settings),
+            declared_changes=declared.changes,
+            exclusions=declared.exclusions,
+            with_excluded=() if repeated is None else repeated.sentences,
             facts=facts_of(state, endpoint),
-            zeros=None if endpoint.zeros is None else endpoint.zeros.to_dict("records"),
+            zeros=zero_rows(endpoint),
             calibration=CALIBRATION_NOTE,
             not_a_device=NOT_A_DEVICE,
         )
@@ -141,13 +151,3 @@ def _style() -> str:
     of_pair = resources.files("calcimeasure.export.report").joinpath("templates", "style.css")
     of_study = resources.files("calcimeasure.study").joinpath("templates", "study.css")
     return of_pair.read_text("utf-8") + of_study.read_text("utf-8")
-
-
-def _declared(state: StudyState, store: Store) -> str:
-    text = f"The analysis was declared before results were computed (hash {state.settings.declared_sha256[:16]})."
-    if changed_after_results(store, state.settings):
-        return (
-            "The declared analysis, visits or settings were changed after results had been computed: read what "
-            f"follows as exploratory (hash now {state.settings.declared_sha256[:16]})."
-        )
-    return text

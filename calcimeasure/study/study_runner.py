@@ -87,7 +87,7 @@ def run_study(
     count = workers or default_workers()
     progress = progress or RunProgress()
     with study.store.locked(wait=wait_for_lock):
-        declare(study.store, study.settings)
+        declare(study.store, study.settings, study.films)
         run = _Run(study, progress)
         if executor is not None:
             run.work_with(executor, count)

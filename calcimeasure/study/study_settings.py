@@ -13,6 +13,7 @@ from typing import Any
 
 from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.errors import StudyError
+from calcimeasure.io.csv_tables import DAY_FIRST, MONTH_FIRST, PLAIN, TableStyle
 
 STUDY_TOML = "study.toml"
 SCHEMA = "calcimeasure.study/1"
@@ -59,8 +60,8 @@ class Analysis:
     population
         Subjects that the cohort's analysis is about; empty for all. Others are measured and shown apart.
     limit_of_detection_mm2
-        The area that a film would have shown 95 times in 100, half of which stands for a burden of zero; the
-        segmenter's own where it is not given and no person read the films.
+        The area that a film would have shown 95 times in 100, below which a burden of zero lies; the segmenter's own
+        where it is not given and no person read the films.
     """
 
     estimand: str = "Ratio of footprint area at follow-up to baseline, at a common pose and magnification"
@@ -88,6 +89,8 @@ class StudySettings:
         alone.
     read_first
         Whether the viewer shows a reader the program's deposits only after the reader's own are signed.
+    tables
+        How the study's tables are written, where they do not tell themselves.
     """
 
     title: str = "Untitled study"
@@ -100,6 +103,7 @@ class StudySettings:
     primary_reader: str = ""
     read_first: bool = False
     analysis: Analysis = field(default_factory=Analysis)
+    tables: TableStyle = PLAIN
 
     @property
     def baseline(self) -> str:
@@ -112,9 +116,9 @@ class StudySettings:
         return tuple(visit.name for visit in self.visits)
 
     @property
-    def declared_sha256(self) -> str:
-        """Hash of what is declared: margin, visits, settings and analysis; not of the title."""
-        declared = {
+    def declared(self) -> dict[str, Any]:
+        """What is declared: margin, visits, settings and analysis; not the title."""
+        return {
             "visits": [[visit.name, visit.day, visit.window_days, list(visit.subjects)] for visit in self.visits],
             "settings": self.measuring(),
             "primary_reader": self.primary_reader,
@@ -129,7 +133,11 @@ class StudySettings:
                 "population": list(self.analysis.population),
             },
         }
-        return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def declared_sha256(self) -> str:
+        """Hash of what is declared."""
+        return hashlib.sha256(json.dumps(self.declared, sort_keys=True).encode()).hexdigest()
 
     def reading(self) -> dict[str, Any]:
         """Return the settings that a film's reading depends on."""
@@ -158,7 +166,7 @@ def read_settings(path: Path) -> StudySettings:
         Naming the key that is wrong.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise StudyError(
             "there is no study here", where=str(path), remedy="Make one with `calcimeasure study init FOLDER`."
@@ -170,7 +178,7 @@ def read_settings(path: Path) -> StudySettings:
 
 def settings_of(table: Mapping[str, Any], where: str = STUDY_TOML) -> StudySettings:
     """Return the settings of a parsed `study.toml`; see `read_settings`."""
-    _known(table, {"schema", "title", "visits", "settings", "readings", "analysis"}, where)
+    _known(table, {"schema", "title", "visits", "settings", "readings", "analysis", "tables"}, where)
     if table.get("schema", SCHEMA) != SCHEMA:
         raise StudyError(f"schema '{table['schema']}' is not {SCHEMA}", where=where, remedy="Make it anew with init.")
     settings = _table(table, "settings", where)
@@ -190,7 +198,20 @@ def settings_of(table: Mapping[str, Any], where: str = STUDY_TOML) -> StudySetti
         primary_reader=str(readings.get("primary_reader", "")),
         read_first=readings.get("read_first", False) is True,
         analysis=_analysis(_table(table, "analysis", where), visits, where),
+        tables=_style(_table(table, "tables", where), f"{where}, [tables]"),
     )
+
+
+def _style(table: Mapping[str, Any], place: str) -> TableStyle:
+    _known(table, {"encoding", "dates", "decimal"}, place)
+    style = TableStyle(**{name: str(value) for name, value in table.items()})
+    if style.dates not in ("", DAY_FIRST, MONTH_FIRST):
+        raise StudyError(
+            f"dates '{style.dates}' is no order of dates", where=place, remedy=f"Write {DAY_FIRST} or {MONTH_FIRST}."
+        )
+    if style.decimal not in ("", ",", "."):
+        raise StudyError(f"decimal '{style.decimal}' is no decimal mark", where=place, remedy='Write "," or ".".')
+    return style
 
 
 def settings_text(settings: StudySettings) -> str:
@@ -224,8 +245,8 @@ def settings_text(settings: StudySettings) -> str:
         f"population = [{', '.join(map(_quoted, settings.analysis.population))}]",
         "# The one view of each body part that makes a subject's burden.",
         f"burden_view = {_inline(settings.analysis.burden_view)}",
-        "# Area (mm2) that a film would have shown 95 times in 100, half of which stands for a burden of zero; the",
-        "# segmenter's own where none is given.",
+        "# Area (mm2) that a film would have shown 95 times in 100, below which a burden of zero lies; the segmenter's",
+        "# own where none is given.",
         f"{'' if lod else '# '}limit_of_detection_mm2 = {lod or 1.0}",
         "",
         "# Visits in order; the first is the baseline that all others are compared with. A visit that is not for all",

@@ -18,6 +18,7 @@ from calcimeasure.study.exposures_and_outcomes import (
     read_outcomes,
 )
 from calcimeasure.study.manifest import FILMS_CSV, FilmRow, read_manifest
+from calcimeasure.study.name_checks import check_names
 from calcimeasure.study.result_store import Hashes, Store, key_of, read_mark
 from calcimeasure.study.series import PairOf, Series, pairs_of, series_of
 from calcimeasure.study.study_settings import STUDY_TOML, StudySettings, read_settings
@@ -101,11 +102,13 @@ class Study:
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder)
         self.settings = read_settings(self.store.study / STUDY_TOML)
-        self.films = read_manifest(self.store.study / FILMS_CSV, visits=self.settings.visit_names)
+        style = self.settings.tables
+        self.films = read_manifest(self.store.study / FILMS_CSV, visits=self.settings.visit_names, style=style)
+        check_names(self.settings, self.films)
         self.series = series_of(self.films, self.settings)
         subjects = sorted({film.subject for film in self.films})
-        self.exposures = read_exposures(self.store.study / EXPOSURES_CSV, subjects)
-        self.outcomes = read_outcomes(self.store.study / OUTCOMES_CSV, subjects)
+        self.exposures = read_exposures(self.store.study / EXPOSURES_CSV, subjects, style=style)
+        self.outcomes = read_outcomes(self.store.study / OUTCOMES_CSV, subjects, style=style)
         self._hashes = Hashes(self.store.root / "cache" / "hashes.csv")
 
     def reading_work(self, series: Series) -> ReadWork:

@@ -12,6 +12,7 @@ from calcimeasure.change.change_records import Interval, Verdict
 from calcimeasure.change.intervals import IntervalModel, LogRatio, percent
 from calcimeasure.change.verdict import Decision, area_change_band, decide_from_zero, decide_on_ratio
 from calcimeasure.study.manifest import FilmRow
+from calcimeasure.study.name_checks import declared_subjects
 from calcimeasure.study.study_settings import StudySettings
 
 Mark = Mapping[str, Any]
@@ -66,7 +67,7 @@ class _Limb:
 def subject_changes(
     films: Sequence[FilmRow], pairs: Sequence[Mark], settings: StudySettings
 ) -> tuple[SubjectChange, ...]:
-    """Return each subject's change at each visit, in the order of subjects and visits.
+    """Return each subject's change at each visit, in the order of subjects and visits; declared ones without films too.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def subject_changes(
         declared = settings.analysis.burden_view.get(film.body_part)
         if declared is None or declared == film.view:
             by_visit[film.subject, film.visit].append(mark)
-    subjects = sorted({film.subject for film in films if film.include})
+    subjects = sorted({film.subject for film in films if film.include} | declared_subjects(settings))
     return tuple(
         _change(subject, visit.name, by_visit.get((subject, visit.name), []), rows, settings)
         for subject in subjects

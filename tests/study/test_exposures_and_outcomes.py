@@ -61,7 +61,7 @@ def test_outcomes_against_the_minimal_difference(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ("subject,date,measure,value\nS9,2026-01-01,pain_nrs,3\n", "row 2, column subject"),
-        ("subject,date,measure,value\nS1,1.1.2026,pain_nrs,3\n", "row 2, column date"),
+        ("subject,date,measure,value\nS1,3/4/2026,pain_nrs,3\n", "row 2, column date"),
         ("subject,date,measure,value\nS1,2026-01-01,pain_nrs,11\n", "11 is not between 0 and 10"),
         ("subject,date,measure,value\nS1,2026-01-01,pain_nrs,high\n", "row 2, column value"),
         ("subject,date,measure,value\nS1,2026-01-01,,3\n", "row 2, column measure"),
@@ -89,3 +89,28 @@ def test_a_visit_is_dated_by_its_earliest_film() -> None:
         for side, day in (("L", "2026-01-11"), ("R", "2026-01-10"), ("B", ""))
     ]
     assert visit_dates(films) == {("S1", "baseline"): "2026-01-10"}
+
+
+def test_tables_as_people_save_them(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    text = "Subject;Drug;Dose;Unit;Route;Date\nS1;für;12,5;g;iv;15.01.2026\nS1;für;1.012,5;g;iv;16/2/2026\n"
+    path.write_bytes(text.encode("utf-16"))
+    first, second = read_exposures(path, ["S1"])
+    assert (first.dose, first.date, second.dose, second.date) == (12.5, "2026-01-15", 1012.5, "2026-02-16")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("S1,a,5,g,iv,3/4/2026", "row 3, column date: '3/4/2026' is not a date that can be read in one way only"),
+        ('S1,a,"1,234",g,iv,2026-01-02', "row 3, column dose: '1,234' is not a dose. It may be 1.234 or 1234"),
+        (",a,5,g,iv,2026-01-02", "row 3, column subject: '' is nobody in films.csv. Fill it in: a merged cell"),
+        ("s1,a,5,g,iv,2026-01-02", "Did you mean 'S1'"),
+        ("S1,a,10,g,iv,2026-01-01", "row 3, column subject: is row 2 again. Remove one of them: it would count twice"),
+    ],
+)
+def test_each_fault_names_its_cell_and_the_remedy(tmp_path: Path, row: str, words: str) -> None:
+    path = written(tmp_path, f"subject,drug,dose,unit,route,date\nS1,a,10,g,iv,2026-01-01\n{row}\n")
+    with pytest.raises(StudyError) as caught:
+        read_exposures(path, ["S1"])
+    assert words in str(caught.value)

@@ -101,7 +101,7 @@ def test_a_mistake_names_row_column_and_remedy(tmp_path: Path, row: str, column:
     [
         ("repeat", "0"),
         ("repeat", "two"),
-        ("date", "31.1.2026"),
+        ("date", "3/4/2026"),
         ("frame", "0"),
         ("row_spacing_mm", "-1"),
         ("include", "maybe"),
@@ -141,6 +141,15 @@ def test_spreadsheets_may_write_semicolons_a_byte_order_mark_and_empty_lines(tmp
     path = tmp_path / "films.csv"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace(",", ";").encode() + b";;;;;\r\n")
     assert len(read_manifest(path)) == 1
+
+
+def test_words_and_dates_as_people_write_them(tmp_path: Path) -> None:
+    head = "Subject,Visit,Body Part,Side,View,Path,Date,Include\n"
+    path = written(tmp_path, head + "S1,baseline,hand,left,pa,a  b.dcm,31.1.2026,Yes\n")
+    (film,) = read_manifest(path)
+    assert (film.side, film.date, film.path, film.include) == ("L", "2026-01-31", "a  b.dcm", True)
+    with pytest.raises(StudyError, match="Did you mean 'month 3'"):
+        read_manifest(written(tmp_path, GOOD + "S1,Month3,HAND,L,PA,c.dcm\n"), visits=["baseline", "month 3"])
 
 
 def test_a_missing_column_and_a_missing_file(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import json
 import math
 import re
+import shutil
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -107,9 +109,81 @@ def test_a_later_change_of_what_was_declared_is_reported(stub: Path, inline: Exe
     path = stub / "study.toml"
     path.write_text(path.read_text().replace("[0.8, 1.25]", "[0.7, 1.4]"))
     run_study(stub, executor=inline)
-    assert "were changed after results had been computed" in page_of(stub)
+    page = page_of(stub)
+    assert "were changed after results had been computed" in page
+    assert "margin_ratio was [0.8, 1.25] and became [0.7, 1.4] (entry 2, " in page
+    # Changed back, it is the declared analysis again; that it was changed is still stated.
     path.write_text(path.read_text().replace("[0.7, 1.4]", "[0.8, 1.25]"))
-    assert "were changed" not in page_of(stub)
+    page = page_of(stub)
+    assert "The settings are those declared" in page
+    assert "margin_ratio was [0.7, 1.4] and became [0.8, 1.25] (not run since)" in page
+
+
+def test_a_declaration_that_was_removed_is_not_made_up(stub: Path, inline: Executor) -> None:
+    assert "declared before results were computed" in page_of(stub)
+    (stub / "declarations.jsonl").unlink()
+    path = stub / "study.toml"
+    path.write_text(path.read_text().replace("[0.8, 1.25]", "[0.7, 1.4]"))
+    for _ in range(2):
+        page = page_of(stub)
+        assert "was not declared before results were computed" in page
+        assert "was declared before" not in page
+        run_study(stub, executor=inline)
+
+
+def test_the_record_of_an_earlier_version_is_read(stub: Path) -> None:
+    (stub / "declarations.jsonl").unlink()
+    now = Study(stub).settings.declared_sha256
+    noted = stub / "results" / "declared.json"
+    noted.write_text(json.dumps([{"sha256": now, "results_existed": False}]))
+    assert "was declared before results were computed" in page_of(stub)
+    noted.write_text(json.dumps([{"sha256": now, "results_existed": True}]))
+    assert "was not declared before results were computed" in page_of(stub)
+
+
+def test_an_altered_log_is_reported(stub: Path) -> None:
+    path = stub / "declarations.jsonl"
+    path.write_text(path.read_text().replace('"results_existed": false', '"results_existed": true'))
+    assert "entry 1 of declarations.jsonl was altered" in page_of(stub)
+
+
+def test_a_film_left_out_after_results_is_listed_and_the_analysis_repeated(stub: Path, inline: Executor) -> None:
+    films = [
+        replace(film, include=False, note="inconvenient") if (film.subject, film.visit) == ("S1", "month 3") else film
+        for film in read_manifest(stub / "films.csv")
+    ]
+    write_manifest(stub / "films.csv", films)
+    run_study(stub, executor=inline)
+    page = page_of(stub)
+    assert "of 1 patient (2 more are not evaluable)" in page
+    assert "<strong>S1_month-3_HAND_L_PA_1</strong> was left out after results: inconvenient" in page
+    # As it was before the exclusion: two patients.
+    assert "of 2 patients (1 more is not evaluable), 2 were shown" in page.split("with the films that were left out")[1]
+
+
+def test_the_plan_is_declared_signed_and_verified(tmp_path: Path, stub: Path, inline: Executor) -> None:
+    from click.testing import CliRunner
+
+    from calcimeasure.cli.study_command import study as command
+
+    fresh = tmp_path / "fresh"
+    shutil.copytree(stub, fresh, ignore=shutil.ignore_patterns("results", "declarations.jsonl"))
+    declared = CliRunner().invoke(command, ["declare", str(fresh), "--by", "Dr A"], catch_exceptions=False)
+    digest = re.search(r"Hash: ([0-9a-f]{64})", declared.output)
+    assert digest is not None
+    plan = (fresh / "declaration-1.txt").read_text()
+    assert "Declared by Dr A" in plan
+    assert "margin_ratio: 0.8, 1.25" in plan
+    assert digest.group(1) in plan
+    run_study(fresh, executor=inline)
+    check = ["verify", str(fresh), "--hash", digest.group(1)]
+    assert CliRunner().invoke(command, check, standalone_mode=False).return_value == 0
+    path = fresh / "study.toml"
+    path.write_text(path.read_text().replace('primary = "equivalence"', 'primary = "change"'))
+    changed = CliRunner().invoke(command, check, standalone_mode=False)
+    assert changed.return_value == 6
+    assert "analysis.primary was equivalence and became change" in changed.output
+    assert "is entry 1 of the log" in changed.output
 
 
 def test_exposures_and_outcomes_stand_beside(stub: Path) -> None:

@@ -37,7 +37,7 @@ def mark(film: FilmRow, before: float | None, after: float | None, se: float | N
 
 
 def one(films: list[FilmRow], marks: list[dict]) -> SubjectChange:
-    (change,) = subject_changes(films, marks, STUDY)
+    (change,) = (found for found in subject_changes(films, marks, STUDY) if found.subject == "S1")
     return change
 
 
