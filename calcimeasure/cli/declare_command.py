@@ -22,14 +22,14 @@ def declare(study_folder: Path, by: str, out: Path | None, **_options: Any) -> N
 
     Declare before the first run: results that existed are said so.
     """
-    from calcimeasure.study.declaration import declare as add_entry
+    from calcimeasure.study.declaration import add_declaration
     from calcimeasure.study.declaration_text import plan_text
     from calcimeasure.study.result_store import write_whole
     from calcimeasure.study.study_state import Study
 
     study = Study(study_folder)
     with study.store.locked():
-        entry = add_entry(study.store, study.settings, study.films, by=by)
+        entry = add_declaration(study.store, study.settings, study.films, by=by)
     page = out or study.store.study / f"declaration-{entry['number']}.txt"
     write_whole(page, plan_text(entry, study.settings).encode())
     if entry["results_existed"]:

@@ -39,6 +39,7 @@ from calcimeasure.statistics.planning import (
 )
 from calcimeasure.statistics.proportion import Proportion, proportion
 from calcimeasure.statistics.ranks import RankComparison, SignTest, rank_comparison, sign_test
+from calcimeasure.statistics.reader_components import ReaderComponents, reader_components
 from calcimeasure.statistics.repeatability import (
     PrecisionCurve,
     Repeatability,
@@ -47,6 +48,7 @@ from calcimeasure.statistics.repeatability import (
     precision_curve,
     precision_profile,
     repeatability,
+    upper_limit_of_cv,
 )
 from calcimeasure.statistics.reproducibility import Reproducibility, reproducibility
 from calcimeasure.statistics.signflip import SignFlip, sign_flip_test
@@ -70,6 +72,7 @@ __all__ = [
     "PrecisionCurve",
     "Proportion",
     "RankComparison",
+    "ReaderComponents",
     "Repeatability",
     "Reproducibility",
     "SignFlip",
@@ -99,6 +102,7 @@ __all__ = [
     "precision_profile",
     "proportion",
     "rank_comparison",
+    "reader_components",
     "repeatability",
     "replace_zeros",
     "reproducibility",
@@ -107,5 +111,6 @@ __all__ = [
     "smallest_change_detected",
     "tolerance_factor",
     "two_one_sided_tests",
+    "upper_limit_of_cv",
     "zero_sensitivity",
 ]

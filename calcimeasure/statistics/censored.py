@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_ndtr
 
 from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
@@ -152,7 +152,7 @@ class CensoredRegression:
 class _LogLikelihood:
     """Value, gradient and negative Hessian of the log-likelihood in Olsen's parameters."""
 
-    def __init__(self, values: Floats, sides: Floats, design: Floats) -> None:
+    def __init__(self, values: Floats, sides: NDArray[np.int64], design: Floats) -> None:
         self.measured = sides == MEASURED
         self.signs = -np.asarray(sides, dtype=np.float64)[~self.measured]
         # z = value / sigma - x beta / sigma is linear in the parameters.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,3 +72,14 @@ def level(value: float) -> float:
     if not 0.0 < value < 1.0:
         raise UsageError(f"a confidence level of {value:g} is not between 0 and 1", where="confidence_level")
     return float(value)
+
+
+def without_infinities(value: object) -> object:
+    """Return a record in which numbers that JSON has no word for (infinite, undefined) are None."""
+    if isinstance(value, Mapping):
+        return {name: without_infinities(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_infinities(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

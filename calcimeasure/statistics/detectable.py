@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from calcimeasure.errors import UsageError
 from calcimeasure.statistics.laws import normal_quantile, t_quantile
-from calcimeasure.statistics.repeatability import log_sd_of_cv
+from calcimeasure.statistics.repeatability import MOST_EXPONENT, log_sd_of_cv
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +63,10 @@ def detectable_change(
         log_se=log_se,
         quantile=quantile,
         decrease_percent=100.0 * math.expm1(-quantile * log_se),
-        increase_percent=100.0 * math.expm1(quantile * log_se),
-        increase_80_percent_power=100.0 * math.expm1((quantile + power) * log_se),
+        increase_percent=_increase(quantile * log_se),
+        increase_80_percent_power=_increase((quantile + power) * log_se),
     )
+
+
+def _increase(log_ratio: float) -> float:
+    return 100.0 * math.expm1(log_ratio) if log_ratio < MOST_EXPONENT else math.inf

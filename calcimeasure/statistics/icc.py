@@ -112,7 +112,7 @@ def _form(
         subjects=subjects,
         readers=readers,
         confidence_level=confidence_level,
-        value=(of_subjects - rest) / denominator if denominator > 0.0 else 1.0,
+        value=(of_subjects - rest) / denominator if denominator > 0.0 else math.nan,
         interval=interval,
         sem=sem,
         smallest_detectable_change=normal_quantile(0.975) * math.sqrt(2.0) * used,
@@ -125,7 +125,8 @@ def _consistency_interval(
     subjects, readers = shape
     of_subjects, _, rest = squares
     if rest <= 0.0:
-        return (1.0, 1.0)
+        # Without any spread, of subjects neither, the coefficient is undefined.
+        return (1.0, 1.0) if of_subjects > 0.0 else (math.nan, math.nan)
     upper = (1.0 + confidence_level) / 2.0
     numerator, denominator = subjects - 1, (subjects - 1) * (readers - 1)
     low = of_subjects / rest / f_quantile(upper, numerator, denominator)
@@ -139,7 +140,9 @@ def _agreement_interval(
     n, k = shape
     of_subjects, of_readers, rest = squares
     denominator = of_subjects + (k - 1) * rest + k * (of_readers - rest) / n
-    icc = (of_subjects - rest) / denominator if denominator > 0.0 else 1.0
+    if denominator <= 0.0:
+        return (math.nan, math.nan)
+    icc = (of_subjects - rest) / denominator
     if icc >= 1.0:
         return (1.0, 1.0)
     a = k * icc / (n * (1.0 - icc))

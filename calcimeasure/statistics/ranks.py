@@ -139,7 +139,7 @@ def _scores(values: Floats, sides: NDArray[np.int64]) -> Floats:
     above = lowest[:, None] >= highest[None, :]
     both = (sides == MEASURED)[:, None] & (sides == MEASURED)[None, :]
     above &= ~(both & (values[:, None] == values[None, :]))
-    return (above.sum(axis=1) - above.sum(axis=0)).astype(np.float64)
+    return np.asarray(above.sum(axis=1) - above.sum(axis=0), dtype=np.float64)
 
 
 def _permutation_p(scores: Floats, size: int, observed: float) -> tuple[float, bool]:

@@ -22,6 +22,9 @@ from calcimeasure.statistics.laws import chi2_quantile, normal_quantile
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_EXPONENT = 700.0
+"""Above it an exponential is infinite: two measurements of one thing that differ so say nothing."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Repeatability:
@@ -135,7 +138,8 @@ def chi_square_limits(sd: float, degrees_of_freedom: int, confidence_level: floa
 
 def cv_of_log_sd(log_sd: float) -> float:
     """Return the coefficient of variation of a log-normal quantity."""
-    return math.sqrt(math.expm1(log_sd * log_sd))
+    square = log_sd * log_sd
+    return math.sqrt(math.expm1(square)) if square < MOST_EXPONENT else math.inf
 
 
 def log_sd_of_cv(cv: float) -> float:
@@ -143,6 +147,16 @@ def log_sd_of_cv(cv: float) -> float:
     if cv < 0.0 or not math.isfinite(cv):
         raise UsageError(f"{cv} is not a coefficient of variation", remedy="Give a fraction, e.g. 0.08 for 8 %.")
     return math.sqrt(math.log1p(cv * cv))
+
+
+def upper_limit_of_cv(cv: float, degrees_of_freedom: int, *, assurance: float = 0.80) -> float:
+    """Return the one-sided upper limit of a CV: a plan made with it reaches its power with this assurance.
+
+    The log variance times df over its chi-square quantile (Julious and Owen, Pharm Stat 2006;5:29).
+    """
+    log_sd = log_sd_of_cv(cv)
+    quantile = chi2_quantile(1.0 - level(assurance), degrees_of_freedom)
+    return cv_of_log_sd(log_sd * math.sqrt(degrees_of_freedom / quantile))
 
 
 def precision_profile(
@@ -168,7 +182,7 @@ def precision_profile(
     -------
     pandas.DataFrame
         A row a class: size_from, size_to, size_mean (geometric), subjects, degrees_of_freedom, wcv, wcv_low, wcv_high,
-        rc_percent_low, rc_percent_high.
+        rc_percent_low, rc_percent_high, rc (in the unit of the values: it holds for this size alone).
     """
     import pandas as pd
 
@@ -197,6 +211,7 @@ def precision_profile(
                 "wcv_high": cv_of_log_sd(high),
                 "rc_percent_low": rc[0],
                 "rc_percent_high": rc[1],
+                "rc": normal_quantile(0.975) * math.sqrt(2.0) * pooled_sd([np.exp(logs) for logs in chosen])[0],
             }
         )
     return pd.DataFrame(rows)
@@ -274,4 +289,5 @@ def _edges(sizes: Floats, bins: int | Sequence[float]) -> Floats:
 
 
 def _change_limits(log_half_width: float) -> Interval:
-    return (100.0 * math.expm1(-log_half_width), 100.0 * math.expm1(log_half_width))
+    high = 100.0 * math.expm1(log_half_width) if log_half_width < MOST_EXPONENT else math.inf
+    return (100.0 * math.expm1(-log_half_width), high)

@@ -65,7 +65,7 @@ class Declared:
         return self.before_results is not None and not (self.changes or self.exclusions or self.broken)
 
 
-def declare(store: Store, settings: StudySettings, films: Sequence[FilmRow], *, by: str = "") -> Entry:
+def add_declaration(store: Store, settings: StudySettings, films: Sequence[FilmRow], *, by: str = "") -> Entry:
     """Add an entry to the log where anything changed since the last, or where a person declares.
 
     Parameters

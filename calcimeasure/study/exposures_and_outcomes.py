@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from calcimeasure.errors import StudyError
-from calcimeasure.io.csv_tables import (
+from calcimeasure.io.table_reader import (
     PLAIN,
     TableStyle,
     check_columns,

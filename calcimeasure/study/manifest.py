@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calcimeasure.errors import StudyError
-from calcimeasure.io.csv_tables import (
+from calcimeasure.io.table_reader import (
     PLAIN,
     CsvTable,
     TableStyle,

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from calcimeasure.errors import StudyError
-from calcimeasure.io.csv_tables import near_miss
+from calcimeasure.io.table_reader import near_miss
 from calcimeasure.study.manifest import FILMS_CSV, FilmRow
 from calcimeasure.study.study_settings import STUDY_TOML, StudySettings
 

@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from calcimeasure.errors import StudyError
-from calcimeasure.io.csv_tables import folded, read_csv_table
+from calcimeasure.io.table_reader import folded, read_csv_table
 from calcimeasure.study.manifest import valid_name
 from calcimeasure.study.study_settings import Visit
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from calcimeasure.errors import StudyError
-from calcimeasure.io.csv_tables import PLAIN
+from calcimeasure.io.table_reader import PLAIN
 from calcimeasure.study.header_scan import FileHeader, read_header
 from calcimeasure.study.manifest import FILMS_CSV, FilmRow, read_manifest, write_manifest
 from calcimeasure.study.proposed_names import KEY_FILE, UNKNOWN, Pseudonyms, hints, visits_by_date, visits_from

@@ -61,6 +61,23 @@ def repeats_table(folder: Path, what: Repeated) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["item", "reader", "area_mm2"])
 
 
+def single_film_table(folder: Path) -> pd.DataFrame:
+    """Return the burden of each repeat exposure as its film alone shows it, with the columns item and area_mm2.
+
+    Films of a limb are judged together, which makes their areas agree; a reader of single films sees them alone.
+    """
+    import pandas as pd
+
+    state = Study(folder).state()
+    alone = {name: one for mark in state.readings.values() if mark for name, one in mark["films"].items()}
+    rows = []
+    for name, mark in state.pairs.items():
+        if mark is not None and mark["kind"] == REPEAT and mark["status"] == "ok":
+            films = (mark["baseline"], mark["followup"])
+            rows += [(name, alone[film]["record"]["total_area_mm2"]) for film in films]
+    return pd.DataFrame(rows, columns=["item", "area_mm2"])
+
+
 def _exposures(state: StudyState, *, by_deposit: bool) -> Iterator[tuple[str, str, float | None]]:
     for name, mark in state.pairs.items():
         if mark is None or mark["kind"] != REPEAT or mark["status"] != "ok" or mark["verdict"] == "not_comparable":

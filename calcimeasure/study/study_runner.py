@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from calcimeasure.errors import CalciMeasureError
-from calcimeasure.study.declaration import declare
+from calcimeasure.study.declaration import add_declaration
 from calcimeasure.study.executors import cluster, default_workers, process_pool
 from calcimeasure.study.result_store import read_mark
 from calcimeasure.study.study_state import DoneMark, Study, StudyState
@@ -87,7 +87,7 @@ def run_study(
     count = workers or default_workers()
     progress = progress or RunProgress()
     with study.store.locked(wait=wait_for_lock):
-        declare(study.store, study.settings, study.films)
+        add_declaration(study.store, study.settings, study.films)
         run = _Run(study, progress)
         if executor is not None:
             run.work_with(executor, count)

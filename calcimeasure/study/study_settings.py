@@ -13,7 +13,7 @@ from typing import Any
 
 from calcimeasure.defaults import DEFAULT_MARGIN_RATIO
 from calcimeasure.errors import StudyError
-from calcimeasure.io.csv_tables import DAY_FIRST, MONTH_FIRST, PLAIN, TableStyle
+from calcimeasure.io.table_reader import DAY_FIRST, MONTH_FIRST, PLAIN, TableStyle
 
 STUDY_TOML = "study.toml"
 SCHEMA = "calcimeasure.study/1"

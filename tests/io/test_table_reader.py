@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from calcimeasure.errors import UsageError
-from calcimeasure.io.csv_tables import (
+from calcimeasure.io.table_reader import (
     DAY_FIRST,
     MONTH_FIRST,
     TableStyle,
