@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FILMS_FAILED_STATUS = 5
 MOST_LINES = 20
+LINE_EVERY_S = 30.0
 STUDY = click.argument("study_folder", metavar="STUDY", type=click.Path(path_type=Path))
 QUIET = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 VERBOSE = click.option("--verbose", is_flag=True, help="Print errors in full.")
@@ -60,7 +62,7 @@ def init(folder: Path, out: Path | None, title: str, **options: Any) -> int:
     Subjects get pseudonyms; their key is private/subject_key.csv, which no result contains.
     """
     from calcimeasure.study.series import gaps
-    from calcimeasure.study.study_init import init_study
+    from calcimeasure.study.study_init import COPY_NOTE, init_study
 
     fetched = _fetch(folder, options) if options["profile"] else 0
     with _counting("Reading headers", quiet=options["quiet"]) as count:
@@ -76,7 +78,11 @@ def init(folder: Path, out: Path | None, title: str, **options: Any) -> int:
     click.echo(f"{many} of {_count(proposal.subjects, 'subject', 'subjects')}; visits: {visits}.")
     _print_list(
         ("copy of another film, left out", "copies of other films, left out"),
-        [f"{f.path}: {f.note}" for f in proposal.films if not f.include],
+        [f"{f.path}: {f.note}" for f in proposal.films if not f.include and f.note.startswith(COPY_NOTE)],
+    )
+    _print_list(
+        ("subject that may be another one", "subjects that may be others"),
+        [f"{one} and {other}: their identifiers are nearly alike" for one, other in proposal.likely_doubles],
     )
     _print_list(
         ("file that is no film", "files that are no films"), [f"{path}: {reason}" for path, reason in proposal.left_out]
@@ -107,6 +113,7 @@ def _fetch(folder: Path, options: dict[str, Any]) -> int:
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes on this machine.  [default: its cores]")
 @click.option("--scheduler", help="Address of a dask scheduler, e.g. tcp://host:8786.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
+@click.option("--redo", multiple=True, metavar="FILM", help="Read this film anew, with its limb; may be repeated.")
 @click.option("--wait", is_flag=True, help="Wait while another run of this study is under way.")
 @QUIET
 @click.option("--verbose", is_flag=True, help="Print a line for each film and pair, and errors in full.")
@@ -125,7 +132,12 @@ def run(study_folder: Path, workers: int | None, scheduler: str | None, **option
         return 0
     with _progress(quiet=options["quiet"], verbose=options["verbose"]) as progress:
         state = run_study(
-            study_folder, workers=workers, scheduler=scheduler, wait_for_lock=options["wait"], progress=progress
+            study_folder,
+            workers=workers,
+            scheduler=scheduler,
+            wait_for_lock=options["wait"],
+            progress=progress,
+            redo=options["redo"],
         )
     export_study(study_folder, state)
     page = write_study_report(study_folder, state)
@@ -245,6 +257,24 @@ def _counting(title: str, *, quiet: bool) -> Iterator[Any]:
         yield lambda _path: bar.update()
 
 
+def _lines_now_and_then(make: type[RunProgress]) -> RunProgress:
+    """Return progress for a run without a terminal: a line each half minute."""
+    counts = {"all": 0, "done": 0}
+    last = time.monotonic()
+
+    def begin(total: int, finished: int) -> None:
+        counts.update(all=total + finished, done=finished)
+
+    def done(units: int, _line: str) -> None:
+        nonlocal last
+        counts["done"] += units
+        if time.monotonic() - last >= LINE_EVERY_S:
+            last = time.monotonic()
+            click.echo(f"{counts['done']} of {counts['all']} done", err=True)
+
+    return make(begin=begin, done=done)
+
+
 @contextmanager
 def _progress(*, quiet: bool, verbose: bool) -> Iterator[RunProgress]:
     """Show a bar with the time left on a terminal, a line each piece of work with --verbose."""
@@ -253,8 +283,11 @@ def _progress(*, quiet: bool, verbose: bool) -> Iterator[RunProgress]:
     if verbose:
         yield RunProgress(done=lambda _units, line: click.echo(line, err=True) if line else None)
         return
-    if quiet or not sys.stderr.isatty():
+    if quiet:
         yield RunProgress()
+        return
+    if not sys.stderr.isatty():
+        yield _lines_now_and_then(RunProgress)
         return
     from tqdm import tqdm
 

@@ -205,10 +205,11 @@ def date_of(text: str, style: TableStyle = PLAIN) -> str | None:
     parts = _THREE_PARTS.fullmatch(cell)
     if parts is None:
         return None
-    return _date_of_parts(*parts.groups(), style)
+    first, mark, second, third = parts.groups()
+    return _date_of_parts(first, mark, second, third, style=style)
 
 
-def _date_of_parts(first: str, mark: str, second: str, third: str, style: TableStyle) -> str | None:
+def _date_of_parts(first: str, mark: str, second: str, third: str, *, style: TableStyle) -> str | None:
     if len(first) == 4:
         return _iso(first, second, third)
     if len(third) != 4:

@@ -122,8 +122,9 @@ def _restricted_likelihood(y: Floats, factors: Sequence[np.ndarray]) -> tuple[li
     bounds = [(0.0, 1e4)] * len(same)
     # The surface is flat: a quick descent, then a simplex that needs no derivative to the end.
     start = minimize(deviance, np.full(len(same), 1.0), method="L-BFGS-B", bounds=bounds)
-    tight = {"xatol": 1e-8, "fatol": 1e-12, "maxfev": 4000}
-    best = minimize(deviance, start.x, method="Nelder-Mead", bounds=bounds, options=tight)
+    best = minimize(
+        deviance, start.x, method="Nelder-Mead", bounds=bounds, options={"xatol": 1e-8, "fatol": 1e-12, "maxfev": 4000}
+    )
     error = parts(best.x)[1]
     return [float(root) ** 2 * error for root in best.x], error
 

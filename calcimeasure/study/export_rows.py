@@ -7,10 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from calcimeasure.study.exposures_and_outcomes import doses_at_visits, outcome_changes, visit_dates
+from calcimeasure.study.finished_changes import finished_changes
 from calcimeasure.study.manifest import FilmRow
 from calcimeasure.study.series import CHANGE
 from calcimeasure.study.study_state import StudyState
-from calcimeasure.study.subject_burden import SubjectChange, subject_changes
+from calcimeasure.study.subject_burden import SubjectChange
 
 Row = dict[str, Any]
 _FILM_COPIED = (
@@ -47,7 +48,7 @@ def export_rows(state: StudyState) -> dict[str, list[Row]]:
     }
     pairs = [mark for mark in state.pairs.values() if mark is not None]
     changes = [mark for mark in pairs if mark["kind"] == CHANGE and mark["status"] == "ok"]
-    subjects = subject_changes(state.films, changes, state.settings)
+    subjects = finished_changes(state)
     dates = visit_dates(state.films)
     rows = {
         "films": [_film(film, outcomes.get(film.name)) for film in state.films],

@@ -16,7 +16,9 @@ from calcimeasure.io.pixel_spacing import choose_spacing
 from calcimeasure.radiograph import Identity, Spacing
 
 _NOT_FILMS = {"DICOMDIR"}
-_NEVER_FILMS = {".csv", ".toml", ".json", ".txt", ".md", ".html", ".xml", ".xlsx", ".log", ".parquet"}
+# Modalities whose pictures may be radiographs: secondary captures and photographed or scanned films among them.
+_RADIOGRAPHS = {"CR", "DX", "RG", "MG", "IO", "PX", "XA", "RF", "OT", "SC", "HC", "XC", "DR"}
+_NEVER_FILMS = {".csv", ".toml", ".json", ".txt", ".md", ".html", ".xml", ".xlsx", ".log", ".parquet", ".jsonl"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +87,9 @@ def _dicom_header(path: Path, digest: str) -> FileHeader:
             if (reason := why_no_film(header)) is not None:
                 return FileHeader(path=path, sha256=digest, problem=f"is {reason}")
             identity = identity_of(header, [])
+            if identity.modality and identity.modality not in _RADIOGRAPHS:
+                problem = f"is a picture of modality {identity.modality}, not a radiograph"
+                return FileHeader(path=path, sha256=digest, problem=problem)
         except Exception as error:  # pydicom lets many kinds out on damaged files
             problem = f"has a damaged DICOM header ({type(error).__name__})"
             return FileHeader(path=path, sha256=digest, problem=problem)

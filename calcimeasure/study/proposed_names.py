@@ -138,6 +138,17 @@ class Pseudonyms:
     def __len__(self) -> int:
         return len(self._names)
 
+    def likely_doubles(self) -> tuple[tuple[str, str], ...]:
+        """Return pairs of names whose identifiers differ in marks, blanks or leading zeros alone."""
+        first: dict[str, str] = {}
+        found = []
+        for identifier, name in sorted(self._names.items()):
+            bare = re.sub(r"0*(\d+)", r"\1", re.sub(r"[\W_]+", "", identifier).upper())
+            other = first.setdefault(bare, name)
+            if other != name:
+                found.append((other, name))
+        return tuple(found)
+
     @classmethod
     def read(cls, study: Path) -> Pseudonyms:
         """Return the names of a study's key file; none where there is no such file.

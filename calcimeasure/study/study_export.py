@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from calcimeasure.errors import OutputError
+from calcimeasure.io.table_reader import safe_cell
 from calcimeasure.study.data_dictionary import NUMBER, TABLES, TRUTH, WHOLE, Column
 from calcimeasure.study.export_rows import export_rows
 from calcimeasure.study.result_store import Store, write_whole
@@ -95,7 +96,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else str(value)
+    return repr(value) if isinstance(value, float) else safe_cell(str(value))
 
 
 def _dictionary() -> str:

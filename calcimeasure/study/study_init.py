@@ -18,6 +18,7 @@ from calcimeasure.study.study_settings import STUDY_TOML, Analysis, StudySetting
 
 LEFT_OUT_CSV = "left_out.csv"
 RESULTS = "results"
+COPY_NOTE = "the same file as"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +33,8 @@ class Proposal:
         (path, reason) of files that look like films and are none.
     new
         Rows that were not there before.
+    likely_doubles
+        Pairs of subjects whose identifiers differ in marks, blanks or leading zeros alone.
     """
 
     films: tuple[FilmRow, ...]
@@ -39,6 +42,7 @@ class Proposal:
     left_out: tuple[tuple[str, str], ...]
     subjects: int
     new: int
+    likely_doubles: tuple[tuple[str, str], ...] = ()
 
 
 def init_study(
@@ -94,6 +98,8 @@ def init_study(
     proposed, visits = _rows(readable, folder, study, names)
     known = {(film.path, film.frame) for film in old}
     new = [film for film in proposed if (film.path, film.frame) not in known]
+    if exists:
+        new = [_at_a_known_visit(film, read_settings(study / STUDY_TOML)) for film in new]
     films = _mark_copies(_number_repeats(old, new))
     if not films:
         raise StudyError("there is no film in this folder", where=str(folder), remedy="Name the folder of the films.")
@@ -105,7 +111,22 @@ def init_study(
         settings = StudySettings(title=title or folder.resolve().name, visits=visits, analysis=analysis)
     _write(study, films, settings, names, left_out, exists=exists)
     subjects = len({film.subject for film in films})
-    return Proposal(films=films, settings=settings, left_out=left_out, subjects=subjects, new=len(new))
+    return Proposal(
+        films=films,
+        settings=settings,
+        left_out=left_out,
+        subjects=subjects,
+        new=len(new),
+        likely_doubles=names.likely_doubles(),
+    )
+
+
+def _at_a_known_visit(film: FilmRow, settings: StudySettings) -> FilmRow:
+    """Return a new row; one of a visit that study.toml lacks is to be completed by a person, and says so."""
+    if not film.visit or film.visit in settings.visit_names:
+        return film
+    note = f"'{film.visit}' is no visit of study.toml: add it there, or write one of its visits"
+    return replace(film, visit="", note="; ".join(filter(None, (film.note, note))))
 
 
 def _read(path: Path, progress: Callable[[Path], None] | None) -> FileHeader | None:
@@ -172,6 +193,9 @@ def _row(header: FileHeader, subject: str, visit: str | None, folder: Path, stud
         if not stated:
             source = "from the file's name" if hinted.get(name) else "not stated"
             notes.append(f"{name.replace('_', ' ')} {source}")
+    if identity.patient_key is None or not header.patient_id:
+        source = "folder" if len(header.path.relative_to(folder).parts) > 1 else "file"
+        notes.append(f"subject from the {source}'s name, which the header does not state")
     spacing = header.spacing
     return FilmRow(
         film_id=header.sha256[:16],
@@ -214,7 +238,7 @@ def _mark_copies(films: Sequence[FilmRow]) -> tuple[FilmRow, ...]:
     for film in films:
         original = first.setdefault((film.film_id, film.frame), film) if film.film_id else film
         if original is not film and film.include:
-            film = replace(film, include=False, note=f"the same file as {original.path}")  # noqa: PLW2901
+            film = replace(film, include=False, note=f"{COPY_NOTE} {original.path}")  # noqa: PLW2901
         marked.append(film)
     return tuple(marked)
 

@@ -15,6 +15,7 @@ from calcimeasure.study.declaration import declared_now
 from calcimeasure.study.declaration_text import declared_sentence
 from calcimeasure.study.endpoint import analyse
 from calcimeasure.study.exclusion_check import analysis_with_excluded
+from calcimeasure.study.finished_changes import finished_changes, unfinished_sentence
 from calcimeasure.study.report_context import (
     dose_rows,
     event_rows,
@@ -41,7 +42,7 @@ from calcimeasure.study.report_sections import (
     zero_rows,
 )
 from calcimeasure.study.result_store import Store, write_whole
-from calcimeasure.study.series import CHANGE, gaps
+from calcimeasure.study.series import gaps
 from calcimeasure.study.study_charts import (
     BOTTOM,
     HEIGHT,
@@ -55,7 +56,6 @@ from calcimeasure.study.study_charts import (
     waterfall,
 )
 from calcimeasure.study.study_state import StudyState
-from calcimeasure.study.subject_burden import subject_changes
 
 REPORT = "report.html"
 _CANVAS = {
@@ -94,7 +94,7 @@ def study_report_html(state: StudyState, store: Store) -> str:
     style = _style()
     settings = state.settings
     pairs = [mark for mark in state.pairs.values() if mark is not None and mark["status"] == "ok"]
-    changes = subject_changes(state.films, [mark for mark in pairs if mark["kind"] == CHANGE], settings)
+    changes = finished_changes(state)
     primary = settings.analysis.primary_visit
     endpoint = analyse(changes, settings, deposits=clustered_deposits(state, pairs, primary))
     declared = declared_now(store, settings, state.films)
@@ -110,7 +110,7 @@ def study_report_html(state: StudyState, store: Store) -> str:
             style=style,
             policy=content_policy(style),
             title=settings.title,
-            sentences=endpoint.sentences,
+            sentences=tuple(filter(None, (unfinished_sentence(state), *endpoint.sentences))),
             tiles=tiles_of(endpoint),
             axis=axis,
             rows=[patient_row(change, axis) for change in largest_first(endpoint.subjects)],

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
-from calcimeasure.errors import CalciMeasureError
+from calcimeasure.errors import CalciMeasureError, StudyError
+from calcimeasure.io.table_reader import near_miss
 from calcimeasure.study.declaration import add_declaration
 from calcimeasure.study.executors import cluster, default_workers, process_pool
-from calcimeasure.study.result_store import read_mark
+from calcimeasure.study.manifest import FILMS_CSV
+from calcimeasure.study.series import pairs_of
 from calcimeasure.study.study_state import DoneMark, Study, StudyState
 from calcimeasure.study.study_work import (
     FAILED,
@@ -21,10 +24,13 @@ from calcimeasure.study.study_work import (
     ReadWork,
     compare_pair_work,
     failed_mark,
+    finished_pair,
+    finished_reading,
     read_series_work,
 )
 
 MOST_ATTEMPTS = 3
+RUN_LOG = "run.log"
 AHEAD = 4
 """Pieces of work handed out ahead of each worker: enough to keep it busy, few enough to keep memory flat."""
 
@@ -54,6 +60,7 @@ def run_study(
     scheduler: str | None = None,
     wait_for_lock: bool = False,
     progress: RunProgress | None = None,
+    redo: Sequence[str] = (),
     executor: Executor | None = None,
 ) -> StudyState:
     """Do what is not finished of a study.
@@ -70,6 +77,8 @@ def run_study(
         Wait while another run of the study is under way, instead of refusing.
     progress
         Called as work ends.
+    redo
+        Names of films that are read anew, with all films of their limb and the pairs of it.
     executor
         In place of both, for those who bring their own.
 
@@ -88,7 +97,8 @@ def run_study(
     progress = progress or RunProgress()
     with study.store.locked(wait=wait_for_lock):
         add_declaration(study.store, study.settings, study.films)
-        run = _Run(study, progress)
+        forget(study, redo)
+        run = _Run(study, _logged(progress, study.store.study / RUN_LOG))
         if executor is not None:
             run.work_with(executor, count)
         elif scheduler is not None:
@@ -98,6 +108,48 @@ def run_study(
             run.work_with_pools(lambda: process_pool(count, study.store.root), count)
         study.save_hashes()
     return study.state()
+
+
+def forget(study: Study, names: Sequence[str]) -> None:
+    """Remove the marks of films, of their limb's other films and of its pairs, so that a run does them again.
+
+    Raises
+    ------
+    StudyError
+        When a name is no film of the study.
+    """
+    known = {film.name: series for series in study.series for film in series.films}
+    for name in names:
+        if name not in known:
+            meant = near_miss(name, sorted(known))
+            raise StudyError(
+                f"'{name}' is no film of this study",
+                where=FILMS_CSV,
+                remedy=f"Did you mean '{meant}'?" if meant else "Films are named in results/tables/films.csv.",
+            )
+        series = known[name]
+        study.store.reading_mark(series).unlink(missing_ok=True)
+        for pair in pairs_of(series.films, study.settings):
+            study.store.pair_mark(pair).unlink(missing_ok=True)
+
+
+def _logged(progress: RunProgress, path: Path) -> RunProgress:
+    """Return progress that keeps a line with its time for each piece of work in a log beside the study's files."""
+
+    def keep(line: str) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
+
+    def begin(total: int, finished: int) -> None:
+        keep(f"run: {total} to do, {finished} finished")
+        progress.begin(total, finished)
+
+    def done(units: int, line: str) -> None:
+        if line:
+            keep(line)
+        progress.done(units, line)
+
+    return RunProgress(begin=begin, done=done)
 
 
 class _Run:
@@ -117,13 +169,13 @@ class _Run:
         finished = 0
         todo: list[Work] = []
         for work in self.readings.values():
-            mark = read_mark(work.mark, work.key)
+            mark = finished_reading(work)
             if mark is None or any(one["status"] == FAILED for one in mark["films"].values()):
                 todo.append(work)
                 continue
             finished += len(work.films)
             for pair in self.study.pair_works(work, mark):
-                done = read_mark(pair.mark, pair.key)
+                done = finished_pair(pair)
                 if done is None or done["status"] == FAILED:
                     todo.append(pair)
                 else:
@@ -217,5 +269,5 @@ class _Run:
 
 
 def _finished(pair: PairWork) -> bool:
-    mark = read_mark(pair.mark, pair.key)
+    mark = finished_pair(pair)
     return mark is not None and mark["status"] == OK

@@ -19,10 +19,19 @@ from calcimeasure.study.exposures_and_outcomes import (
 )
 from calcimeasure.study.manifest import FILMS_CSV, FilmRow, read_manifest
 from calcimeasure.study.name_checks import check_names
-from calcimeasure.study.result_store import Hashes, Store, key_of, read_mark
+from calcimeasure.study.result_store import Hashes, Store, key_of
 from calcimeasure.study.series import PairOf, Series, pairs_of, series_of
 from calcimeasure.study.study_settings import STUDY_TOML, StudySettings, read_settings
-from calcimeasure.study.study_work import FAILED, OK, FilmWork, PairWork, ReadWork, contradictions_of
+from calcimeasure.study.study_work import (
+    FAILED,
+    OK,
+    FilmWork,
+    PairWork,
+    ReadWork,
+    contradictions_of,
+    finished_pair,
+    finished_reading,
+)
 
 DoneMark = dict[str, Any]
 
@@ -67,6 +76,19 @@ class StudyState:
                 filter(None, (contradictions.get(name), f"The file is that of {original}, byte for byte."))
             )
         return contradictions
+
+    @property
+    def pending(self) -> dict[str, tuple[str, ...]]:
+        """Films that are not read, and pairs that are not compared, as the files have it now, by subject."""
+        found: dict[str, list[str]] = {}
+        for series in self.series:
+            if self.readings[series.name] is None:
+                found.setdefault(series.key[0], []).extend(film.name for film in series.films)
+        subjects = {film.name: film.subject for film in self.films}
+        for name, mark in self.pairs.items():
+            if mark is None:
+                found.setdefault(subjects[name], []).append(name)
+        return {subject: tuple(sorted(set(names))) for subject, names in sorted(found.items())}
 
     @property
     def failed_films(self) -> dict[str, str]:
@@ -152,10 +174,10 @@ class Study:
                 if one.sha256 is not None:
                     original = first.setdefault((one.sha256, one.row.frame), one.row.name)
                     copies += [(one.row.name, original)] if original != one.row.name else []
-            mark = read_mark(work.mark, work.key)
+            mark = finished_reading(work)
             readings[series.name] = mark
             if mark is not None:
-                pairs |= {pair.pair.name: read_mark(pair.mark, pair.key) for pair in self.pair_works(work, mark)}
+                pairs |= {pair.pair.name: finished_pair(pair) for pair in self.pair_works(work, mark)}
         self.save_hashes()
         return StudyState(
             settings=self.settings,

@@ -17,7 +17,7 @@ from calcimeasure.errors import CalciMeasureError, FilmError
 from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.study.manifest import FilmRow
 from calcimeasure.study.proposed_names import UNKNOWN
-from calcimeasure.study.result_store import write_mark
+from calcimeasure.study.result_store import read_mark, write_mark
 from calcimeasure.study.series import PairOf
 
 if TYPE_CHECKING:
@@ -73,6 +73,23 @@ class PairWork:
     baseline: FilmWork
     followup: FilmWork
     settings: dict[str, Any]
+
+
+def finished_reading(work: ReadWork) -> dict[str, Any] | None:
+    """Return the mark of a reading that is finished and whose results are there; None where it is to be done."""
+    mark = read_mark(work.mark, work.key)
+    if mark is None:
+        return None
+    read = [one for one in work.films if mark["films"][one.row.name]["status"] == OK]
+    return mark if all((one.folder / "measurement.json").exists() for one in read) else None
+
+
+def finished_pair(work: PairWork) -> dict[str, Any] | None:
+    """Return the mark of a pair that is finished and whose results are there; None where it is to be done."""
+    mark = read_mark(work.mark, work.key)
+    if mark is None or (mark["status"] == OK and not (work.folder / "comparison.json").exists()):
+        return None
+    return mark
 
 
 def read_series_work(work: ReadWork) -> dict[str, Any]:

@@ -87,6 +87,7 @@ def pair(work: PairWork) -> dict[str, Any]:
         "warnings": [],
         "links": [],
     }
+    write_whole(work.folder / "comparison.json", b"{}")
     write_mark(work.mark, mark)
     return mark
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from calcimeasure.errors import StudyError
 from calcimeasure.study.endpoint import analyse
 from calcimeasure.study.exposures_and_outcomes import Exposure
 from calcimeasure.study.manifest import FilmRow, read_manifest, write_manifest
@@ -184,6 +185,44 @@ def test_the_plan_is_declared_signed_and_verified(tmp_path: Path, stub: Path, in
     assert changed.return_value == 6
     assert "analysis.primary was equivalence and became change" in changed.output
     assert "is entry 1 of the log" in changed.output
+
+
+def test_unfinished_work_is_said_first_and_counted_nowhere(stub: Path, inline: Executor) -> None:
+    path = stub / "1month 31"
+    path.write_text("another film")
+    page = page_of(stub)
+    assert page.index("Unfinished: films of 1 of the patients") < page.index("At month 3, of 1 patient")
+    assert "S1 (S1_baseline_HAND_L_PA_1, " in page
+    assert "At month 3, of 1 patient (2 more are not evaluable)" in page
+    run_study(stub, executor=inline)
+    assert "Unfinished" not in page_of(stub)
+
+
+def test_a_deleted_result_is_noticed_and_done_again(stub: Path, inline: Executor) -> None:
+    shutil.rmtree(stub / "results" / "pairs" / "S2")
+    assert "Unfinished" in page_of(stub)
+    run_study(stub, executor=inline)
+    assert (stub / "results" / "pairs" / "S2" / "S2_month-3_HAND_L_PA_1" / "comparison.json").exists()
+    assert "Unfinished" not in page_of(stub)
+
+
+def test_one_film_is_read_anew_and_the_log_says_so(stub: Path, inline: Executor) -> None:
+    log = stub / "run.log"
+    before = len(log.read_text().splitlines())
+    run_study(stub, executor=inline)
+    assert len(log.read_text().splitlines()) == before + 1  # nothing to do
+    run_study(stub, executor=inline, redo=["S1_month-3_HAND_L_PA_1"])
+    lines = log.read_text().splitlines()[before + 1 :]
+    assert any(line.endswith("S1_month-3_HAND_L_PA_1: read") for line in lines)
+    assert not any("S2" in line for line in lines)
+    with pytest.raises(StudyError, match="Did you mean 'S1_month-3_HAND_L_PA_1'"):
+        run_study(stub, executor=inline, redo=["S1_month3_HAND_L_PA_1"])
+
+
+def test_a_drugs_name_is_no_formula(stub: Path) -> None:
+    (stub / "exposures.csv").write_text("subject,drug,dose,unit,route,date\nS1,=1+1,15,g,iv,2026-02-01\n")
+    export_study(stub, Study(stub).state())
+    assert "S1,month 3,'=1+1,g" in (Store(stub).tables / "exposures.csv").read_text()
 
 
 def test_exposures_and_outcomes_stand_beside(stub: Path) -> None:
