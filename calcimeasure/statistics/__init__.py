@@ -14,7 +14,7 @@ from calcimeasure.statistics.censored import (
     CensoredRegression,
     censored_geometric_mean_ratio,
 )
-from calcimeasure.statistics.clustered import ClusteredRatio, bootstrap_ratio, mixed_model_ratio
+from calcimeasure.statistics.clustered import ClusteredRatio, bootstrap_ratio, bootstrap_t_ratio, mixed_model_ratio
 from calcimeasure.statistics.detectable import DetectableChange, detectable_change
 from calcimeasure.statistics.detection import LimitOfDetection, limit_of_detection
 from calcimeasure.statistics.equivalence import (
@@ -80,6 +80,7 @@ __all__ = [
     "analysis_of_covariance",
     "bland_altman",
     "bootstrap_ratio",
+    "bootstrap_t_ratio",
     "censored_geometric_mean_ratio",
     "could_have_detected",
     "cv_of_log_sd",

@@ -22,8 +22,8 @@ class SignFlip:
     p_two_sided, p_increase, p_decrease
         Share of all 2^n assignments of signs with a mean as far from 0, as large, as small.
     smallest_p_one_sided, smallest_p_two_sided
-        The smallest that n patients can give: 1 / 2^n and 2 / 2^n. With 4 patients 0.0625 and 0.125: 5 % cannot be
-        reached, whatever the data.
+        The smallest that n patients with a change can give: 1 / 2^n and 2 / 2^n. With 4 patients 0.0625 and 0.125:
+        5 % cannot be reached, whatever the data.
     """
 
     patients: int
@@ -54,7 +54,8 @@ def sign_flip_test(log_ratios: ArrayLike) -> SignFlip:
         sums = np.concatenate([sums - value, sums + value])
     observed = float(values.sum())
     slack = 1e-9 * float(np.abs(values).sum())
-    smallest = 1.0 / sums.size
+    # Patients without any change have no sign to flip: every assignment is there 2^zeros times.
+    smallest = 2.0 ** int((values == 0.0).sum()) / sums.size
     return SignFlip(
         patients=values.size,
         mean=float(values.mean()),

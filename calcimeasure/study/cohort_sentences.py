@@ -105,7 +105,7 @@ def _mean_sentence(result: ArmResult, settings: StudySettings, *, alone: bool) -
     where = f" in {result.arm}" if result.arm else ""
     bounded = f", {mean.censored} of them known only by a bound" if mean.censored else ""
     said = (
-        f"The geometric mean change of area{where} was {mean.change_percent:+.1f} % ("
+        f"The geometric mean change of area{where} was {signed_digit(mean.change_percent)} ("
         f"{interval_words(mean.change_percent_interval)}, {patients(mean.patients)}{bounded})"
     )
     if not alone:
@@ -119,7 +119,20 @@ def _mean_sentence(result: ArmResult, settings: StudySettings, *, alone: bool) -
             f"tests, {p_words(mean.p_equivalence)})"
         )
     few = "" if mean.patients >= FEW_PATIENTS else "; with so few this rests on log ratios being normal"
-    return f"{said}; {shown}{few}."
+    return f"{said}; {shown}{few}.{_skewness_words(result, settings)}"
+
+
+def _skewness_words(result: ArmResult, settings: StudySettings) -> str:
+    """Return what the bootstrap-t says beside the t interval, which skewed errors make too sure."""
+    robust, mean = result.skewness, result.mean_ratio
+    if robust is None or mean is None:
+        return ""
+    low, high = (100.0 * (bound - 1.0) for bound in robust.interval)
+    inside = settings.margin_ratio[0] < robust.interval[0] and robust.interval[1] < settings.margin_ratio[1]
+    agrees = "agrees" if inside == mean.equivalent else "does not agree: the result rests on log ratios being normal"
+    if settings.analysis.primary == "change":
+        agrees = "allows for skewness"
+    return f" The 90 % bootstrap-t interval, {low:+.1f} to {high:+.1f} %, {agrees}."
 
 
 def _no_mean_sentence(result: ArmResult) -> str:
@@ -153,13 +166,11 @@ def _bounds_sentence(result: ArmResult) -> str:
 
 
 def _few_sentence(result: ArmResult) -> str:
-    signs = result.signs
-    known = 0 if signs is None else signs.rose + signs.fell
-    if result.sign_flip is not None:
-        known = result.sign_flip.patients
+    known = 0 if result.signs is None else result.signs.rose + result.signs.fell
+    direction = " whose change has a direction" if known < len(result.analysed.ratios) else ""
     return (
-        f"With {patients(known)} no exact test of change can fall below p = {1.0 / 2**known:.3g} one-sided or "
-        f"{min(1.0, 2.0 / 2**known):.3g} two-sided."
+        f"With {patients(known)}{direction} no exact test of change can fall below p = {1.0 / 2**known:.3g} one-sided "
+        f"or {min(1.0, 2.0 / 2**known):.3g} two-sided."
     )
 
 
@@ -230,8 +241,14 @@ def interval_words(percent: tuple[float, float]) -> str:
     """Return a 95 % interval of change in percent; a limit that the data do not set is said so."""
     low, high = percent
     if not math.isfinite(high):
-        return f"95 % interval {low:+.1f} % upwards, without an upper limit"
-    return f"95 % interval {low:+.1f} to {high:+.1f} %"
+        return f"95 % interval {signed_digit(low)} upwards, without an upper limit"
+    return f"95 % interval {signed_digit(low).removesuffix(' %')} to {signed_digit(high)}"
+
+
+def signed_digit(percent: float) -> str:
+    """Return a change in percent with its sign and one digit, none as "0.0 %"."""
+    rounded = round(percent, 1)
+    return f"{rounded:+.1f} %" if rounded else "0.0 %"
 
 
 def patients(count: int) -> str:

@@ -171,6 +171,8 @@ TU = (
     Column("TUEVAL", TEXT, "", "Evaluator"),
     Column("VISIT", TEXT, "", "Visit at which it is first seen"),
     Column("TUDTC", TEXT, "", "Date of that film"),
+    Column("TUSTRESC", TEXT, "", "Result in standard form"),
+    Column("VISITNUM", WHOLE, "", "Number of the visit, in order of day; baseline is 1"),
 )
 
 TR = (
@@ -188,6 +190,9 @@ TR = (
     Column("TREVAL", TEXT, "", "Evaluator"),
     Column("VISIT", TEXT, "", "Visit"),
     Column("TRDTC", TEXT, "", "Date of the film"),
+    Column("TRSTRESC", TEXT, "", "Result in standard form, as text"),
+    Column("TRSTRESU", TEXT, "", "Standard unit: mm2"),
+    Column("VISITNUM", WHOLE, "", "Number of the visit, in order of day; baseline is 1"),
 )
 
 RS = (
@@ -201,6 +206,9 @@ RS = (
     Column("RSREASND", TEXT, "", "Why"),
     Column("RSEVAL", TEXT, "", "Evaluator"),
     Column("VISIT", TEXT, "", "Visit"),
+    Column("RSSTRESC", TEXT, "", "Verdict in standard form"),
+    Column("RSDTC", TEXT, "", "Date of the visit's first film"),
+    Column("VISITNUM", WHOLE, "", "Number of the visit, in order of day; baseline is 1"),
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {

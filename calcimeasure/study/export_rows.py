@@ -138,6 +138,7 @@ def _submission(
     Deposits that a link groups share the identifier of the first.
     """
     study = "".join(c if c.isalnum() else "-" for c in state.settings.title).strip("-").upper()[:20] or "STUDY"
+    numbers = {visit: number for number, visit in enumerate(state.settings.visit_names, start=1)}
     tu: list[Row] = []
     tr: list[Row] = []
     baselines = [f for f in films.values() if f.visit == state.settings.baseline and f.repeat == 1]
@@ -153,14 +154,30 @@ def _submission(
             label = link["followup_labels"][0] if is_new else link["baseline_labels"][0]
             lesion = _lesion(film, film.visit if is_new else "B", label)
             if link["status"] == "new":
-                tu.append(_identified(lesion, film, "NEW", "auto"))
+                tu.append(_identified(lesion, film, "NEW", _origin(outcomes, film, link)))
             if link["status"] == "not_evaluable":
                 tr.append(
-                    {**_result(lesion, film, None, None, "auto"), "TRSTAT": "NOT DONE", "TRREASND": link["reason"]}
+                    {
+                        **_result(lesion, film, None, None, _origin(outcomes, film, link)),
+                        "TRSTAT": "NOT DONE",
+                        "TRREASND": link["reason"],
+                    }
                 )
             else:
-                tr.append(_result(lesion, film, link["followup_area_mm2"], link["followup_area_px"], "auto"))
-    rs = [_response(change) for change in subjects]
+                areas = (link["followup_area_mm2"], link["followup_area_px"])
+                tr.append(_result(lesion, film, *areas, _origin(outcomes, film, link)))
+    dates = visit_dates(state.films)
+    by_person = {film.subject for film in films.values() if outcomes.get(film.name, {}).get("read_by") == "person"}
+    rs = [
+        {
+            **_response(change, "READER" if change.subject in by_person else "ALGORITHM"),
+            "RSDTC": dates.get((change.subject, change.visit), ""),
+        }
+        for change in subjects
+    ]
+    visits = {visit.upper(): number for visit, number in numbers.items()}
+    for row in (*tu, *tr, *rs):
+        row["VISITNUM"] = visits[row["VISIT"]]
     for domain, rows in (("TU", tu), ("TR", tr), ("RS", rs)):
         rows.sort(key=lambda row: row["USUBJID"])
         counts: dict[str, int] = {}
@@ -174,6 +191,17 @@ def _lesion(film: FilmRow, seen: str, label: int) -> str:
     return "-".join((film.side, film.body_part, film.view, seen.replace(" ", ""), f"{label:02d}"))
 
 
+def _origin(outcomes: dict[str, Row], film: FilmRow, link: Row) -> str:
+    """Return how the deposits of a link came about on the follow-up film, as that film's own record has it."""
+    outcome = outcomes.get(film.name, {})
+    origins = {deposit["label"]: deposit["origin"] for deposit in outcome.get("record", {}).get("deposits", [])}
+    found = [origins[label] for label in link["followup_labels"] if label in origins]
+    if not found:
+        # Nothing is there: who read the film says so.
+        return "edited" if outcome.get("read_by") == "person" else "auto"
+    return next((origin for origin in found if origin != "auto"), "auto")
+
+
 def _evaluator(origin: str) -> str:
     return "ALGORITHM" if origin == "auto" else "READER"
 
@@ -185,6 +213,7 @@ def _identified(lesion: str, film: FilmRow, result: str, origin: str) -> Row:
         "TUTESTCD": "LESIDENT",
         "TUTEST": "Lesion Identification",
         "TUORRES": result,
+        "TUSTRESC": result,
         "TULOC": film.body_part,
         "TULAT": {"L": "LEFT", "R": "RIGHT", "B": "BILATERAL"}[film.side],
         "TUMETHOD": "X-RAY",
@@ -203,7 +232,9 @@ def _result(lesion: str, film: FilmRow, area_mm2: float | None, area_px: float |
         "TRTEST": "Area",
         "TRORRES": "" if shown is None else repr(shown),
         "TRORRESU": "" if shown is None else unit,
+        "TRSTRESC": "" if area_mm2 is None else repr(area_mm2),
         "TRSTRESN": area_mm2,
+        "TRSTRESU": "" if area_mm2 is None else "mm2",
         "TRMETHOD": "X-RAY",
         "TREVAL": _evaluator(origin),
         "VISIT": film.visit.upper(),
@@ -211,15 +242,16 @@ def _result(lesion: str, film: FilmRow, area_mm2: float | None, area_px: float |
     }
 
 
-def _response(change: SubjectChange) -> Row:
+def _response(change: SubjectChange, evaluator: str) -> Row:
     row: Row = {
         "USUBJID": change.subject,
         "RSTESTCD": "OVRLRESP",
         "RSTEST": "Overall Response",
         "RSCAT": "RADIOGRAPHIC CALCINOSIS AREA",
-        "RSEVAL": "ALGORITHM",
+        "RSEVAL": evaluator,
         "VISIT": change.visit.upper(),
     }
     if change.verdict == "not_evaluable":
         return row | {"RSSTAT": "NOT DONE", "RSREASND": change.reason}
-    return row | {"RSORRES": change.verdict.replace("_", " ").upper()}
+    verdict = change.verdict.replace("_", " ").upper()
+    return row | {"RSORRES": verdict, "RSSTRESC": verdict}

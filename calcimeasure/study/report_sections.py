@@ -9,7 +9,7 @@ from typing import Any
 from calcimeasure.change.verdict import UNSURE
 from calcimeasure.export.json_records import library_versions
 from calcimeasure.export.report.change_bars import make_bar
-from calcimeasure.study.cohort_sentences import interval_words, p_words, patients
+from calcimeasure.study.cohort_sentences import interval_words, p_words, patients, signed_digit
 from calcimeasure.study.endpoint import Endpoint
 from calcimeasure.study.manifest import FilmRow
 from calcimeasure.study.proposed_names import UNKNOWN
@@ -280,12 +280,6 @@ def signed(percent: float) -> str:
     # Rounded first: a change of -0.3 % is "0 %", not "-0 %".
     rounded = round(percent)
     return f"{rounded:+d} %" if rounded else "0 %"
-
-
-def signed_digit(percent: float) -> str:
-    """Return a change in percent with its sign and one digit, none as "0.0 %"."""
-    rounded = round(percent, 1)
-    return f"{rounded:+.1f} %" if rounded else "0.0 %"
 
 
 def range_words(interval: tuple[float, float]) -> str:

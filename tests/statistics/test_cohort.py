@@ -226,3 +226,22 @@ def test_mixed_model_where_patients_do_not_differ() -> None:
 def test_mixed_model_without_nesting_is_refused() -> None:
     with pytest.raises(UsageError, match="nothing to nest"):
         mixed_model_ratio(np.linspace(0, 1, 20), np.arange(20))
+
+
+def test_patients_weigh_alike_whatever_the_number_of_their_deposits() -> None:
+    # Ten patients with one deposit that did not change, ten with nine that grew by e^0.2: by patient the mean is 0.1,
+    # and its t interval that of the 20 patients' means (closed form).
+    patients = [*range(10), *np.repeat(np.arange(10, 20), 9)]
+    rng = np.random.default_rng(5)
+    logs = np.array([0.2 * (patient >= 10) for patient in patients]) + 0.01 * rng.normal(size=100)
+    means = np.array([logs[np.array(patients) == patient].mean() for patient in range(20)])
+    result = mixed_model_ratio(logs, patients, by_patient=True)
+    expected = stats.t.interval(0.95, 19, means.mean(), stats.sem(means))
+    assert result.ratio == pytest.approx(math.exp(means.mean()))
+    assert result.interval == pytest.approx(tuple(np.exp(expected)))
+
+
+def test_zeros_have_no_sign_to_flip() -> None:
+    # Of [0, 0, 1, 2] only two signs can be flipped: 1 / 2^2.
+    assert sign_flip_test([0.0, 0.0, 1.0, 2.0]).smallest_p_one_sided == 0.25
+    assert sign_flip_test([0.0, 0.0, 1.0, 2.0]).p_increase == 0.25

@@ -243,3 +243,22 @@ def test_one_patient_and_nobody() -> None:
     assert "1 patient" in one.sentences[0]
     nobody = analyse((), STUDY)
     assert nobody.sentences[0] == "No patient is evaluable at month 3."
+
+
+def test_from_ten_patients_on_a_bootstrap_t_interval_stands_beside() -> None:
+    # Nine that hardly change and one that grows: skewed. The t interval's 90 % ends lie as far from the mean on both
+    # sides; the bootstrap-t's upper end lies farther.
+    skewed = [patient(n, float(n % 3 - 1)) for n in range(1, 10)] + [patient(10, 60.0)]
+    result = analyse(skewed, STUDY).results[0]
+    assert result.skewness is not None
+    assert result.mean_ratio is not None
+    assert result.skewness.interval[1] > result.mean_ratio.interval_90[1]
+    assert "bootstrap-t interval" in " ".join(analyse(skewed, STUDY).sentences)
+    assert analyse(skewed[:9], STUDY).results[0].skewness is None
+
+
+def test_a_change_of_nothing_has_no_sign_and_no_direction() -> None:
+    text = " ".join(analyse((patient(1, 0.01), patient(2, -0.02), patient(3, 0.0)), STUDY).sentences)
+    assert "of area was 0.0 % (95 % interval 0.0 to 0.0 %" in text
+    # Of three patients two have a direction: 1 / 2^2.
+    assert "With 2 patients whose change has a direction no exact test of change can fall below p = 0.25" in text
