@@ -91,7 +91,7 @@ class BoneStyle:
         return frozenset(name for name, is_held in held.items() if is_held)
 
 
-HOLLOW, SMOOTH = 0.04, 0.45
+HOLLOW, SOLID, SMOOTH = 0.04, 0.3, 0.45
 _RELATIVE = ("cortex", "plate_mm", "spongy")
 """Fields whose ranges are factors of the subject's own value."""
 
@@ -102,7 +102,7 @@ _RANGES: Mapping[str, Mapping[str, Range]] = {
     "solid": {"cortex": (0.8, 1.2), "marrow_spongy": (0.4, 0.9), "spongy": (1.2, 2.2)},
     "dense_ends": {"end_density": (1.3, 2.2), "cap": (0.35, 0.9), "marrow_spongy": (0.06, 0.2),
                    "trabecular_amplitude": (0.7, 1.3)},
-    "trabecular": {"trabecular_amplitude": (1.8, 2.8), "trabecular_scale": (1.3, 2.6), "marrow_spongy": (0.12, 0.3),
+    "trabecular": {"trabecular_amplitude": (1.6, 2.3), "trabecular_scale": (1.3, 2.6), "marrow_spongy": (0.12, 0.3),
                    "cortex": (0.6, 1.0)},
     "growing": {"growth_plate_mm": (0.8, 2.0)},
     "arthritic": {"osteophytes": (0.8, 2.5), "exostoses": (0.0, 0.3), "joint_gap": (-0.5, 0.5),
@@ -166,14 +166,16 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 def _draw_any(rng: np.random.Generator, usual: BoneStyle) -> BoneStyle:
     """Return bones from the whole range, but for what is left out."""
+    marrow = usual.marrow_spongy if rng.random() < 0.4 else 0.9 * float(rng.random()) ** 3
     style = replace(
         usual,
         cortex=usual.cortex * _log_uniform(rng, 0.4, 1.5),
         plate_mm=usual.plate_mm * _log_uniform(rng, 0.7, 1.4),
         spongy=usual.spongy * _log_uniform(rng, 0.3, 2.2),
-        marrow_spongy=usual.marrow_spongy if rng.random() < 0.4 else 0.9 * float(rng.random()) ** 3,
+        marrow_spongy=marrow,
         end_density=_log_uniform(rng, 0.4, 2.2),
-        trabecular_amplitude=float(rng.uniform(0.1, 2.6)),
+        # A solid bone has no room for a coarse net.
+        trabecular_amplitude=float(rng.uniform(0.1, 1.1 if marrow > SOLID else 2.1)),
         trabecular_scale=_log_uniform(rng, 0.8, 2.4),
         cap=float(rng.uniform(0.15, 0.9)) if rng.random() < 0.3 else 0.0,
         osteophytes=float(rng.uniform(0.3, 2.5)) if rng.random() < 0.3 else 0.0,

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from calcimeasure.cli.main import run
+from calcimeasure.errors import UsageError
 from calcimeasure.simulation import simulate_film
 from calcimeasure.validation import ValidationSettings, last_release, run_scenarios, scenarios, summary_text
 from calcimeasure.validation.scenarios import CYCLE, FIRST_SEED
+from calcimeasure.validation.validation_report import release_key
 
 SPACING_MM = 0.35
 
@@ -59,11 +61,26 @@ def test_simulated_pairs_are_kept_and_not_made_twice(tmp_path):
 
 
 def test_deposits_put_into_real_films(plain_film, tmp_path):
-    record = validated(tmp_path / "v", str(plain_film.parent), "--first-seed", "600020", "--method", "classical")
+    options = ("--first-seed", "600020", "--method", "classical", "--deposit-style", "blobs")
+    record = validated(tmp_path / "v", str(plain_film.parent), *options)
     assert record["settings"]["source"] == "inserted"
+    assert (record["settings"]["style"], record["settings"]["deposit_style"]) == ("standard", "blobs")
+    assert "deposits blobs" in (tmp_path / "v" / "validation.txt").read_text(encoding="utf-8")
+    assert {row["kind"] for row in record["by_kind"]} <= {"metaballs", "bump", "fractal"}
     rows = (tmp_path / "v" / "deposits.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) > 2
     assert str(plain_film.parent) not in (tmp_path / "v" / "pairs" / "600020.json").read_text(encoding="utf-8")
+
+
+def test_bones_of_real_films_have_no_style(plain_film):
+    with pytest.raises(UsageError, match="real films"):
+        ValidationSettings(films=(plain_film,), style="shell")
+
+
+def test_figures_of_a_style_do_not_stand_beside_those_of_another():
+    usual = {"source": "simulated", "mode": "automatic"}
+    assert release_key(usual) == release_key({**usual, "style": "standard", "film_style": None})
+    assert release_key({**usual, "style": "left_out"}) == "simulated automatic bones left_out"
 
 
 def test_clicks_find_what_is_clicked():
