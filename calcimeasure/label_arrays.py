@@ -125,10 +125,16 @@ def _checked_array(image: NDArray[np.generic], film: Radiograph | None) -> tuple
             f"{100 * marked:.3g} % of the film is marked",
             remedy="0 is no deposit: pass `array == 0` where the mask is inverted.",
         )
-    if marked > _SUSPICIOUS_SHARE:
-        text = f"{100 * marked:.0f} % of the film is marked as deposits: is the mask inverted?"
-        return (Notice(NoticeCode.MASK_INVERTED, text),)
-    return ()
+    return share_doubts(image)
+
+
+def share_doubts(image: NDArray[np.generic]) -> tuple[Notice, ...]:
+    """Return a warning where more of a film is marked than deposits cover."""
+    marked = np.count_nonzero(image) / max(image.size, 1)
+    if marked <= _SUSPICIOUS_SHARE:
+        return ()
+    text = f"{100 * marked:.0f} % of the film is marked as deposits: is the mask inverted?"
+    return (Notice(NoticeCode.MASK_INVERTED, text),)
 
 
 def _grouped_components(mask: NDArray[np.bool_], film: Radiograph | None) -> NDArray[np.int64]:

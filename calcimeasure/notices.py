@@ -51,6 +51,12 @@ class NoticeCode(StrEnum):
     FILM_SIZE_IMPLAUSIBLE = "film_size_implausible", NoticeScope.FILM
     PIXEL_ASPECT_DISAGREES = "pixel_aspect_disagrees", NoticeScope.FILM
     PIXELS_NOT_FINITE = "pixels_not_finite", NoticeScope.FILM
+    FILM_TINTED = "film_tinted", NoticeScope.FILM
+    COLOURED_MARKS = "coloured_marks", NoticeScope.FILM
+    STORED_BITS_CONTRADICTORY = "stored_bits_contradictory", NoticeScope.FILM
+    PIXEL_CODING_CONTRADICTORY = "pixel_coding_contradictory", NoticeScope.FILM
+    SPACING_PLACEHOLDER = "spacing_placeholder", NoticeScope.FILM
+    RESOLUTION_DOUBTFUL = "resolution_doubtful", NoticeScope.FILM
     FILM_UNIFORM = "film_uniform", NoticeScope.FILM
     HEADER_UNREADABLE = "header_unreadable", NoticeScope.FILM
     HEADER_NONSTANDARD = "header_nonstandard", NoticeScope.FILM

@@ -22,9 +22,8 @@ from calcimeasure import __version__
 _BASE = {
     "numpy": "numpy", "scipy": "scipy", "opencv-python-headless": "cv2", "pandas": "pandas", "pyarrow": "pyarrow",
     "statsmodels": "statsmodels", "onnxruntime": "onnxruntime", "pydicom": "pydicom", "highdicom": "highdicom",
-    "pylibjpeg": "pylibjpeg", "pylibjpeg-openjpeg": "openjpeg", "pylibjpeg-rle": "rle", "pyjpegls": "jpeg_ls",
-    "python-gdcm": "gdcm", "pillow": "PIL", "tifffile": "tifffile", "jinja2": "jinja2", "click": "click",
-    "tqdm": "tqdm", "scikit-image": "skimage", "simpleitk": "SimpleITK",
+    "pylibjpeg": "pylibjpeg", "pylibjpeg-openjpeg": "openjpeg", "imagecodecs": "imagecodecs",
+    "pillow": "PIL", "tifffile": "tifffile", "jinja2": "jinja2", "click": "click", "tqdm": "tqdm", "scikit-image": "skimage", "simpleitk": "SimpleITK",
 }  # fmt: skip
 _EXTRAS = {
     "viewer": ("correcting by hand", {"napari": "napari", "npe2": "npe2", "qtpy": "qtpy.QtWidgets"}),
@@ -153,7 +152,7 @@ def _codings() -> list[Check]:
             name=coding.name,
             works=coding.decoded,
             detail=coding.transfer_syntax,
-            remedy="" if coding.decoded else "pip install pylibjpeg-openjpeg pylibjpeg-rle pyjpegls python-gdcm",
+            remedy="" if coding.decoded else "pip install imagecodecs",
         )
         for coding in check_codings()
     ]

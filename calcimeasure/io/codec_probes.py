@@ -87,6 +87,6 @@ def _decode(data: bytes, syntax: str, bits: int) -> NDArray[np.int64] | None:
     dataset["PixelData"].is_undefined_length = not native
     try:
         with discreet():
-            return np.asarray(stored_values(Header(dataset), "a test picture"), np.int64)
+            return np.asarray(stored_values(Header(dataset), "a test picture", []).values, np.int64)
     except FilmError:
         return None

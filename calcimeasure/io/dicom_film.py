@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import warnings
-import zlib
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from calcimeasure.errors import FilmError
+from calcimeasure.io.dicom_file import parse_dicom
 from calcimeasure.io.dicom_header import Header, discreet
 from calcimeasure.io.dicom_object import why_no_film
 from calcimeasure.io.film_identity import identity_of
 from calcimeasure.io.film_options import FilmOptions
-from calcimeasure.io.film_parts import FilmParts, damaged_film, value_range
+from calcimeasure.io.film_parts import FilmParts
 from calcimeasure.io.grey_scale import (
     bone_is_low,
     display_window,
@@ -22,7 +21,7 @@ from calcimeasure.io.grey_scale import (
     processing_intent_of,
     relationship_of,
 )
-from calcimeasure.io.pixel_decoding import stored_range, stored_values
+from calcimeasure.io.pixel_decoding import stored_values
 from calcimeasure.io.pixel_spacing import SpacingTags, choose_spacing, spacing_doubts
 from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Identity, Spacing
@@ -35,11 +34,6 @@ _NOT_A_LIMB = {
     "CHEST", "ABDOMEN", "PELVIS", "SKULL", "HEAD", "BREAST", "NECK", "SPINE", "CSPINE", "TSPINE", "LSPINE", "SSPINE",
     "HEART", "THORAX", "RIB", "JAW", "TEETH", "SINUS", "BRAIN", "LUNG", "CTSPINE", "TLSPINE", "LSSPINE",
 }  # fmt: skip
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
-# Where the file meta header starts: its first element is its length.
-_META_START = 132
-_INFLATED_BYTES = 64 * 1024**2
-_INFLATED_RATIO = 50
 # Conventionally shown with bone dark, and declared MONOCHROME2 all the same.
 _FLUOROSCOPY = {"XA", "RF", "DF", "DS"}
 
@@ -55,14 +49,16 @@ def read_dicom(data: bytes, options: FilmOptions, where: str) -> FilmParts:
 def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
     dataset = _parse(data, where)
     header, frame = _choose_frame(dataset, options, where)
-    stored = stored_values(header, where)
     notes: list[Notice] = []
-    if stored.dtype.kind == "f":
-        pixels, padding, (low, high) = stored, None, value_range(stored)
+    stored = stored_values(header, where, notes)
+    if stored.values.dtype.kind == "f":
+        pixels, padding, (low, high) = stored.values, None, stored.limits
     else:
-        limits = stored_range(header)
-        padding = padding_mask(stored, header, limits)
-        pixels, low, high = modality_values(stored, header, limits, notes)
+        limits = (int(stored.limits[0]), int(stored.limits[1]))
+        padding = padding_mask(stored.values, header, limits)
+        pixels, low, high = modality_values(stored.values, header, limits, notes)
+    if stored.marks is not None:
+        padding = stored.marks if padding is None else padding | stored.marks
     identity = identity_of(header, notes)
     unexpected = _unexpected_part(identity)
     notes.extend(unexpected)
@@ -94,47 +90,13 @@ def _read(data: bytes, options: FilmOptions, where: str) -> FilmParts:
 
 
 def _parse(data: bytes, where: str) -> Dataset:
-    import pydicom
-
-    _check_inflated_size(data, where)
-    try:
-        dataset = pydicom.dcmread(BytesIO(data), force=True)
-        if "Rows" not in dataset and _header_alone(data):
-            # pydicom drops everything when a sequence of fragments has no end.
-            raise damaged_film("the pixel data is cut off", where)
-    except FilmError:
-        raise
-    except Exception as error:
-        # pydicom lets many kinds of exception out on damaged files, with header text in some of them.
-        problem = f"the DICOM header is damaged ({type(error).__name__})"
-        raise damaged_film(problem, where) from None
+    dataset = parse_dicom(data, where)
     if "Rows" not in dataset and "SOPClassUID" not in dataset:
         raise FilmError("this is not a DICOM film", where=where, remedy="Give the DICOM file of one radiograph.")
     if (reason := why_no_film(Header(dataset))) is not None:
         remedy = "Give the film itself; a segmentation of it goes with --labels."
         raise FilmError(f"this is {reason}", where=where, remedy=remedy)
     return dataset
-
-
-def _check_inflated_size(data: bytes, where: str) -> None:
-    """Refuse a deflated file that would grow beyond what any film needs: pydicom inflates it whole."""
-    if _DEFLATED not in data[: _META_START + 1000]:
-        return
-    start = _META_START + 12 + int.from_bytes(data[_META_START + 8 : _META_START + 12], "little")
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        inflater.decompress(data[start:], max(_INFLATED_BYTES, _INFLATED_RATIO * len(data)))
-    except zlib.error:
-        raise damaged_film("the deflated data is damaged", where) from None
-    if inflater.unconsumed_tail:
-        raise FilmError("the deflated data is larger than any film", where=where, remedy="Export the film again.")
-
-
-def _header_alone(data: bytes) -> bool:
-    """Say whether the file has the header of a picture, when its pixels are left unread."""
-    import pydicom
-
-    return "Rows" in pydicom.dcmread(BytesIO(data), force=True, stop_before_pixels=True)
 
 
 def _choose_frame(dataset: Dataset, options: FilmOptions, where: str) -> tuple[Header, int | None]:

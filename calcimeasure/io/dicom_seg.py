@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
-from calcimeasure.errors import LabelsError
+from calcimeasure.errors import CalciMeasureError, FilmError, LabelsError
+from calcimeasure.io.dicom_file import read_dicom_file
 from calcimeasure.io.dicom_header import discreet
 from calcimeasure.io.dicom_object import LABEL_MAP_SEGMENTATION, SEGMENTATION
 from calcimeasure.io.dicom_seg_codes import (
@@ -24,7 +25,9 @@ from calcimeasure.io.dicom_seg_codes import (
     finding_of,
 )
 from calcimeasure.io.dicom_source import Source, is_dicom_file, read_source
+from calcimeasure.io.pixel_frames import pixel_frames
 from calcimeasure.io.pixel_spacing import label_spacing_warnings
+from calcimeasure.label_arrays import share_doubts
 from calcimeasure.notices import Notice, NoticeCode
 
 if TYPE_CHECKING:
@@ -45,12 +48,12 @@ _ORIGIN_OF_TYPE = {"AUTOMATIC": Origin.AUTO, "SEMIAUTOMATIC": Origin.EDITED, "MA
 @discreet()
 def is_segmentation(path: Path) -> bool:
     """Tell whether a file is a DICOM Segmentation, without reading its pixels."""
-    from pydicom import dcmread
-
     if not is_dicom_file(path):
         return False
-    header = dcmread(path, specific_tags=["SOPClassUID"], stop_before_pixels=True, force=True)
-    return header.get("SOPClassUID") in (SEGMENTATION, LABEL_MAP_SEGMENTATION)
+    try:
+        return read_dicom_file(path, pixels=False).get("SOPClassUID") in (SEGMENTATION, LABEL_MAP_SEGMENTATION)
+    except FilmError:
+        return False
 
 
 @discreet()
@@ -84,6 +87,18 @@ def read_segmentation(path: Path, film: Radiograph) -> DepositLabels:
     dataset = _open(path)
     source = read_source(film)
     where = str(path)
+    try:
+        return _read(dataset, source, film, where)
+    except CalciMeasureError:
+        raise
+    except Exception as error:
+        # Values that are not what their tags say raise whatever they are made to do; header text is in some of them.
+        raise LabelsError(
+            f"its header is damaged ({type(error).__name__})", where=where, remedy="Export the segmentation again."
+        ) from None
+
+
+def _read(dataset: Dataset, source: Source, film: Radiograph, where: str) -> DepositLabels:
     _check_grid(dataset, film, where)
     _check_reference(dataset, source, where)
     _check_orientation(dataset, source, where)
@@ -93,16 +108,11 @@ def read_segmentation(path: Path, film: Radiograph) -> DepositLabels:
 
 
 def _open(path: Path) -> Dataset:
-    from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
-
     try:
-        dataset = dcmread(path)
+        dataset = read_dicom_file(path)
         kind = dataset.get("SOPClassUID")
-    except OSError as error:
-        raise LabelsError(f"it cannot be read: {error.strerror or error}", where=str(path)) from error
-    except (InvalidDicomError, EOFError, ValueError, KeyError) as error:
-        raise LabelsError("it is no DICOM file", where=str(path)) from error
+    except FilmError as error:
+        raise LabelsError(error.problem, where=error.where, remedy=error.remedy) from error
     if kind not in (SEGMENTATION, LABEL_MAP_SEGMENTATION):
         name = getattr(kind, "name", kind) or "an object without a class"
         raise LabelsError(f"it is no Segmentation but {name}", where=str(path))
@@ -199,32 +209,8 @@ def _masks(dataset: Dataset, source: Source, where: str) -> Iterator[tuple[int, 
                 yield from ((int(number), frame == number) for number in np.unique(frame) if number)
             elif owners[index] is not None:
                 yield owners[index] or 0, frame >= half
-    except (RuntimeError, NotImplementedError, AttributeError, ValueError, EOFError) as error:
-        name = dataset.file_meta.TransferSyntaxUID.name
-        raise LabelsError(f"its pixels ({name}) cannot be decoded: {error}", where=where) from error
-
-
-def pixel_frames(dataset: Dataset) -> Iterator[NDArray[np.integer]]:
-    """Yield the decoded frames of a Segmentation one by one."""
-    from pydicom.pixels.utils import iter_pixels
-
-    if dataset.BitsAllocated == 1 and not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        yield from _packed_frames(dataset)
-    else:
-        yield from iter_pixels(dataset, raw=True)
-
-
-def _packed_frames(dataset: Dataset) -> Iterator[NDArray[np.uint8]]:
-    """Yield the frames of plain bits, which follow one another without a break in the middle of a byte.
-
-    pydicom's own iterator loses the place where the pixels of a frame are no multiple of eight.
-    """
-    packed = np.frombuffer(dataset.PixelData, dtype=np.uint8)
-    size = int(dataset.Rows) * int(dataset.Columns)
-    for number in range(int(dataset.get("NumberOfFrames", 1))):
-        first, past = number * size, (number + 1) * size
-        bits = np.unpackbits(packed[first // 8 : -(-past // 8)], bitorder="little")
-        yield bits[first % 8 : first % 8 + size].reshape(dataset.Rows, dataset.Columns)
+    except (RuntimeError, ValueError) as error:
+        raise LabelsError(f"its pixels cannot be decoded: {error}", where=where) from error
 
 
 def _owners(dataset: Dataset, source: Source, where: str) -> list[int | None]:
@@ -269,6 +255,7 @@ def _deposits(
     if present != list(range(1, len(present) + 1)):
         text = f"The segments were numbered {', '.join(map(str, present))}; they are now 1 to {len(present)}."
         warnings.append(Notice(NoticeCode.LABEL_NUMBERS_CHANGED, text))
+    warnings += share_doubts(image)
     warnings += label_spacing_warnings(stated_spacing(dataset), film.spacing)
     deposits = tuple(_deposit(label, segments[number]) for label, number in enumerate(present, start=1))
     methods = {_private(segments[number], METHOD_ELEMENT) for number in present} - {None}

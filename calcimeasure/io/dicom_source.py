@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from calcimeasure.io.dicom_file import read_dicom_file
 from calcimeasure.io.dicom_header import discreet
 from calcimeasure.io.dicom_uids import content_uid
 from calcimeasure.io.file_format import FileFormat, find_format
@@ -86,12 +87,13 @@ def is_unpaired(body_part: str | None) -> bool:
 
 
 def _header_of_file(film: Radiograph) -> Dataset:
-    from pydicom import dcmread
     from pydicom.dataset import Dataset
 
+    if film.path is None:
+        raise ValueError("the film has no file")
     # What is odd in a film's header was reported when the film was read.
     with discreet():
-        full = dcmread(film.path, stop_before_pixels=True, force=True)  # type: ignore[arg-type]
+        full = read_dicom_file(film.path, pixels=False)
         header = Dataset()
         for keyword in _COPIED:
             if keyword in full:

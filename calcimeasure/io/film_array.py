@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from calcimeasure.errors import FilmError
 from calcimeasure.io.canonical_film import make_film
+from calcimeasure.io.film_colour import GreyPicture, grey_from_colour
 from calcimeasure.io.film_options import film_options
-from calcimeasure.io.film_parts import FilmParts, check_size, grey_from_colour, value_range
+from calcimeasure.io.film_parts import FilmParts, check_size, value_range
 from calcimeasure.io.pixel_spacing import SpacingTags, choose_spacing
 from calcimeasure.radiograph import Radiograph
 
@@ -63,21 +64,28 @@ def film_from_array(
     options = film_options(
         spacing_mm=spacing_mm, invert=invert, side=side, view=view, body_part=body_part, study_date=study_date
     )
-    pixels = _picture(np.asarray(array))
-    lowest, highest = value_range(pixels)
-    spacing = choose_spacing(SpacingTags(), user_mm=options.spacing_mm)
-    parts = FilmParts(pixels=pixels, lowest=lowest, highest=highest, spacing=spacing, direction_is_given=True)
+    picture = _picture(np.asarray(array))
+    lowest, highest = value_range(picture.pixels)
+    parts = FilmParts(
+        pixels=picture.pixels,
+        lowest=lowest,
+        highest=highest,
+        spacing=choose_spacing(SpacingTags(), user_mm=options.spacing_mm),
+        padding=picture.marks,
+        direction_is_given=True,
+        warnings=list(picture.notices),
+    )
     return make_film(parts, options)
 
 
-def _picture(array: NDArray[Any]) -> NDArray[Any]:
+def _picture(array: NDArray[Any]) -> GreyPicture:
     if array.dtype.kind not in "iuf":
         raise FilmError(f"an array of {array.dtype} is not a picture", where="array", remedy="Give numbers.")
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim == 3 and array.shape[2] in (3, 4):
-        array = grey_from_colour(array[:, :, :3], "array")
+        return grey_from_colour(array[:, :, :3], "array")
     if array.ndim != 2:
         raise FilmError(f"an array of shape {array.shape} is not one film", where="array", remedy="Give one 2-D array.")
-    check_size(array.shape[0], array.shape[1], "array")
-    return array
+    check_size(array.shape[0], array.shape[1], "array", bytes_a_pixel=array.dtype.itemsize)
+    return GreyPicture(pixels=array)

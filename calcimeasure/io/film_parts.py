@@ -13,9 +13,14 @@ from calcimeasure.io.resolution_tag import Resolution
 from calcimeasure.notices import Notice
 from calcimeasure.radiograph import GreyRelationship, Identity, Spacing
 
+MAX_FILE_BYTES = 512 * 1024**2
 MAX_PIXELS = 150_000_000
-_RGB_TOLERANCE = 0.02
-_GREY_FRACTION = 0.995
+# What reading a film may take: the decoded picture twice, and the film's own values.
+_MOST_BYTES = 1_250_000_000
+_BYTES_A_PIXEL = 6
+# Beyond this many pixels a coded picture must show some bytes for them.
+_LARGE_PIXELS = 50_000_000
+_PIXELS_A_BYTE = 1000
 
 
 @dataclass(kw_only=True)
@@ -70,16 +75,29 @@ def damaged_film(problem: str, where: str) -> FilmError:
     return FilmError(problem, where=where, remedy="Copy or export the film again.")
 
 
-def check_size(rows: int, columns: int, where: str) -> None:
-    """Refuse a picture that cannot be a film, before anything is allocated for it."""
+def check_size(rows: int, columns: int, where: str, *, bytes_a_pixel: int = 2, coded_bytes: int | None = None) -> None:
+    """Refuse a picture that cannot be a film, before anything is allocated for it.
+
+    Parameters
+    ----------
+    rows, columns, bytes_a_pixel
+        Size of the picture and of one pixel with all its channels, as the file states them.
+    where
+        The file, for the message.
+    coded_bytes
+        Bytes that the file has for a coded picture.
+    """
     if rows < 2 or columns < 2:
         raise FilmError(f"the file claims {rows} x {columns} pixels", where=where, remedy="It holds no picture.")
-    if rows * columns > MAX_PIXELS:
+    pixels = rows * columns
+    if pixels > MAX_PIXELS or pixels * (2 * bytes_a_pixel + _BYTES_A_PIXEL) > _MOST_BYTES:
         raise FilmError(
-            f"the file claims {rows} x {columns} pixels, more than any film has",
+            f"the file claims {rows} x {columns} pixels of {bytes_a_pixel} bytes, more than any film has",
             where=where,
-            remedy=f"Films of up to {MAX_PIXELS // 1_000_000} million pixels are read; export it smaller.",
+            remedy="Films of up to 120 million grey pixels of 16 bits are read; export it smaller.",
         )
+    if coded_bytes is not None and pixels > max(_LARGE_PIXELS, _PIXELS_A_BYTE * coded_bytes):
+        raise damaged_film(f"the file claims {rows} x {columns} pixels and holds {coded_bytes} bytes for them", where)
 
 
 def value_range(pixels: NDArray[Any]) -> tuple[float, float]:
@@ -89,25 +107,3 @@ def value_range(pixels: NDArray[Any]) -> tuple[float, float]:
         return float(limits.min), float(limits.max)
     finite = pixels[np.isfinite(pixels)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-
-
-def grey_from_colour(pixels: NDArray[Any], where: str) -> NDArray[Any]:
-    """Return one channel of a picture whose channels agree; refuse a colour photograph.
-
-    Parameters
-    ----------
-    pixels
-        Shape (rows, columns, 3). Channels may differ by what lossy coding does to grey.
-    where
-        The file, for the message.
-    """
-    spread = pixels.max(axis=2).astype(np.float32) - pixels.min(axis=2)
-    # Against the values that are there: 12 bits in a 16-bit file are small beside what the type allows.
-    scale = float(np.nanmax(pixels)) if pixels.dtype.kind == "f" else float(pixels.max())
-    if float(np.mean(~(spread > _RGB_TOLERANCE * scale))) < _GREY_FRACTION:
-        raise FilmError(
-            "this is a colour picture, not a radiograph",
-            where=where,
-            remedy="Export the radiograph itself in grey; a photograph of a film or a screen cannot be measured.",
-        )
-    return np.ascontiguousarray(pixels[:, :, 1])

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from calcimeasure.errors import FilmError
 from calcimeasure.io.canonical_film import make_film
+from calcimeasure.io.dicom_file import read_file_bytes
 from calcimeasure.io.file_format import FileFormat, describe_content, find_format
 from calcimeasure.io.film_options import FilmOptions, film_options
-from calcimeasure.io.film_parts import FilmParts, damaged_film
+from calcimeasure.io.film_parts import FilmParts
 from calcimeasure.radiograph import Radiograph
-
-MAX_FILE_BYTES = 2 * 1024**3
 
 
 def read_film(
@@ -87,7 +86,7 @@ def read_film(
         magnification_corrected=magnification_corrected,
     )
     file = Path(path)
-    data = _read_bytes(file)
+    data = read_file_bytes(file)
     parts = _read_parts(data, options, str(file))
     return make_film(parts, options, sha256=_fingerprint(data, parts.frame), path=file)
 
@@ -107,27 +106,6 @@ def _read_parts(data: bytes, options: FilmOptions, where: str) -> FilmParts:
     from calcimeasure.io.plain_image import read_plain
 
     return read_plain(data, kind, options, where)
-
-
-def _read_bytes(file: Path) -> bytes:
-    try:
-        size = file.stat().st_size
-        if file.is_dir():
-            raise FilmError("this is a folder", where=str(file), remedy="Name one file in it.")
-        if not file.is_file():
-            raise FilmError("this is not a file", where=str(file), remedy="Name a file.")
-        if size > MAX_FILE_BYTES:
-            raise FilmError("the file is larger than 2 GiB", where=str(file), remedy="Export the film alone.")
-        data = file.read_bytes()
-    except (FileNotFoundError, ValueError) as error:
-        # A name with a null byte is a ValueError.
-        raise FilmError("there is no such file", where=str(file), remedy="Check the path.") from error
-    except OSError as error:
-        reason = (error.strerror or "unknown").lower()
-        raise FilmError(f"the file cannot be opened: {reason}", where=str(file), remedy="Check the file.") from error
-    if not data:
-        raise damaged_film("the file is empty", str(file))
-    return data
 
 
 def _fingerprint(data: bytes, frame: int | None) -> str:

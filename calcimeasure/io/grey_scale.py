@@ -43,7 +43,7 @@ class Lut:
 
 
 def modality_values(
-    stored: NDArray[Any], header: Header, stored_range: tuple[int, int], warnings: list[Notice]
+    stored: NDArray[Any], header: Header, stored_range: tuple[float, float], warnings: list[Notice]
 ) -> tuple[NDArray[Any], float, float]:
     """Return values after the modality LUT or rescale, and the range that they can have."""
     low, high = (float(v) for v in stored_range)
@@ -79,9 +79,14 @@ def read_lut(header: Header, keyword: str, stored_range: tuple[int, int], warnin
 
 def _lut_of(item: Dataset, stored_range: tuple[int, int]) -> Lut | None:
     inner = Header(item)
-    descriptor = inner.numbers("LUTDescriptor")
-    data = inner.raw("LUTData")
+    return make_lut(inner.numbers("LUTDescriptor"), inner.raw("LUTData"), stored_range)
+
+
+def make_lut(descriptor: tuple[float, ...] | None, data: object, stored_range: tuple[int, int]) -> Lut | None:
+    """Return the table of a descriptor (entries, first value, bits) and its data; None when either is damaged."""
     if descriptor is None or len(descriptor) != 3 or data is None:
+        return None
+    if not all(np.isfinite(v) and abs(v) < 2**31 for v in descriptor):
         return None
     count, first, bits = (int(v) for v in descriptor)
     count = count % 65536 or 65536
@@ -94,7 +99,7 @@ def _lut_of(item: Dataset, stored_range: tuple[int, int]) -> Lut | None:
     return None if entries is None else Lut(first=first, entries=entries)
 
 
-def _entries(data: Any, count: int, bits: int) -> NDArray[np.float32] | None:
+def _entries(data: object, count: int, bits: int) -> NDArray[np.float32] | None:
     if isinstance(data, bytes | bytearray):
         kind = "<u2" if len(data) >= 2 * count else "u1"
         values = np.frombuffer(bytes(data), dtype=kind)

@@ -14,6 +14,8 @@ from calcimeasure.radiograph import Spacing, SpacingBasis
 
 EQUAL_WITHIN = 0.005
 _ROUNDING = 1e-9
+# No radiograph has pixels of a millimetre; converters write it where they know nothing.
+_PLACEHOLDER = (1.0, 1.0)
 _LARGEST_MAGNIFICATION = 100.0
 _SHORTEST_FILM_MM, _LONGEST_FILM_MM = 15.0, 2000.0
 Pair = tuple[float, float]
@@ -52,7 +54,7 @@ def choose_spacing(
 
 
 def _from_header(tags: SpacingTags) -> Spacing:
-    pixel, imager, scanned = usable(tags.pixel), usable(tags.imager), usable(tags.nominal_scanned)
+    pixel, imager, scanned = (_known(pair) for pair in (tags.pixel, tags.imager, tags.nominal_scanned))
     reference, name = (imager, "ImagerPixelSpacing") if imager else (scanned, "NominalScannedPixelSpacing")
     differs = False
     if pixel and reference:
@@ -87,7 +89,9 @@ def _nothing(tags: SpacingTags) -> Spacing:
         )
         if value
     ]
-    note = f"not lengths: {', '.join(present)}" if present else "the file states no spacing"
+    placeholder = any(usable(pair) == _PLACEHOLDER for pair in (tags.pixel, tags.imager, tags.nominal_scanned))
+    said = "what converters write that know no spacing" if placeholder else "not lengths"
+    note = f"{said}: {', '.join(present)}" if present else "the file states no spacing"
     aspect = usable(tags.aspect_ratio)
     if aspect is None:
         return Spacing(note=note)
@@ -111,7 +115,11 @@ def spacing_doubts(
 ) -> list[Notice]:
     """Return warnings about a spacing that `choose_spacing` gave for the tags of a film of this shape."""
     doubts: dict[NoticeCode, str] = {}
-    if spacing.basis is SpacingBasis.NONE and usable(tags.pixel):
+    stated = (tags.pixel, tags.imager, tags.nominal_scanned)
+    if spacing.basis is SpacingBasis.NONE and any(usable(pair) == _PLACEHOLDER for pair in stated):
+        text = f"No millimetres: {spacing.note}. Use --spacing if you know the right one."
+        doubts[NoticeCode.SPACING_PLACEHOLDER] = text
+    elif spacing.basis is SpacingBasis.NONE and usable(tags.pixel):
         text = f"No millimetres: {spacing.note}. Use --spacing if you know the right one."
         doubts[NoticeCode.SPACING_UNUSABLE] = text
     if magnification_corrected and spacing.basis is not SpacingBasis.MAGNIFICATION_CORRECTED:
@@ -143,6 +151,11 @@ def label_spacing_warnings(stated_mm: Pair | None, spacing: Spacing) -> list[Not
         f"areas are measured with the film's {spacing.mm[0]:g} x {spacing.mm[1]:g} mm."
     )
     return [Notice(NoticeCode.LABEL_SPACING_DIFFERS, text)]
+
+
+def _known(values: tuple[float, ...] | None) -> Pair | None:
+    pair = usable(values)
+    return None if pair == _PLACEHOLDER else pair
 
 
 def usable(values: tuple[float, ...] | None) -> Pair | None:

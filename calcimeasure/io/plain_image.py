@@ -11,12 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcimeasure.errors import DecoderError, FilmError
+from calcimeasure.io.coded_stream import (
+    LOSSLESS_MARKERS,
+    FrameHeader,
+    check_cost,
+    decode,
+    frame_header,
+    is_cut_off,
+    without_padding,
+)
 from calcimeasure.io.file_format import FileFormat
+from calcimeasure.io.film_colour import grey_from_colour
 from calcimeasure.io.film_options import FilmOptions
-from calcimeasure.io.film_parts import FilmParts, Picture, check_size, damaged_film, grey_from_colour, value_range
+from calcimeasure.io.film_parts import FilmParts, Picture, check_size, damaged_film, value_range
+from calcimeasure.io.picture_orientation import ORIENTATION_TAG, upright
 from calcimeasure.io.pixel_spacing import SpacingTags, choose_spacing, spacing_doubts
-from calcimeasure.io.resolution_tag import MM_AN_INCH, Resolution, believable_spacing, resolution_from_density
+from calcimeasure.io.resolution_tag import (
+    MM_AN_INCH,
+    Resolution,
+    believable_spacing,
+    resolution_doubts,
+    resolution_from_density,
+)
 from calcimeasure.io.tiff_image import read_tiff
+from calcimeasure.notices import Notice
 from calcimeasure.radiograph import Spacing
 
 
@@ -36,42 +54,80 @@ def read_plain(data: bytes, kind: FileFormat, options: FilmOptions, where: str) 
         else:
             _only_frame(options, where)
             picture = _read_flat(data, where)
-    pixels = picture.pixels
+    pixels, hidden, notices = picture.pixels, picture.hidden, list[Notice]()
     if pixels.ndim == 3:
-        pixels = grey_from_colour(pixels, where)
+        grey = grey_from_colour(pixels, where)
+        pixels, notices = grey.pixels, list(grey.notices)
+        if grey.marks is not None:
+            hidden = grey.marks if hidden is None else hidden | grey.marks
     lowest, highest = value_range(pixels)
     shape = (pixels.shape[0], pixels.shape[1])
-    spacing = _spacing(picture.resolution, options, shape)
+    spacing, doubts = _spacing(picture.resolution, options, shape)
+    corrected = options.magnification_corrected
     return FilmParts(
         pixels=pixels,
         lowest=lowest,
         highest=highest,
         spacing=spacing,
         bone_is_low=picture.white_is_low,
-        padding=picture.hidden,
+        padding=hidden,
         frame=picture.frame,
-        warnings=spacing_doubts(spacing, SpacingTags(), shape, magnification_corrected=options.magnification_corrected),
+        warnings=[
+            *notices,
+            *doubts,
+            *spacing_doubts(spacing, SpacingTags(), shape, magnification_corrected=corrected),
+        ],
     )
 
 
 def _read_flat(data: bytes, where: str) -> Picture:
-    """Decode a PNG or JPEG."""
+    """Decode a PNG or JPEG, as its orientation tag says."""
     from PIL import Image, UnidentifiedImageError
 
+    if (cost := check_cost(data)) is not None:
+        raise damaged_film(cost, where)
+    header = frame_header(data)
+    if header is not None and (header.precision != 8 or header.marker in LOSSLESS_MARKERS):
+        return _read_deep_jpeg(data, header, where)
     try:
-        with Image.open(BytesIO(data)) as image:
-            check_size(image.height, image.width, where)
+        with Image.open(BytesIO(data), formats=("PNG", "JPEG")) as image:
+            size = len(image.getbands()) * (2 if _is_deep(data) else 1)
+            check_size(image.height, image.width, where, bytes_a_pixel=size, coded_bytes=len(data))
             image.load()
             pixels, hidden = _pixels_of(image, data, where)
-            return Picture(pixels=pixels, hidden=hidden, resolution=_resolution(image))
+            picture = Picture(pixels=pixels, hidden=hidden, resolution=_resolution(image))
+            return upright(picture, image.getexif().get(ORIENTATION_TAG))
+    except FilmError:
+        raise
     except Image.DecompressionBombError as error:
         raise damaged_film("the file claims more pixels than any film has", where) from error
     except UnidentifiedImageError as error:
         raise DecoderError(
             "the picture is coded in a way that cannot be read", where=where, remedy="Save it as PNG or TIFF."
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:
+        # Pillow lets many kinds of exception out on damaged files.
         raise damaged_film("the picture is damaged or cut off", where) from error
+
+
+def _read_deep_jpeg(data: bytes, header: FrameHeader, where: str) -> Picture:
+    """Decode a JPEG that Pillow does not: of 12 or 16 bits, or lossless."""
+    size = 2 * max(header.components, 1)
+    check_size(header.rows, header.columns, where, bytes_a_pixel=size, coded_bytes=len(data))
+    if is_cut_off(data):
+        raise damaged_film("the picture is damaged or cut off", where)
+    try:
+        return Picture(pixels=decode(without_padding(data)))
+    except Exception as error:
+        # The decoder's own kinds of error.
+        raise DecoderError(
+            "the picture is coded in a way that cannot be read", where=where, remedy="Save it as PNG or TIFF."
+        ) from error
+
+
+def _is_deep(data: bytes) -> bool:
+    """Return whether a PNG has 16 bits a channel."""
+    return data.startswith(b"\x89PNG") and data[24:25] == b"\x10"
 
 
 def _pixels_of(image: Any, data: bytes, where: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
@@ -81,7 +137,7 @@ def _pixels_of(image: Any, data: bytes, where: str) -> tuple[NDArray[Any], NDArr
     if image.mode.startswith("I"):
         pixels = np.asarray(image)
         return (pixels.astype(np.uint16) if pixels.dtype.itemsize > 2 else pixels), None
-    deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data[24:25] == b"\x10" else None
+    deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if _is_deep(data) else None
     if image.format == "PNG" and deep is not None and deep.dtype == np.uint16:
         # Pillow makes 8 bits of 16-bit colour.
         hidden = deep[:, :, 3] == 0 if deep.ndim == 3 and deep.shape[2] == 4 else None
@@ -108,10 +164,13 @@ def _resolution(image: Any) -> Resolution | None:
     return None
 
 
-def _spacing(resolution: Resolution | None, options: FilmOptions, shape: tuple[int, int]) -> Spacing:
+def _spacing(
+    resolution: Resolution | None, options: FilmOptions, shape: tuple[int, int]
+) -> tuple[Spacing, list[Notice]]:
     if options.spacing_mm is not None:
-        return choose_spacing(SpacingTags(), user_mm=options.spacing_mm)
-    return believable_spacing(resolution, shape)
+        return choose_spacing(SpacingTags(), user_mm=options.spacing_mm), []
+    spacing = believable_spacing(resolution, shape)
+    return spacing, resolution_doubts(spacing)
 
 
 def _only_frame(options: FilmOptions, where: str) -> None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Spacing, SpacingBasis
 
 MM_AN_INCH = 25.4
 # What screens and programs write without knowing: 72 and 96 dpi, and their multiples for fine screens.
 DEFAULT_DPI = (72.0, 96.0, 120.0, 144.0, 192.0)
 _DEFAULT_WITHIN = 0.01
+# Scanners write these, and editors too, where they do not know.
+_ROUND_DPI = (100.0, 150.0, 200.0, 240.0, 250.0, 300.0, 350.0, 400.0, 600.0, 1200.0)
+_ROUND_WITHIN = 0.002
 _PIXEL_MM = (0.02, 0.5)
 _SHORT_SIDE_MM = 25.0
 _LONG_SIDE_MM = 1400.0
@@ -52,6 +56,20 @@ def believable_spacing(resolution: Resolution | None, shape: tuple[int, int]) ->
     if doubt:
         return Spacing(pixel_aspect=resolution.row_mm / resolution.col_mm, note=f"{found}: not believed, {doubt}")
     return Spacing(row_mm=resolution.row_mm, col_mm=resolution.col_mm, basis=SpacingBasis.FILE_RESOLUTION, note=found)
+
+
+def resolution_doubts(spacing: Spacing) -> list[Notice]:
+    """Return a warning where a resolution tag that was believed is one that editors write without knowing."""
+    if spacing.basis is not SpacingBasis.FILE_RESOLUTION or spacing.mm is None:
+        return []
+    for dpi in _ROUND_DPI:
+        if all(abs(MM_AN_INCH / mm - dpi) <= _ROUND_WITHIN * dpi for mm in spacing.mm):
+            text = (
+                f"The millimetres rest on the file's resolution tag of {dpi:g} dpi, which editors also write when they "
+                "do not know. Unless the film was scanned so, give the right spacing with --spacing."
+            )
+            return [Notice(NoticeCode.RESOLUTION_DOUBTFUL, text)]
+    return []
 
 
 def _doubt(row_mm: float, col_mm: float, shape: tuple[int, int]) -> str | None:

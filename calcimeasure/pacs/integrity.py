@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.errors import PacsError
+from calcimeasure.io.dicom_file import read_dicom_file
 from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.dicom_source import is_dicom_file
+from calcimeasure.io.pixel_frames import pixel_frames
 from calcimeasure.pacs.retries import TransientError
 
 if TYPE_CHECKING:
@@ -125,7 +128,11 @@ def _same_pixels(sent: Dataset, received: Dataset) -> bool:
         return True
     if _syntax(sent) == _syntax(received):
         return bool(_plain(sent.PixelData) == _plain(received.PixelData))
-    return bool(np.array_equal(sent.pixel_array, received.pixel_array))
+    try:
+        frames = zip(pixel_frames(sent), pixel_frames(received), strict=True)
+        return all(np.array_equal(one, other) for one, other in frames)
+    except (RuntimeError, ValueError):
+        return False
 
 
 def _syntax(dataset: Dataset) -> str | None:
@@ -136,11 +143,11 @@ def _syntax(dataset: Dataset) -> str | None:
 
 def read_whole(path: Path) -> Dataset | None:
     """Return the object in a file, or None where the file holds none that is whole."""
-    from pydicom import dcmread
-
     try:
+        if not is_dicom_file(path):
+            return None
         with discreet():
-            dataset = dcmread(path)
+            dataset = read_dicom_file(path)
             dataset.decode()
         check_whole(dataset, path.name)
     except Exception:

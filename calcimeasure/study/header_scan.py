@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from calcimeasure.errors import CalciMeasureError
+from calcimeasure.io.dicom_file import parse_dicom, read_file_bytes
 from calcimeasure.io.dicom_film import spacing_tags
 from calcimeasure.io.dicom_header import Header, discreet
 from calcimeasure.io.dicom_object import why_no_film
@@ -60,26 +61,22 @@ def read_header(path: Path) -> FileHeader | None:
     if path.name.startswith(".") or path.name in _NOT_FILMS or path.suffix.lower() in _NEVER_FILMS:
         return None
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        return FileHeader(path=path, problem=f"cannot be read: {(error.strerror or 'unknown').lower()}")
+        data = read_file_bytes(path)
+    except CalciMeasureError as error:
+        return FileHeader(path=path, problem=f"cannot be read: {error.problem}")
     digest = hashlib.sha256(data).hexdigest()
-    if not data:
-        return FileHeader(path=path, sha256=digest, problem="is empty")
     kind = find_format(data)
     if kind is None:
         return FileHeader(path=path, sha256=digest, problem=f"holds {describe_content(data)}, not a film")
     if kind in (FileFormat.DICOM, FileFormat.DICOM_WITHOUT_META):
-        return _dicom_header(path, digest)
+        return _dicom_header(path, data, digest)
     return _plain_header(path, digest)
 
 
-def _dicom_header(path: Path, digest: str) -> FileHeader:
-    import pydicom
-
+def _dicom_header(path: Path, data: bytes, digest: str) -> FileHeader:
     with discreet():
         try:
-            dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True)
+            dataset = parse_dicom(data, path.name, pixels=False)
             if "Rows" not in dataset:
                 problem = "is DICOM without a picture"
                 return FileHeader(path=path, sha256=digest, problem=problem)
@@ -90,6 +87,8 @@ def _dicom_header(path: Path, digest: str) -> FileHeader:
             if identity.modality and identity.modality not in _RADIOGRAPHS:
                 problem = f"is a picture of modality {identity.modality}, not a radiograph"
                 return FileHeader(path=path, sha256=digest, problem=problem)
+        except CalciMeasureError as error:
+            return FileHeader(path=path, sha256=digest, problem=f"cannot be read: {error.problem}")
         except Exception as error:  # pydicom lets many kinds out on damaged files
             problem = f"has a damaged DICOM header ({type(error).__name__})"
             return FileHeader(path=path, sha256=digest, problem=problem)

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from calcimeasure.cli import doctor_command as module
 from calcimeasure.io import codec_probes
+from calcimeasure.io.pixel_decoding import StoredPixels
 
 
 def run(*arguments: str):
@@ -36,7 +37,7 @@ def test_json_says_the_same(without_extras):
     findings = json.loads(result.output)
     assert findings["works"] is True
     assert result.return_value == 0
-    assert {check["name"] for check in findings["libraries"]} >= {"numpy", "pydicom", "onnxruntime", "python-gdcm"}
+    assert {check["name"] for check in findings["libraries"]} >= {"numpy", "pydicom", "onnxruntime", "imagecodecs"}
     assert all(check["detail"] for check in findings["libraries"])
     assert {"1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.90"} <= {
         check["detail"] for check in findings["codings"] if check["works"]
@@ -51,7 +52,8 @@ def test_every_coding_is_decoded_here():
 
 def test_a_wrong_decoder_is_found_out(monkeypatch):
     """A check that only asked whether a decoder is installed would not see this."""
-    monkeypatch.setattr(codec_probes, "stored_values", lambda *_: codec_probes._expected(12) + 50)
+    wrong = StoredPixels(values=codec_probes._expected(12) + 50, limits=(0, 65535))
+    monkeypatch.setattr(codec_probes, "stored_values", lambda *_: wrong)
     assert not any(check.decoded for check in codec_probes.check_codings())
 
 
@@ -69,7 +71,7 @@ def test_a_coding_that_is_missing(without_extras, monkeypatch):
     result = run("--json")
     findings = json.loads(result.output)
     assert result.return_value == 1
-    assert "pyjpegls" in findings["codings"][0]["remedy"]
+    assert "imagecodecs" in findings["codings"][0]["remedy"]
 
 
 def test_an_extra_that_is_missing_names_its_command(monkeypatch):

@@ -12,10 +12,13 @@ import numpy as np
 
 from calcimeasure.errors import FilmError
 from calcimeasure.export.dicom.reading_context import UNDATED
+from calcimeasure.io.dicom_file import read_dicom_file
 from calcimeasure.io.dicom_header import Header, discreet
 from calcimeasure.io.dicom_object import LABEL_MAP_SEGMENTATION, SEGMENTATION, why_no_film
-from calcimeasure.io.dicom_seg import pixel_frames, stated_spacing
+from calcimeasure.io.dicom_seg import stated_spacing
+from calcimeasure.io.dicom_source import is_dicom_file
 from calcimeasure.io.file_format import FileFormat, find_format
+from calcimeasure.io.pixel_frames import pixel_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +31,7 @@ _MEASURE_FIRST = (
     "Measure the film first, with DICOM among the results: calcimeasure segment FILM --out DIR --dicom; "
     "then: calcimeasure show DIR/segmentation.dcm"
 )
+_NO_CLASS = "an object without a class"
 _NAME_A_RESULT = "Name a SEG or SR: segment and compare write them with --dicom."
 _REPORTS = "1.2.840.10008.5.1.4.1.1.88."
 # Subject UID, name, ID, birth date, sex, age, species (TID 1006 to 1010).
@@ -43,22 +47,20 @@ def describe_object(path: Path) -> list[str]:
     FilmError
         When the file is no DICOM file, or an object of another kind.
     """
-    from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
-
+    if not is_dicom_file(path):
+        raise _no_result(path)
+    dataset = read_dicom_file(path)
+    kind = str(dataset.get("SOPClassUID", ""))
     try:
-        dataset = dcmread(path)
-        kind = str(dataset.get("SOPClassUID", ""))
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise FilmError(f"it cannot be read: {reason}", where=str(path), remedy=_NAME_A_RESULT) from error
-    except (InvalidDicomError, EOFError, ValueError, KeyError) as error:
-        raise _no_result(path) from error
-    if kind in (SEGMENTATION, LABEL_MAP_SEGMENTATION):
-        return list(_segmentation_lines(dataset))
-    if kind.startswith(_REPORTS):
-        return list(_report_lines(dataset))
-    name = dataset.SOPClassUID.name if kind else "an object without a class"
+        if kind in (SEGMENTATION, LABEL_MAP_SEGMENTATION):
+            return list(_segmentation_lines(dataset))
+        if kind.startswith(_REPORTS):
+            return list(_report_lines(dataset))
+    except Exception as error:
+        # Values that are not what their tags say raise whatever they are made to do; header text is in some of them.
+        problem = f"the object is damaged ({type(error).__name__})"
+        raise FilmError(problem, where=str(path), remedy="Export it again.") from None
+    name = getattr(dataset.get("SOPClassUID"), "name", "an object of an unknown class") if kind else _NO_CLASS
     if "Rows" in dataset and why_no_film(Header(dataset)) is None:
         raise FilmError(f"this is a film ({name}), not a result", where=str(path), remedy=_MEASURE_FIRST)
     raise FilmError(
@@ -68,9 +70,13 @@ def describe_object(path: Path) -> list[str]:
 
 def _no_result(path: Path) -> FilmError:
     """Return the error for a file that is no DICOM file."""
-    with path.open("rb") as file:
-        picture = find_format(file.read(_HEAD_BYTES)) in (FileFormat.PNG, FileFormat.TIFF, FileFormat.JPEG)
-    if picture:
+    try:
+        with path.open("rb") as file:
+            kind = find_format(file.read(_HEAD_BYTES))
+    except OSError as error:
+        reason = (error.strerror or "unknown").lower()
+        return FilmError(f"it cannot be read: {reason}", where=str(path), remedy=_NAME_A_RESULT)
+    if kind in (FileFormat.PNG, FileFormat.TIFF, FileFormat.JPEG):
         return FilmError("this is a picture, not a DICOM result", where=str(path), remedy=_MEASURE_FIRST)
     return FilmError("it is no DICOM file", where=str(path), remedy=_NAME_A_RESULT)
 
@@ -90,7 +96,7 @@ def _date(dataset: Dataset) -> str:
 
 
 def _segmentation_lines(dataset: Dataset) -> Iterator[str]:
-    syntax = dataset.file_meta.TransferSyntaxUID.name
+    syntax = getattr(dataset.file_meta.get("TransferSyntaxUID"), "name", "unknown transfer syntax")
     yield f"DICOM Segmentation, {dataset.get('SegmentationType', '')}, {syntax}"
     yield from _head(dataset)
     spacing = stated_spacing(dataset)
@@ -136,7 +142,7 @@ def _pixel_counts(dataset: Dataset) -> Counter[int] | None:
             items = [item for group in (*own, *shared) for item in group.get("SegmentIdentificationSequence", [])]
             if items:
                 counts[int(items[0].ReferencedSegmentNumber)] += int(np.count_nonzero(frame))
-    except (RuntimeError, NotImplementedError, AttributeError, ValueError, EOFError):
+    except (RuntimeError, ValueError):
         return None
     return counts
 

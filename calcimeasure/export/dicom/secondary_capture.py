@@ -13,6 +13,7 @@ import numpy as np
 from calcimeasure import __version__
 from calcimeasure.export.dicom.equipment import CHARACTER_SET, MANUFACTURER, PRODUCT
 from calcimeasure.export.dicom.reading_context import ReadingContext, creation_time, date_object, dicom_date_time
+from calcimeasure.io.coded_stream import encode_rle
 from calcimeasure.io.dicom_header import discreet
 from calcimeasure.io.dicom_object import write_object
 from calcimeasure.io.dicom_source import (
@@ -150,6 +151,7 @@ def _reference(source: Source) -> Dataset:
 
 def _add_pixels(dataset: Dataset, png: bytes) -> None:
     from PIL import Image
+    from pydicom.encaps import encapsulate
     from pydicom.uid import RLELossless
 
     with Image.open(io.BytesIO(png)) as picture:
@@ -161,8 +163,12 @@ def _add_pixels(dataset: Dataset, png: bytes) -> None:
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit = 7
     dataset.PixelRepresentation = 0
-    # RLE is the one lossless compression that every toolkit decodes, dcmtk among them.
-    dataset.compress(RLELossless, pixels, generate_instance_uid=False)
+    # RLE is the one lossless compression that every toolkit decodes, dcmtk among them. pydicom's own encoder may reach
+    # a library that ends the process.
+    dataset.file_meta.TransferSyntaxUID = RLELossless
+    dataset.PixelData = encapsulate([encode_rle(pixels)])
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
 
 
 def _finish(dataset: Dataset, path: Path, moment: datetime | None) -> None:
