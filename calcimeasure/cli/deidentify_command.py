@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import os
 import secrets
 import stat
@@ -43,6 +45,7 @@ def deidentify(films: tuple[Path, ...], out: Path, **options: Any) -> int:
     keeps pseudonym and intervals. Looking at the pictures for burned-in text stays your task.
     """
     from calcimeasure.export.dicom.deidentification import deidentify as without_identity
+    from calcimeasure.export.dicom.deidentification import with_own_uid
     from calcimeasure.io.atomic_output import replace_file
     from calcimeasure.io.dicom_object import encoded
 
@@ -51,15 +54,24 @@ def deidentify(films: tuple[Path, ...], out: Path, **options: Any) -> int:
     files, others = _files(films)
     secret = _key(options["key"])
     pseudonyms = _pseudonyms(options["subjects"])
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder cannot be made: {error.strerror}", where=str(out)) from error
     failed = 0
+    written: dict[str, bytes] = {}
     for number, file in enumerate(files, start=1):
         try:
             subject = pseudonyms.get(_patient_of(file)) if pseudonyms else None
             if pseudonyms and subject is None:
                 raise UsageError("its patient is not in the list of subjects", where=f"film {number}")
             done = without_identity(file, secret, subject=subject, blank=options["blank_outside_limbs"])
-            replace_file(out / done.name, encoded(done.dataset))
+            content = encoded(done.dataset)
+            if done.name in written and written[done.name] != hashlib.sha256(content).digest():
+                done = with_own_uid(done)
+                content = encoded(done.dataset)
+            written[done.name] = hashlib.sha256(content).digest()
+            replace_file(out / done.name, content)
         except (CalciMeasureError, OSError) as error:
             problem = f"it could not be written: {error.strerror}." if isinstance(error, OSError) else _problem(error)
             # File names carry names: a film that failed is reported by its number.
@@ -121,7 +133,12 @@ def _key(path: Path) -> bytes:
 def _pseudonyms(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not in UTF-8"
+        raise UsageError(f"the list of subjects cannot be read: {reason}", where=str(path)) from error
+    with io.StringIO(text, newline="") as file:
         rows = csv.DictReader(file)
         columns = set(rows.fieldnames or ())
         # The column's name in a study's own key.
@@ -137,11 +154,12 @@ def _normalised(identifier: str) -> str:
 
 
 def _patient_of(file: Path) -> str:
-    from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
+    from calcimeasure.errors import FilmError
+    from calcimeasure.io.dicom_file import read_dicom_file
+    from calcimeasure.io.dicom_header import discreet
 
     try:
-        header = dcmread(file, specific_tags=["PatientID"], stop_before_pixels=True)
-    except (InvalidDicomError, OSError):
+        with discreet():
+            return _normalised(str(read_dicom_file(file, pixels=False).get("PatientID") or ""))
+    except FilmError:
         return ""
-    return _normalised(str(header.get("PatientID") or ""))

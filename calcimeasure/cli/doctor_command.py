@@ -22,8 +22,9 @@ from calcimeasure import __version__
 _BASE = {
     "numpy": "numpy", "scipy": "scipy", "opencv-python-headless": "cv2", "pandas": "pandas", "pyarrow": "pyarrow",
     "statsmodels": "statsmodels", "onnxruntime": "onnxruntime", "pydicom": "pydicom", "highdicom": "highdicom",
-    "pylibjpeg": "pylibjpeg", "pylibjpeg-openjpeg": "openjpeg", "imagecodecs": "imagecodecs",
-    "pillow": "PIL", "tifffile": "tifffile", "jinja2": "jinja2", "click": "click", "tqdm": "tqdm", "scikit-image": "skimage", "simpleitk": "SimpleITK",
+    "pylibjpeg": "pylibjpeg", "pylibjpeg-openjpeg": "openjpeg", "imagecodecs": "imagecodecs", "pillow": "PIL",
+    "tifffile": "tifffile", "jinja2": "jinja2", "click": "click", "tqdm": "tqdm", "scikit-image": "skimage",
+    "simpleitk": "SimpleITK",
 }  # fmt: skip
 _EXTRAS = {
     "viewer": ("correcting by hand", {"napari": "napari", "npe2": "npe2", "qtpy": "qtpy.QtWidgets"}),

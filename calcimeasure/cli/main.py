@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from importlib import import_module
-from typing import Final
+from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
 
 import click
 
@@ -102,12 +106,39 @@ def _options_of_commands() -> Iterator[tuple[str, set[str]]]:
                 yield f"{name} {under}".strip(), {option for parameter in one.params for option in parameter.opts}
 
 
+def _prepare_console() -> None:
+    """Let output go to consoles that lack some of our signs, such as mm²: another sign takes their place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _end(signal_number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of handlers
+    raise SystemExit(128 + signal_number)
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong and what helps, of an error that no part of the program named."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory. Close other programs, or give a smaller film."
+    if isinstance(error, UnicodeDecodeError):
+        return "a text file is not in UTF-8. Save it as UTF-8 and run again."
+    if isinstance(error, OSError):
+        reason = (error.strerror or type(error).__name__).lower()
+        name = f" ({Path(os.fsdecode(error.filename)).name})" if isinstance(error.filename, str | bytes) else ""
+        return f"a file or folder could not be read or written: {reason}{name}. Check rights and free space."
+    return f"unexpected {type(error).__name__}. Run again with --verbose for the full account, and report it."
+
+
 def run(arguments: list[str] | None = None) -> None:
     """Run the program and exit with a status of `docs/records.md`."""
     arguments = sys.argv[1:] if arguments is None else arguments
     for library in ("OPENBLAS", "MKL"):
         # Thousands of small matrices: more threads are slower.
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    _prepare_console()
+    # A request to end runs what an interrupt runs: nothing half-written stays.
+    signal.signal(signal.SIGTERM, _end)
     try:
         status = cli.main(args=arguments, prog_name="calcimeasure", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
@@ -128,8 +159,5 @@ def run(arguments: list[str] | None = None) -> None:
     except Exception as error:  # the last resort: one line, and the traceback with --verbose
         if "--verbose" in arguments:
             traceback.print_exc()
-        click.echo(
-            f"Error: unexpected {type(error).__name__}. Run again with --verbose for the full account, and report it.",
-            err=True,
-        )
+        click.echo(f"Error: {_reason(error)}", err=True)
         sys.exit(1)

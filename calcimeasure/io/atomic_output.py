@@ -1,7 +1,8 @@
 """A results folder that is written completely or not at all.
 
 The files are written into a folder beside the target, forced to the disk, and moved into place with one rename; only
-then is an older folder of results removed. Where the target cannot be renamed over (a mount point, a parent folder
+then is an older folder of results removed. What a process that was ended left behind is removed when the same
+results are written again. Where the target cannot be renamed over (a mount point, a parent folder
 that is not writable) the files are made inside it and moved up one by one, last of all the record that says that the
 folder is complete. After any failure nothing is left behind and the older results are unchanged.
 """
@@ -10,12 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from calcimeasure.errors import CalciMeasureError, OutputError, UsageError
+from calcimeasure.io.processes import is_alive, machine_mark
 
 # What a folder of results may hold: --overwrite removes nothing else, whatever it is pointed at.
 _RESULT_FILES = {
@@ -26,6 +30,7 @@ _RESULT_FILES = {
 _RESULT_FOLDERS = {"baseline", "followup"}
 _IGNORED_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _RECORDS = ("comparison.json", "measurement.json")
+_LEFT_BEHIND_AFTER_S = 24 * 3600.0
 _FREE_SPACE = "Check that the folder can be written to and that the disk has space, or choose another with --out."
 
 
@@ -72,6 +77,7 @@ def whole_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Pat
         _refuse_unless_free(target, overwrite=overwrite)
         try:
             made = _make_parents(target)
+            sweep_unfinished(target)
             stage = _make_stage(target)
             yield stage
             _sync_tree(stage)
@@ -123,6 +129,7 @@ def check_output_folder(target: str | Path, *, overwrite: bool = False) -> None:
     """
     given, target = Path(target), Path(target).resolve()
     with _named_as_given(given, target):
+        sweep_unfinished(target)
         _refuse_unless_free(target, overwrite=overwrite)
         nearest = target
         while not nearest.exists():
@@ -190,13 +197,45 @@ def _make_stage(target: Path) -> Path:
     inside = target.is_dir() and fixed
     parent = target if inside else target.parent
     for attempt in range(1000):
-        stage = parent / f".{target.name}.partial-{os.getpid()}-{attempt}"
+        stage = parent / f".{target.name}.partial-{machine_mark()}-{os.getpid()}-{attempt}"
         try:
             stage.mkdir()
         except FileExistsError:
             continue
         return stage
     raise OutputError("no temporary folder could be made beside it", where=str(target), remedy=_FREE_SPACE)
+
+
+def sweep_unfinished(target: Path) -> None:
+    """Remove what processes left that ended while they wrote `target`; older results that they set aside come back.
+
+    A folder of another machine, where a process may still live, is removed after a day.
+    """
+    if not target.parent.is_dir():
+        return
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.(partial|old)-(?:([0-9a-f]{{8}})-)?(\d+)-\d+")
+    places = [target.parent, *([target] if target.is_dir() else [])]
+    with contextlib.suppress(OSError):
+        for left in [path for place in places for path in place.iterdir()]:
+            match = pattern.fullmatch(left.name)
+            if match is None or not _is_left_behind(left, match[2], int(match[3])):
+                continue
+            if match[1] == "old" and not target.exists():
+                left.rename(target)
+            elif left.parent == target and (left / ".old").is_dir():
+                # Older results that were set aside within a folder that cannot be renamed.
+                for path in (left / ".old").iterdir():
+                    if not (target / path.name).exists():
+                        path.rename(target / path.name)
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_left_behind(left: Path, machine: str | None, process: int) -> bool:
+    if machine in (None, machine_mark()):
+        return not is_alive(process)
+    return time.time() - left.stat().st_mtime > _LEFT_BEHIND_AFTER_S
 
 
 def _move_into_place(stage: Path, target: Path) -> None:

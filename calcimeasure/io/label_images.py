@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +21,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
-from calcimeasure.errors import LabelsError, OutputError
+from calcimeasure.errors import FilmError, LabelsError, OutputError
 from calcimeasure.io.atomic_output import replace_file
+from calcimeasure.io.dicom_file import read_file_bytes
 from calcimeasure.io.dicom_seg import read_segmentation
 from calcimeasure.io.dicom_source import is_dicom_file
+from calcimeasure.io.film_parts import Picture
 from calcimeasure.io.label_volumes import is_volume, read_volume, write_volume
+from calcimeasure.io.picture_orientation import ORIENTATION_TAG, TRANSPOSED, upright
 from calcimeasure.io.pixel_spacing import label_spacing_warnings
+from calcimeasure.io.tiff_image import check_directories, check_page
 from calcimeasure.label_arrays import labels_from_array
 from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.radiograph import Radiograph, Spacing
@@ -190,7 +195,9 @@ def _read_tiff(path: Path, film: Radiograph) -> tuple[NDArray[Any], Mapping[str,
     import tifffile
 
     try:
-        with tifffile.TiffFile(path) as tiff:
+        data = read_file_bytes(path)
+        check_directories(data, str(path))
+        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
             if len(tiff.pages) != 1:
                 raise LabelsError(
                     f"it holds {len(tiff.pages)} pages",
@@ -198,28 +205,44 @@ def _read_tiff(path: Path, film: Radiograph) -> tuple[NDArray[Any], Mapping[str,
                     remedy="Save the one label image of this film as a file of its own.",
                 )
             page = tiff.pages.first
-            _check_shape(page.shape, film, str(path))
-            return page.asarray(), _our_description(page.description)
-    except (tifffile.TiffFileError, OSError, ValueError, RuntimeError, ImportError) as error:
+            orientation = page.tags.get(ORIENTATION_TAG)
+            turned = orientation is not None and orientation.value in TRANSPOSED and len(page.shape) == 2
+            _check_shape(page.shape[::-1] if turned else page.shape, film, str(path))
+            check_page(page, data, str(path))
+            picture = Picture(pixels=page.asarray(maxworkers=1))
+            pixels = upright(picture, None if orientation is None else orientation.value).pixels
+            return pixels, _our_description(page.description)
+    except LabelsError:
+        raise
+    except FilmError as error:
+        raise LabelsError(error.problem, where=str(path), remedy=_ASK_SHAPE) from error
+    except Exception as error:
+        # tifffile and its decoders let many kinds of exception out on damaged files.
         raise LabelsError("it cannot be read as a TIFF", where=str(path), remedy=_ASK_SHAPE) from error
 
 
 def _read_png(path: Path, film: Radiograph) -> NDArray[Any]:
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            # A palette's indices are the numbers; its colours are only how they are shown.
-            channels = len(image.getbands())
-            shape = (image.height, image.width) if channels == 1 else (image.height, image.width, channels)
-            _check_shape(shape, film, str(path))
-            return np.asarray(image)
-    except (OSError, ValueError, SyntaxError) as error:
+        with warnings.catch_warnings():
+            # The size is checked here, against the film's.
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=["PNG"]) as image:
+                # A palette's indices are the numbers; its colours are only how they are shown.
+                channels = len(image.getbands())
+                shape = (image.height, image.width) if channels == 1 else (image.height, image.width, channels)
+                _check_shape(shape, film, str(path))
+                return np.asarray(image)
+    except LabelsError:
+        raise
+    except Exception as error:
+        # Pillow lets many kinds of exception out on damaged files.
         raise LabelsError("it cannot be read as a PNG", where=str(path), remedy=_ASK_SHAPE) from error
 
 
 def _our_description(text: str) -> Mapping[str, Any] | None:
     try:
         description = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None
     if isinstance(description, dict) and description.get("schema") == LABELS_SCHEMA:
         return description
@@ -251,12 +274,12 @@ def _check_numbers(image: NDArray[Any], name: str) -> None:
         )
 
 
-def _foreign(image: NDArray[Any], film: Radiograph, name: str, warnings: Iterable[Notice] = ()) -> DepositLabels:
+def _foreign(image: NDArray[Any], film: Radiograph, name: str, notices: Iterable[Notice] = ()) -> DepositLabels:
     try:
         labels = labels_from_array(image, film, method="label image")
     except LabelsError as error:
         raise LabelsError(error.problem, where=name, remedy=error.remedy or _ASK_SHAPE) from error
-    return replace(labels, warnings=(*warnings, *labels.warnings))
+    return replace(labels, warnings=(*notices, *labels.warnings))
 
 
 def _ours(image: NDArray[Any], description: Mapping[str, Any], film: Radiograph, name: str) -> DepositLabels:

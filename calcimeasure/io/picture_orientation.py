@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from calcimeasure.io.film_parts import Picture
 
 ORIENTATION_TAG = 274
-UPRIGHT = 1
 # By the tag's value: whether rows and columns change places, then whether rows and columns run the other way.
 _STEPS = {
     2: (False, False, True),
@@ -22,6 +21,7 @@ _STEPS = {
     7: (True, True, True),
     8: (True, True, False),
 }
+TRANSPOSED = tuple(value for value, steps in _STEPS.items() if steps[0])
 
 
 def upright(picture: Picture, orientation: object) -> Picture:

@@ -55,6 +55,19 @@ class StoredPixels:
     marks: NDArray[np.bool_] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class DecodedFrame:
+    """A frame as it is stored, before its bits are read: shape (rows, columns), or with samples as a third axis.
+
+    `coding` is None for pixels that were not coded; `is_ybr` is None where PhotometricInterpretation decides.
+    """
+
+    pixels: NDArray[Any]
+    coding: StreamKind | None = None
+    lossy: bool = False
+    is_ybr: bool | None = None
+
+
 def stored_values(header: Header, where: str, notes: list[Notice]) -> StoredPixels:
     """Return the stored values of the header's frame, the overlay bits taken out; contradictions go to the notes.
 
@@ -80,13 +93,23 @@ def stored_values(header: Header, where: str, notes: list[Notice]) -> StoredPixe
         check_size(rows, columns, where, bytes_a_pixel=kind.itemsize)
         values = _native(header, data, kind, (rows, columns, 1), where)
         return StoredPixels(values=values, limits=value_range(values))
+    return _grey(header, decode_frame(header, where, notes), where, notes)
+
+
+def decode_frame(header: Header, where: str, notes: list[Notice]) -> DecodedFrame:
+    """Return the header's frame of PixelData; errors as in `stored_values`."""
+    dataset = header.dataset
+    rows, columns = header.integer("Rows") or 0, header.integer("Columns") or 0
+    data = header.raw("PixelData")
+    if not isinstance(data, bytes) or not data:
+        raise damaged_film("there is no pixel data that can be read", where)
     _check_depth(header, where)
     samples = header.integer("SamplesPerPixel") or 1
     bits = header.integer("BitsAllocated") or 8
     check_size(rows, columns, where, bytes_a_pixel=-(-samples * bits // 8))
     if is_coded(dataset, _native_bytes(header, (rows, columns))):
-        return _grey(header, _compressed(header, (rows, columns), where, notes), where, notes)
-    return _grey(header, _Decoded(pixels=_uncompressed(header, data, (rows, columns), where)), where, notes)
+        return _compressed(header, (rows, columns), where, notes)
+    return DecodedFrame(pixels=_uncompressed(header, data, (rows, columns), where))
 
 
 def _check_depth(header: Header, where: str) -> None:
@@ -132,20 +155,7 @@ def transfer_syntax(dataset: Dataset) -> str:
     return coded_stream.guess_syntax(stream)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Decoded:
-    """A decoded picture.
-
-    `coding` is None for pixels that were not coded; `is_ybr` is None where PhotometricInterpretation decides.
-    """
-
-    pixels: NDArray[Any]
-    coding: StreamKind | None = None
-    lossy: bool = False
-    is_ybr: bool | None = None
-
-
-def _grey(header: Header, decoded: _Decoded, where: str, notes: list[Notice]) -> StoredPixels:
+def _grey(header: Header, decoded: DecodedFrame, where: str, notes: list[Notice]) -> StoredPixels:
     """Return the grey values of a decoded picture."""
     pixels, interpretation = decoded.pixels, header.words("PhotometricInterpretation") or ""
     if pixels.ndim == 3 and pixels.shape[2] == 1:
@@ -240,7 +250,7 @@ def _subsampled(header: Header, data: bytes, shape: tuple[int, int], where: str)
     return pixels.reshape(*shape, 3)
 
 
-def _compressed(header: Header, shape: tuple[int, int], where: str, notes: list[Notice]) -> _Decoded:
+def _compressed(header: Header, shape: tuple[int, int], where: str, notes: list[Notice]) -> DecodedFrame:
     data = header.dataset.PixelData
     frames = max(header.integer("NumberOfFrames") or 1, 1)
     stream = frame_stream(data, header.frame, frames)
@@ -284,15 +294,15 @@ def _check_stream(stream: bytes, shape: tuple[int, int], coding: str, where: str
         raise damaged_film("the pixel data is cut off", where)
 
 
-def _decoded(header: Header, stream: bytes, kind: StreamKind, shape: tuple[int, int]) -> _Decoded:
+def _decoded(header: Header, stream: bytes, kind: StreamKind, shape: tuple[int, int]) -> DecodedFrame:
     if kind is StreamKind.RLE:
         samples, bits = header.integer("SamplesPerPixel") or 1, header.integer("BitsAllocated") or 8
         size = np.dtype(f"<u{max(bits // 8, 1)}")
-        return _Decoded(pixels=coded_stream.decode_rle(stream, (*shape, samples), size), coding=kind)
+        return DecodedFrame(pixels=coded_stream.decode_rle(stream, (*shape, samples), size), coding=kind)
     pixels = coded_stream.decode(_ended(stream), is_rgb=header.words("PhotometricInterpretation") == "RGB")
     # JPEG's decoder, and JPEG 2000's where the stream names the transform, give red, green and blue.
     done = kind is StreamKind.JPEG or (kind is StreamKind.JPEG_2000 and _has_transform(stream))
-    return _Decoded(pixels=pixels, coding=kind, lossy=_is_lossy(header, stream), is_ybr=False if done else None)
+    return DecodedFrame(pixels=pixels, coding=kind, lossy=_is_lossy(header, stream), is_ybr=False if done else None)
 
 
 def _ended(stream: bytes) -> bytes:
@@ -324,7 +334,7 @@ def _coding_name(header: Header, kind: StreamKind) -> str:
     return f"the pixels are coded as {UID(syntax).name} (TransferSyntaxUID {syntax})"
 
 
-def _note_contradictions(header: Header, decoded: _Decoded, notes: list[Notice]) -> None:
+def _note_contradictions(header: Header, decoded: DecodedFrame, notes: list[Notice]) -> None:
     """Report where transfer syntax and number of samples contradict the bytes, which were believed."""
     kind = decoded.coding or StreamKind.UNKNOWN
     meta = getattr(header.dataset, "file_meta", None)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from calcimeasure.boxes import bounding_boxes
 from calcimeasure.deposits import Deposit, DepositLabels, Finding, Origin
-from calcimeasure.errors import LabelsError, UsageError
+from calcimeasure.errors import FilmError, LabelsError, UsageError
 from calcimeasure.io.atomic_output import replace_file
+from calcimeasure.io.film_parts import check_size
 
 SCHEMA = "calcimeasure.polygons/1"
 
@@ -121,7 +122,8 @@ def read_polygons(path: Path | str) -> DepositLabels:
     """
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
-        rows, cols = record["shape"]
+        rows, cols = (int(size) for size in record["shape"])
+        check_size(rows, cols, str(path))
         rings = {
             entry["label"]: [np.array(ring, dtype=np.float64).reshape(-1, 2) for ring in entry["rings"]]
             for entry in record["deposits"]
@@ -140,5 +142,7 @@ def read_polygons(path: Path | str) -> DepositLabels:
             method=record["method"],
             film_sha256=record["film_sha256"],
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except FilmError as error:
+        raise LabelsError(error.problem, where=str(path), remedy=error.remedy) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise LabelsError(f"the polygons could not be read: {error}", where=str(path)) from error

@@ -78,9 +78,7 @@ def read_native(raw: NDArray[Any], stated: BitReading, notes: list[Notice]) -> t
 
     Bits outside those stored may hold overlays or rubbish, and are left out unless they continue the values.
     """
-    reading = _best(raw, _shift_seen(raw, stated))
-    if reading != stated:
-        notes.append(_contradiction(stated, reading))
+    reading = decoded_reading(raw, stated, notes, coded=False, lossy=False)
     return reading(raw), reading.limits
 
 
@@ -92,19 +90,38 @@ def read_decoded(
     Lossy coding pushes values a little beyond their range: they are clipped, never masked, which would turn white
     into black.
     """
-    stated = replace(stated, stored=min(stated.stored, 8 * pixels.dtype.itemsize), shift=0)
+    reading = decoded_reading(pixels, stated, notes, coded=True, lossy=lossy)
     if not lossy:
+        return reading(pixels.view(np.dtype(f"u{pixels.dtype.itemsize}"))), reading.limits
+    if reading.signed and pixels.dtype.kind == "u":
+        pixels = pixels.view(np.dtype(f"i{pixels.dtype.itemsize}"))
+    return np.clip(pixels, *reading.limits), reading.limits
+
+
+def decoded_reading(
+    pixels: NDArray[Any], stated: BitReading, notes: list[Notice], *, coded: bool, lossy: bool
+) -> BitReading:
+    """Return how pixels are to be read: as stated, or as the picture shows, which is then noted."""
+    if coded:
+        stated = replace(stated, stored=min(stated.stored, 8 * pixels.dtype.itemsize), shift=0)
+    if lossy:
+        reading = _lossy_reading(pixels, stated)
+    else:
         raw = pixels.view(np.dtype(f"u{pixels.dtype.itemsize}"))
-        return read_native(raw, stated, notes)
+        reading = _best(raw, _shift_seen(raw, stated))
+    if reading != stated:
+        notes.append(_contradiction(stated, reading))
+    return reading
+
+
+def _lossy_reading(pixels: NDArray[Any], stated: BitReading) -> BitReading:
     low, high = stated.limits
     if stated.signed and pixels.dtype.kind == "u":
         pixels = pixels.view(np.dtype(f"i{pixels.dtype.itemsize}"))
-    largest, smallest = int(pixels.max()), int(pixels.min())
-    if max(largest - high, low - smallest) <= _LARGEST_OVERSHOOT * (high - low + 1):
-        return np.clip(pixels, low, high), (low, high)
-    wide = replace(stated, stored=8 * pixels.dtype.itemsize, signed=pixels.dtype.kind == "i")
-    notes.append(_contradiction(stated, wide))
-    return pixels, wide.limits
+    beyond = max(int(pixels.max()) - high, low - int(pixels.min()))
+    if beyond <= _LARGEST_OVERSHOOT * (high - low + 1):
+        return stated
+    return replace(stated, stored=8 * pixels.dtype.itemsize, signed=pixels.dtype.kind == "i")
 
 
 def _contradiction(stated: BitReading, taken: BitReading) -> Notice:

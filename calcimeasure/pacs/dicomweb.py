@@ -5,15 +5,18 @@ Errors never contain the address of the request: a query carries patient identif
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import requests
 from dicomweb_client.web import DICOMwebClient
+from requests.adapters import HTTPAdapter
 
 from calcimeasure import __version__
 from calcimeasure.errors import PacsError
 from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.film_parts import MAX_FILE_BYTES
 from calcimeasure.pacs.pacs_records import Instance, Query, SeriesRecord
 from calcimeasure.pacs.retries import TransientError, refusal
 
@@ -28,14 +31,48 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+# More than the largest film, and longer than it takes.
+MOST_ANSWER_BYTES = MAX_FILE_BYTES + 64 * 1024**2
+LONGEST_ANSWER_S = 1800.0
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_MOST_FOUND = 100_000
+_TELL = "Nothing was kept. Tell whoever runs the archive."
 _PAGE = 500
 _MOST_PAGES = 200
 _SERIES_FIELDS = ("PatientID", "StudyDate", "BodyPartExamined", "Modality", "NumberOfSeriesRelatedInstances")
 _ADDRESS = "Check that the profile's url is the DICOMweb root of the archive."
 
 
+class _BoundedAdapter(HTTPAdapter):
+    """Reads no more of an answer, unpacked, than any film has, and not for longer than any takes."""
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a request; its answer ends with an error where it goes on without end."""
+        response = super().send(*args, **kwargs)
+        whole = response.raw.stream
+
+        def bounded(*amount: Any, **options: Any) -> Iterator[bytes]:
+            end_s, size = time.monotonic() + LONGEST_ANSWER_S, 0
+            for chunk in whole(*amount, **options):
+                size += len(chunk)
+                if size > MOST_ANSWER_BYTES or time.monotonic() > end_s:
+                    response.close()
+                    raise PacsError("the archive's answer goes on without end", where="the archive", remedy=_TELL)
+                yield chunk
+
+        response.raw.stream = bounded
+        return response
+
+
 class _Session(requests.Session):
     """A session whose own authority counts: requests puts REQUESTS_CA_BUNDLE of the environment above it."""
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a request, and refuse an answer that would unpack to more than it is."""
+        response = super().send(request, **kwargs)
+        if _DEFLATED in response.content:
+            raise PacsError("the archive sent a deflated object, which is not taken", where="the archive", remedy=_TELL)
+        return response
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         verify = verify if self.verify is True else self.verify
@@ -48,6 +85,8 @@ class WebArchive:
     def __init__(self, profile: WebProfile) -> None:
         self._profile = profile
         self._session = _Session()
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, _BoundedAdapter())
         self._session.headers["User-Agent"] = f"calcimeasure/{__version__}"
         # requests verifies certificates unless told otherwise, and nothing here can tell it so.
         if profile.ca_bundle is not None:
@@ -153,7 +192,7 @@ class WebArchive:
             if not fresh:
                 break
             found.update(fresh)
-            if len(page) < _PAGE:
+            if len(page) < _PAGE or len(found) > _MOST_FOUND:
                 break
         return list(found.values())
 
@@ -207,7 +246,8 @@ class WebArchive:
             raise PacsError("the answer is not what DICOMweb says", where=where, remedy=_ADDRESS) from error
         except requests.exceptions.RequestException as error:
             raise PacsError(f"the request failed ({type(error).__name__})", where=where) from error
-        except PacsError:
+        except PacsError as error:
+            error.where = where
             raise
         except Exception as error:
             # The client and pydicom let many kinds out on a garbled body, with parts of it in some messages.

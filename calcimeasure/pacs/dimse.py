@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +20,15 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from calcimeasure.errors import PacsError
+from calcimeasure.io.dicom_file import parse_dicom
 from calcimeasure.io.dicom_header import discreet
+from calcimeasure.io.film_parts import MAX_FILE_BYTES
 from calcimeasure.pacs.pacs_records import Instance, Query, SeriesRecord
 from calcimeasure.pacs.profiles import LOOPBACK
 from calcimeasure.pacs.retries import TransientError, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import TracebackType
 
     from pynetdicom.association import Association
@@ -58,6 +62,8 @@ TRANSFER_SYNTAXES = (
     ImplicitVRLittleEndian,
 )
 _SUCCESS, _PENDING = 0x0000, (0xFF00, 0xFF01)
+_NOT_ASKED_FOR, _CANNOT_UNDERSTAND = 0xA900, 0xC000
+_MOST_FOUND = 100_000
 _WARNINGS = (0xB000, 0xB006, 0xB007)
 
 
@@ -139,6 +145,8 @@ class DimseArchive:
             for status, match in association.send_c_find(identifier, model):
                 if self._status_of(status, "the search") and match is not None:
                     found.append(match)
+                if len(found) > _MOST_FOUND:
+                    raise PacsError("the archive's answer goes on without end", where=self._profile.name)
         return found
 
     def retrieve(self, instance: Instance) -> Dataset:
@@ -149,12 +157,11 @@ class DimseArchive:
             SeriesInstanceUID=instance.series.series_uid,
             SOPInstanceUID=instance.sop_instance_uid,
         )
-        received = self._get(identifier, instance) if self._profile.move_port is None else self._move(identifier)
+        move = self._profile.move_port is not None
+        received = self._move(identifier, instance) if move else self._get(identifier, instance)
         if not received:
             raise PacsError("the archive sent nothing", where=self._profile.name)
-        # Another sender may deliver at the same time.
-        wanted = [dataset for dataset in received if dataset.get("SOPInstanceUID") == instance.sop_instance_uid]
-        return (wanted or received)[0]
+        return received[0]
 
     def _get(self, identifier: Dataset, instance: Instance) -> list[Dataset]:
         received: list[Dataset] = []
@@ -164,38 +171,59 @@ class DimseArchive:
         # One transfer syntax a context: the archive then chooses the one in which the object is stored.
         contexts += [build_context(kind, syntax) for kind in kinds for syntax in _syntaxes(len(kinds))]
         roles = [build_role(UID(kind), scp_role=True) for kind in kinds]
-        with self._association(contexts, roles=roles, keep=received.append) as association:
+        with self._association(contexts, roles=roles, handlers=_keeping(received, instance)) as association:
             for status, _ in association.send_c_get(identifier, model):
                 self._status_of(status, "fetching")
         return received
 
-    def _move(self, identifier: Dataset) -> list[Dataset]:
+    def _move(self, identifier: Dataset, instance: Instance) -> list[Dataset]:
         received: list[Dataset] = []
-        listener = AE(ae_title=self._profile.calling_ae)
+        profile = self._profile
+        listener = AE(ae_title=profile.calling_ae)
+        # Only the archive, under its own title, to ours, one delivery at a time, and only what was asked for.
+        listener.require_called_aet = True
+        listener.require_calling_aet = [profile.move_sender_ae or profile.called_ae]
+        listener.maximum_associations = 1
+        listener.network_timeout = listener.acse_timeout = listener.dimse_timeout = profile.patience.answer_s
         for kind in STORED_CLASSES:
             listener.add_supported_context(kind, list(TRANSFER_SYNTAXES))
         model = StudyRootQueryRetrieveInformationModelMove
         try:
             server = listener.start_server(
-                (self._listening_address(), self._profile.move_port or 0),
+                (self._listening_address(), profile.move_port or 0),
                 block=False,
-                evt_handlers=[_keeping(received.append)],
+                evt_handlers=_keeping(received, instance),
             )
         except OSError as error:
             raise PacsError(
-                f"port {self._profile.move_port} is in use", where=self._profile.name, remedy="Change move_port."
+                f"port {profile.move_port} is in use, or its address is not this machine's",
+                where=profile.name,
+                remedy="Change move_port or move_address.",
             ) from error
         try:
             with self._association([build_context(model)]) as association:
-                for status, _ in association.send_c_move(identifier, self._profile.calling_ae, model):
+                for status, _ in association.send_c_move(identifier, profile.calling_ae, model):
                     self._status_of(status, "fetching")
         finally:
             server.shutdown()  # type: ignore[union-attr]
         return received
 
     def _listening_address(self) -> str:
-        """Listen to the network only for an archive that is on it."""
-        return "127.0.0.1" if self._profile.host in LOOPBACK else ""
+        """Return the declared address, or that of the one interface by which the archive is reached."""
+        profile = self._profile
+        if profile.move_address is not None:
+            return profile.move_address
+        if profile.host in LOOPBACK:
+            return "127.0.0.1"
+        try:
+            # Nothing is sent: connecting a datagram socket only chooses the interface.
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as chosen:
+                chosen.connect((profile.host, profile.port))
+                return str(chosen.getsockname()[0])
+        except OSError as error:
+            raise TransientError(
+                "the archive's address cannot be reached", where=profile.name, remedy="Check host and network."
+            ) from error
 
     def store(self, dataset: Dataset) -> None:
         """Store one object in the transfer syntax that it has."""
@@ -210,7 +238,7 @@ class DimseArchive:
         contexts: list[Any],
         *,
         roles: list[Any] | None = None,
-        keep: Callable[[Dataset], None] | None = None,
+        handlers: list[Any] | None = None,
     ) -> Iterator[Association]:
         profile = self._profile
         association = self._entity.associate(
@@ -219,7 +247,7 @@ class DimseArchive:
             contexts=contexts,
             ae_title=profile.called_ae,
             ext_neg=roles,
-            evt_handlers=None if keep is None else [_keeping(keep)],
+            evt_handlers=handlers,
             tls_args=self._tls(),
         )
         if not association.is_established:
@@ -288,13 +316,26 @@ def _syntaxes(kinds: int) -> list[list[str]]:
     return [[ExplicitVRLittleEndian, ImplicitVRLittleEndian]]
 
 
-def _keeping(keep: Callable[[Dataset], None]) -> tuple[Any, ...]:
+def _keeping(kept: list[Dataset], instance: Instance) -> list[Any]:
+    """Return handlers that keep the one object that was asked for, and end a delivery that goes on without end."""
+    received_bytes: Counter[int] = Counter()
+
+    def count(event: evt.Event) -> None:
+        received_bytes[id(event.assoc)] += len(event.data)
+        if received_bytes[id(event.assoc)] > MAX_FILE_BYTES:
+            event.assoc.abort()
+
     def store(event: evt.Event) -> int:
-        with discreet():
-            dataset = event.dataset
-            dataset.file_meta = event.file_meta
-            dataset.decode()
-        keep(dataset)
+        if str(event.request.AffectedSOPInstanceUID) != instance.sop_instance_uid or kept:
+            return _NOT_ASKED_FOR
+        try:
+            with discreet():
+                dataset = parse_dicom(event.encoded_dataset(), "the archive")
+                dataset.decode()
+        except Exception:
+            # Whatever is wrong with it: it is not kept, and the archive is told.
+            return _CANNOT_UNDERSTAND
+        kept.append(dataset)
         return _SUCCESS
 
-    return (evt.EVT_C_STORE, store)
+    return [(evt.EVT_C_STORE, store), (evt.EVT_DATA_RECV, count)]

@@ -67,7 +67,11 @@ class WebProfile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DimseProfile:
-    """An archive behind DIMSE: titles are those of the archive and ours; C-MOVE needs a port, else C-GET is used."""
+    """An archive behind DIMSE: titles are those of the archive and ours; C-MOVE needs a port, else C-GET is used.
+
+    `move_address` is the address of ours to listen on for C-MOVE, `move_sender_ae` the title under which the archive
+    delivers where that is not its own.
+    """
 
     name: str
     host: str
@@ -75,6 +79,8 @@ class DimseProfile:
     called_ae: str
     calling_ae: str = "CALCIMEASURE"
     move_port: int | None = None
+    move_address: str | None = None
+    move_sender_ae: str | None = None
     tls: bool = False
     ca_bundle: Path | None = None
     patience: Patience = field(default_factory=Patience)
@@ -84,7 +90,7 @@ Profile = WebProfile | DimseProfile
 
 _COMMON = {"kind", "connect_s", "answer_s", "attempts", "first_wait_s", "ca_bundle"}
 _WEB = _COMMON | {"url", "username", "password_env", "password_file", "token_env", "token_file", "allow_plain_http"}
-_DIMSE = _COMMON | {"host", "port", "called_ae", "calling_ae", "move_port", "tls"}
+_DIMSE = _COMMON | {"host", "port", "called_ae", "calling_ae", "move_port", "move_address", "move_sender_ae", "tls"}
 
 
 def default_config_path() -> Path:
@@ -171,10 +177,17 @@ def _web_profile(name: str, table: dict[str, object], where: str) -> WebProfile:
 
 
 def _dimse_profile(name: str, table: dict[str, object], where: str) -> DimseProfile:
-    titles = {key: _text(table, key, where, required=key == "called_ae") for key in ("called_ae", "calling_ae")}
+    keys = ("called_ae", "calling_ae", "move_sender_ae")
+    titles = {key: _text(table, key, where, required=key == "called_ae") for key in keys}
     for key, title in titles.items():
         if title is not None and not (0 < len(title) <= _LONGEST_AE and title.isascii()):
             raise UsageError(f"'{title}' is no application entity title", where=f"{where}, {key}")
+    if table.get("tls") is True and table.get("move_port") is not None:
+        raise UsageError(
+            "C-MOVE would bring films back without TLS",
+            where=where,
+            remedy="Leave move_port out: objects then come by C-GET over the encrypted connection.",
+        )
     return DimseProfile(
         name=name,
         host=_text(table, "host", where, required=True) or "",
@@ -182,6 +195,8 @@ def _dimse_profile(name: str, table: dict[str, object], where: str) -> DimseProf
         called_ae=titles["called_ae"] or "",
         calling_ae=titles["calling_ae"] or "CALCIMEASURE",
         move_port=_port(table, "move_port", where),
+        move_address=_text(table, "move_address", where),
+        move_sender_ae=titles["move_sender_ae"],
         tls=table.get("tls") is True,
         ca_bundle=_file(table, "ca_bundle", where),
         patience=_patience(table, where),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _CHANGED = "the archive took it but gives back something else"
 _NOT_KEPT = "the archive took it but does not have it when asked for it again"
 _OTHER_CONTENT = "the archive has another object under the same UID; nothing was sent"
+_LONGEST_UID = 64
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _NEEDED = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "SOPClassUID")
 
 
@@ -62,9 +65,10 @@ def fetch(
 def _fetch_one(archive: Archive, instance: Instance, folder: Path, sleep: Sleep) -> TransferOutcome:
     uid = instance.sop_instance_uid
     parts = (instance.series.study_uid, instance.series.series_uid, uid)
-    if not all(part and set(part) <= set("0123456789.") for part in parts):
+    if not all(len(part) <= _LONGEST_UID and _UID.fullmatch(part) for part in parts):
         # A UID becomes a path: one with anything else in it is not made into a file.
-        return TransferOutcome(uid=uid, status=Status.FAILED, reason="the archive names it by something that is no UID")
+        reason = "the archive names it by something that is no UID"
+        return TransferOutcome(uid=uid[:_LONGEST_UID], status=Status.FAILED, reason=reason)
     name = f"{parts[0]}/{parts[1]}/{uid}.dcm"
     path = folder / name
     if path.is_file() and (kept := read_whole(path)) is not None and kept.SOPInstanceUID == uid:

@@ -60,6 +60,9 @@ class About(TypedDict, total=False):
     spacing_mm: dict[str, tuple[float, float]]
 
 
+_MOST_BYTES = 1024**3
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Draft:
     """What a draft holds.
@@ -120,6 +123,8 @@ def read_draft(path: Path) -> Draft:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            if sum(one.file_size for one in archive.infolist()) > _MOST_BYTES:
+                raise ValueError("larger than any reading")
             record = json.loads(archive.read("state.json"))
             if record.get("schema") != SCHEMA:
                 raise ReadingError(
@@ -131,17 +136,28 @@ def read_draft(path: Path) -> Draft:
                 TimePoint(visit): np.load(io.BytesIO(archive.read(f"{visit}.npy")), allow_pickle=False)
                 for visit in record["shapes"]
             }
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        return _draft(record, images)
+    except ReadingError:
+        raise
+    except Exception as error:
+        # A file that was edited raises whatever its parts are made to do.
         raise ReadingError(
             "the draft is damaged", where=path.name, remedy="Start a new reading; the damaged file is left as it is."
         ) from error
+
+
+def _draft(record: dict[str, Any], images: dict[TimePoint, np.ndarray[Any, np.dtype[np.uint16]]]) -> Draft:
     deposits = {
         TimePoint(visit): {d.label: d for d in map(_deposit, rows)} for visit, rows in record["deposits"].items()
     }
     links = frozenset(ManualLink(baseline_label=b, followup_label=f, joined=j) for b, f, j in record["links"])
+    for visit, image in images.items():
+        numbers = {int(number) for number in np.unique(image)} - {0}
+        if image.ndim != 2 or not np.issubdtype(image.dtype, np.integer) or not numbers <= set(deposits[visit]):
+            raise ValueError("labels that are none")
     return Draft(
         state=AnnotationState(images=images, deposits=deposits, links=links),
-        films={TimePoint(visit): sha for visit, sha in record["films"].items()},
+        films={TimePoint(visit): str(sha) for visit, sha in record["films"].items()},
         actions=tuple(record["actions"]),
         about=record["about"],
     )

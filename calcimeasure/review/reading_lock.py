@@ -12,9 +12,11 @@ import socket
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 from uuid import uuid4
 
 from calcimeasure.errors import ReadingError
+from calcimeasure.io.processes import is_alive
 
 LOCK_NAME = "lock.json"
 STALE_AFTER_S = 120.0
@@ -64,16 +66,23 @@ class ReadingLock:
 
     def _stale(self) -> bool:
         try:
-            held = json.loads(self.path.read_text(encoding="utf-8"))
             untouched_s = time.time() - self.path.stat().st_mtime
         except FileNotFoundError:
             return True
-        except json.JSONDecodeError:
-            # Another process is between making the file and filling it, or died there.
-            return time.time() - self.path.stat().st_mtime > STALE_AFTER_S
-        if held.get("machine") == socket.gethostname():
-            return not _alive(int(held.get("process", -1)))
+        held = self._content()
+        if held is not None and held.get("machine") == socket.gethostname():
+            process = held.get("process")
+            return not (isinstance(process, int) and is_alive(process))
+        # Another machine's; or damaged, or about to be filled by another process.
         return untouched_s > STALE_AFTER_S
+
+    def _content(self) -> dict[str, Any] | None:
+        """Return what the lock says; None where there is none or it is damaged."""
+        try:
+            held = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return held if isinstance(held, dict) else None
 
     def touch(self) -> None:
         """Show that the owner lives; call at every autosave.
@@ -92,11 +101,8 @@ class ReadingLock:
     @property
     def held(self) -> bool:
         """Whether the lock is still this process's."""
-        try:
-            held = json.loads(self.path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return False
-        return bool(held.get("owner") == self._mine)
+        held = self._content()
+        return held is not None and held.get("owner") == self._mine
 
     def release(self) -> None:
         """Give the lock back."""
@@ -110,29 +116,3 @@ class ReadingLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
-
-
-def _alive(process: int) -> bool:
-    if process <= 0:
-        return False
-    if os.name == "nt":
-        return _alive_on_windows(process)
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _alive_on_windows(process: int) -> bool:
-    # os.kill(pid, 0) would end the process on Windows; asking for a handle does not.
-    import ctypes
-
-    query_limited_information = 0x1000
-    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 - the attribute exists on Windows only
-    handle = kernel.OpenProcess(query_limited_information, False, process)
-    if handle:
-        kernel.CloseHandle(handle)
-    return bool(handle)

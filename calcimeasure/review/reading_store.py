@@ -157,8 +157,15 @@ def read_signature(version: Path) -> dict[str, Any]:
     """Return what `signature.json` of a version says."""
     try:
         record: dict[str, Any] = json.loads((version / SIGNATURE_NAME).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise ReadingError("the signature cannot be read", where=f"{version.parent.name}/{version.name}") from error
+        whole = all(isinstance(digest, str) for digest in record["files"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise ReadingError(
+            "the signature is damaged or cannot be read",
+            where=f"{version.parent.name}/{version.name}",
+            remedy="Restore the folder from a backup, or read the film again.",
+        )
     return record
 
 
@@ -209,7 +216,9 @@ def write_signed(
         What else the signature should say: the version it goes on from, blinding.
     """
     stage = version.with_name(f".{version.name}.signing-{os.getpid()}")
-    shutil.rmtree(stage, ignore_errors=True)
+    for left in version.parent.glob(".v*.signing-*"):
+        # Of a process that was ended while it signed: who signs holds the reading's lock.
+        shutil.rmtree(left, ignore_errors=True)
     settings = {"reader": version.parent.name, "signed_at": signed_at.isoformat()}
     try:
         if isinstance(content, Comparison):

@@ -40,6 +40,11 @@ def process_pool(workers: int, root: Path) -> Iterator[ProcessPoolExecutor]:
     )
     try:
         yield pool
+    except (KeyboardInterrupt, SystemExit):
+        # Who ends a run does not wait for films that are half read: what they leave is swept at the next start.
+        for process in list((pool._processes or {}).values()):  # noqa: SLF001 - has a public name from Python 3.14
+            process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         for name, value in before.items():

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from calcimeasure.errors import OutputError, StudyError
+from calcimeasure.io.atomic_output import sweep_unfinished
 from calcimeasure.study.manifest import FilmRow
 from calcimeasure.study.series import PairOf, Series
 from calcimeasure.study.study_init import RESULTS
@@ -32,6 +33,7 @@ WORKERS_FILE = ".workers"
 ORPHANS_LAST_S = 30.0
 _BLOCK = 1 << 20
 # As `write_whole` names what it has not finished.
+_NAME_HASH = re.compile(r"[0-9a-f]{32}")
 _UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
@@ -78,8 +80,7 @@ class Store:
         StudyError
             When another run holds it, unless `wait`.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / LOCK_FILE).open("a+b") as file:
+        with self._writable(LOCK_FILE) as file:
             if not _lock(file, exclusive=True, wait_s=None if wait else 0.0):
                 raise StudyError(
                     "another run of this study is under way",
@@ -91,10 +92,25 @@ class Store:
             yield
 
     @contextmanager
+    def _writable(self, name: str) -> Iterator[IO[bytes]]:
+        """Open a file of the results for writing; refuse a folder that cannot be written to."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            file = (self.root / name).open("a+b")
+        except OSError as error:
+            raise OutputError(
+                f"the study's results cannot be written: {(error.strerror or 'unknown').lower()}",
+                where=self.study.name,
+                remedy="Check that the study's folder can be written to.",
+            ) from error
+        with file:
+            yield file
+
+    @contextmanager
     def beside_runs(self) -> Iterator[None]:
         """Write results without being a run: one that starts meanwhile waits before it sweeps."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        held = hold_as_worker(self.root)
+        with self._writable(WORKERS_FILE):
+            held = hold_as_worker(self.root)
         try:
             yield
         finally:
@@ -112,12 +128,15 @@ class Store:
                 )
 
     def _sweep(self) -> None:
-        """Remove what `write_whole` left unfinished when a run was killed; films and pairs are staged otherwise."""
+        """Remove what a run that was killed left unfinished."""
         below = ((self.root / folder).rglob(".*") for folder in ("cache", "done", "tables"))
         for left in chain(self.root.glob(".*"), *below):
             if _UNFINISHED.fullmatch(left.name):
                 with suppress(OSError):
                     left.unlink()
+        for folder in ("films", "pairs"):
+            for left in (self.root / folder).rglob(".*.partial-*"):
+                sweep_unfinished(left.with_name(left.name[1:].rpartition(".partial-")[0]))
 
 
 def hold_as_worker(root: Path) -> IO[bytes] | None:
@@ -193,7 +212,10 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 class Hashes:
-    """SHA-256 of files, cached by path, size and times of change: an unchanged file is read once.
+    """SHA-256 of files, cached by name, size and times of change: an unchanged file is read once.
+
+    The cache holds no path, for folders and files may name people: a file is known by a hash of its path, as seen from
+    the cache's folder.
 
     The second time is the system's own, which no program sets: a file that was put in place of another with its size
     and date is seen.
@@ -211,14 +233,14 @@ class Hashes:
         if path.exists():
             with path.open(encoding="utf-8", newline="") as file:
                 for row in csv.reader(file):
-                    if len(row) == 5 and all(cell.isdigit() for cell in row[1:4]):
+                    if len(row) == 5 and _NAME_HASH.fullmatch(row[0]) and all(cell.isdigit() for cell in row[1:4]):
                         self._known[row[0], int(row[1]), int(row[2]), int(row[3])] = row[4]
 
     def of(self, file: Path, frame: int | None = None) -> str | None:
         """Return the hash of a file (of a frame, counted from 1, as `read_film` makes it); None where unreadable."""
         try:
             state = file.stat()
-            name = str(file) if frame is None else f"{file}#{frame}"
+            name = self._name_of(file, frame)
             known = (name, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
             if known not in self._known:
                 digest = hashlib.sha256()
@@ -232,6 +254,15 @@ class Hashes:
         except OSError:
             return None
         return self._known[known]
+
+    def _name_of(self, file: Path, frame: int | None) -> str:
+        try:
+            place = os.path.relpath(file, self._path.parent)
+        except ValueError:
+            # Another drive.
+            place = str(file)
+        text = f"{Path(place).as_posix()}#{frame or ''}"
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
     def save(self) -> None:
         """Remember what was read."""

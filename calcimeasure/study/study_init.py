@@ -14,7 +14,15 @@ from calcimeasure.io.table_reader import PLAIN
 from calcimeasure.study.header_scan import FileHeader, read_header
 from calcimeasure.study.manifest import FILMS_CSV, FilmRow, read_manifest, write_manifest
 from calcimeasure.study.proposed_names import KEY_FILE, UNKNOWN, Pseudonyms, hints, visits_by_date, visits_from
-from calcimeasure.study.study_settings import STUDY_TOML, Analysis, StudySettings, Visit, read_settings, settings_text
+from calcimeasure.study.study_settings import (
+    STUDY_TOML,
+    UNTITLED,
+    Analysis,
+    StudySettings,
+    Visit,
+    read_settings,
+    settings_text,
+)
 
 LEFT_OUT_CSV = "left_out.csv"
 RESULTS = "results"
@@ -66,7 +74,7 @@ def init_study(
     study
         Where the study's files go; the folder itself where it is not named.
     title
-        Of the study; the folder's name where there is none.
+        Of the study. A folder's name is never taken for it: it may name a person, and the title reaches every report.
     update
         Add films that an earlier manifest lacks; its rows and `study.toml` stay as they are.
     keep_ids
@@ -108,7 +116,7 @@ def init_study(
     else:
         views = {film.body_part: film.view for film in reversed(films) if film.include}
         analysis = Analysis(primary_visit=visits[-1].name, burden_view=dict(sorted(views.items())))
-        settings = StudySettings(title=title or folder.resolve().name, visits=visits, analysis=analysis)
+        settings = StudySettings(title=title or UNTITLED, visits=visits, analysis=analysis)
     _write(study, films, settings, names, left_out, exists=exists)
     subjects = len({film.subject for film in films})
     return Proposal(

@@ -18,6 +18,8 @@ from calcimeasure.io.table_reader import DAY_FIRST, MONTH_FIRST, PLAIN, TableSty
 STUDY_TOML = "study.toml"
 SCHEMA = "calcimeasure.study/1"
 
+UNTITLED = "Untitled study"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Visit:
@@ -93,7 +95,7 @@ class StudySettings:
         How the study's tables are written, where they do not tell themselves.
     """
 
-    title: str = "Untitled study"
+    title: str = UNTITLED
     visits: tuple[Visit, ...]
     method: str = "auto"
     margin_ratio: tuple[float, float] = DEFAULT_MARGIN_RATIO
@@ -188,7 +190,7 @@ def settings_of(table: Mapping[str, Any], where: str = STUDY_TOML) -> StudySetti
     readings = _table(table, "readings", where)
     _known(readings, {"primary_reader", "read_first"}, f"{where}, [readings]")
     return StudySettings(
-        title=str(table.get("title", "Untitled study")),
+        title=str(table.get("title", UNTITLED)),
         visits=visits,
         method=str(settings.get("method", "auto")),
         margin_ratio=_margin(settings.get("margin_ratio", DEFAULT_MARGIN_RATIO), where),

@@ -1,7 +1,8 @@
 """A film without identity, by the Basic Application Level Confidentiality Profile of DICOM PS3.15 Annex E.
 
 Which attribute is removed, emptied, replaced or kept is the table of the standard as the `dicom-anonymizer` library
-carries it, applied at every level of nesting. On top of it, as the standard's options allow:
+carries it, applied at every level of nesting; of what the table does not list, free text goes (`unlisted_attributes`).
+The pixels are stored anew (`pixel_cleaning`). On top of it, as the standard's options allow:
 
 - dates are moved by a whole number of days that is one subject's own (Retain Longitudinal Temporal Information With
   Modified Dates), so that every interval between visits stays true;
@@ -16,15 +17,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from calcimeasure.errors import DecoderError, FilmError
+from calcimeasure.errors import CalciMeasureError, DecoderError, FilmError
 from calcimeasure.export.dicom.pixel_blanking import blank_outside_limbs
+from calcimeasure.export.dicom.pixel_cleaning import clean_pixels
+from calcimeasure.export.dicom.unlisted_attributes import remove_unlisted
+from calcimeasure.io.dicom_file import parse_dicom, read_file_bytes
 from calcimeasure.io.dicom_header import discreet
-from calcimeasure.io.dicom_source import is_dicom_file
+from calcimeasure.io.dicom_source import SECONDARY_CAPTURE, is_dicom_file
 from calcimeasure.io.dicom_uids import content_uid
 
 if TYPE_CHECKING:
@@ -97,42 +101,68 @@ def deidentify(path: Path, key: bytes, *, subject: str | None = None, blank: boo
     dataset = _open(path)
     where = str(path)
     _refuse_other_objects(dataset, where)
+    try:
+        return _deidentified(dataset, key, subject, where, blank=blank)
+    except CalciMeasureError:
+        raise
+    except Exception as error:
+        # A header that breaks the rules raises whatever its values are made to do; text of it is in some messages.
+        raise FilmError(
+            f"its header cannot be cleaned ({type(error).__name__})", where=where, remedy="Export the film again."
+        ) from None
+
+
+def _deidentified(dataset: Dataset, key: bytes, subject: str | None, where: str, *, blank: bool) -> Deidentified:
     patient = f"{dataset.get('IssuerOfPatientID', '')}\n{dataset.get('PatientID', '')}".encode()
     pseudonym = subject or f"S{_keyed(key, b'subject', patient).hex()[:8].upper()}"
     offset = timedelta(days=-_offset_days(key, patient))
     _state_age(dataset)
+    clean_pixels(dataset, where)
     _apply(dataset, _rules(key, offset), offset)
+    remove_unlisted(dataset, _listed())
     dataset.PatientID = dataset.PatientName = pseudonym
     noted = _burned_in(dataset)
     if blank:
         try:
             text = blank_outside_limbs(dataset)
         except (RuntimeError, NotImplementedError, AttributeError, ValueError) as error:
-            raise DecoderError(f"its pixels cannot be decoded to be blanked: {error}", where=where) from error
+            raise DecoderError(f"its pixels cannot be blanked: {error}", where=where) from error
         noted = (f"Text over the limb was blanked in {text} places; look at the picture.",) if text else ()
     _declare(dataset, blanked=blank)
     return Deidentified(dataset=dataset, subject=pseudonym, name=_name(dataset, pseudonym), warnings=noted)
 
 
+def with_own_uid(film: Deidentified) -> Deidentified:
+    """Return a film that shares its SOP Instance UID with another one, under a UID made from its picture."""
+    dataset = film.dataset
+    picture = hashlib.sha256(dataset.PixelData).digest()
+    dataset.SOPInstanceUID = content_uid("deidentified twin", str(dataset.SOPInstanceUID), picture)
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    text = "Another film has the same SOP Instance UID; this one was given a UID of its own."
+    return replace(film, name=_name(dataset, film.subject), warnings=(*film.warnings, text))
+
+
 def _open(path: Path) -> Dataset:
-    from pydicom import dcmread
     from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+    from pydicom.uid import ExplicitVRLittleEndian
 
     if not is_dicom_file(path):
         raise FilmError("it is no DICOM file", where=str(path))
+    data = read_file_bytes(path)
+    dataset = parse_dicom(data, str(path))
     try:
-        dataset = dcmread(path, force=True)
         dataset.decode()
-    except OSError as error:
-        raise FilmError(f"it cannot be read: {error.strerror or error}", where=str(path)) from error
-    except (EOFError, ValueError, KeyError) as error:
-        raise FilmError("its header is damaged", where=str(path)) from error
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        dataset.file_meta = FileMetaDataset()
-        implicit = dataset.original_encoding[0]
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    except Exception as error:
+        # pydicom lets many kinds of exception out on damaged values.
+        raise FilmError(f"its header is damaged ({type(error).__name__})", where=str(path)) from None
+    if not dataset.get("SOPInstanceUID"):
+        dataset.SOPInstanceUID = content_uid("film image", hashlib.sha256(data).digest())
+    if not dataset.get("SOPClassUID"):
+        dataset.SOPClassUID = SECONDARY_CAPTURE
+    # A header of our own: the file's names who sent it, and its transfer syntax may be false.
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     return dataset
 
 
@@ -145,7 +175,7 @@ def _refuse_other_objects(dataset: Dataset, where: str) -> None:
                 where=where,
                 remedy="De-identify the films and make the results anew from them.",
             )
-    if "PixelData" not in dataset:
+    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise FilmError("it holds no picture", where=where)
 
 
@@ -205,6 +235,12 @@ def _rules(key: bytes, offset: timedelta) -> dict[Tag, Action]:
         tag = TagOf(keyword)
         rules[tag.group, tag.element] = action
     return rules
+
+
+@cache
+def _listed() -> frozenset[int]:
+    """Return the tags of the table; its repeating groups are removed whole elsewhere."""
+    return frozenset((tag[0] << 16) + tag[1] for tag in _table() if len(tag) == 2)
 
 
 def _kind(tag: Tag) -> str:
@@ -308,9 +344,6 @@ def _declare(dataset: Dataset, *, blanked: bool) -> None:
     if blanked:
         dataset.BurnedInAnnotation = "NO"
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    for keyword in ("SourceApplicationEntityTitle", "SendingApplicationEntityTitle", "PrivateInformation"):
-        if keyword in dataset.file_meta:
-            delattr(dataset.file_meta, keyword)
     dataset.preamble = b"\0" * 128
 
 

@@ -22,8 +22,8 @@ _RIM = 0.02
 def blank_outside_limbs(dataset: Dataset) -> int:
     """Set every pixel outside the limbs, and rows of text over them, to the value of air, in place.
 
-    Pixels inside a rim around the limbs stay as they were stored. The object becomes uncompressed; earlier lossy
-    compression stays declared. Returns the number of rows of text over the limbs, where part of the limb is lost.
+    Pixels inside a rim around the limbs stay as they were stored. The object is uncompressed (see `clean_pixels`).
+    Returns the number of rows of text over the limbs, where part of the limb is lost.
 
     Raises
     ------
@@ -32,8 +32,6 @@ def blank_outside_limbs(dataset: Dataset) -> int:
     """
     if int(dataset.get("NumberOfFrames", 1) or 1) != 1 or int(dataset.SamplesPerPixel) != 1:
         raise ValueError("only single grey pictures can be blanked")
-    if dataset.file_meta.TransferSyntaxUID.is_compressed:
-        dataset.decompress(generate_instance_uid=False)
     stored = dataset.pixel_array
     inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
     inside, text = _around_limbs(stored, inverted=inverted)
