@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
@@ -138,7 +139,8 @@ def run(arguments: list[str] | None = None) -> None:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     _prepare_console()
     # A request to end runs what an interrupt runs: nothing half-written stays.
-    signal.signal(signal.SIGTERM, _end)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
     try:
         status = cli.main(args=arguments, prog_name="calcimeasure", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)

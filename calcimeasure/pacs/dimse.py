@@ -64,6 +64,7 @@ TRANSFER_SYNTAXES = (
 _SUCCESS, _PENDING = 0x0000, (0xFF00, 0xFF01)
 _NOT_ASKED_FOR, _CANNOT_UNDERSTAND = 0xA900, 0xC000
 _MOST_FOUND = 100_000
+_NOTHING_SENT = "the archive sent nothing"
 _WARNINGS = (0xB000, 0xB006, 0xB007)
 
 
@@ -158,26 +159,29 @@ class DimseArchive:
             SOPInstanceUID=instance.sop_instance_uid,
         )
         move = self._profile.move_port is not None
-        received = self._move(identifier, instance) if move else self._get(identifier, instance)
-        if not received:
-            raise PacsError("the archive sent nothing", where=self._profile.name)
-        return received[0]
+        delivery = _Delivery(instance.sop_instance_uid)
+        try:
+            (self._move if move else self._get)(identifier, instance, delivery)
+        except PacsError:
+            if not delivery.others:
+                raise
+        if delivery.kept is None:
+            problem = "the archive sent another object than the one asked for" if delivery.others else _NOTHING_SENT
+            raise PacsError(problem, where=self._profile.name)
+        return delivery.kept
 
-    def _get(self, identifier: Dataset, instance: Instance) -> list[Dataset]:
-        received: list[Dataset] = []
+    def _get(self, identifier: Dataset, instance: Instance, delivery: _Delivery) -> None:
         model = StudyRootQueryRetrieveInformationModelGet
         kinds = [instance.sop_class_uid] if instance.sop_class_uid else list(STORED_CLASSES)
         contexts = [build_context(model)]
         # One transfer syntax a context: the archive then chooses the one in which the object is stored.
         contexts += [build_context(kind, syntax) for kind in kinds for syntax in _syntaxes(len(kinds))]
         roles = [build_role(UID(kind), scp_role=True) for kind in kinds]
-        with self._association(contexts, roles=roles, handlers=_keeping(received, instance)) as association:
+        with self._association(contexts, roles=roles, handlers=delivery.handlers()) as association:
             for status, _ in association.send_c_get(identifier, model):
                 self._status_of(status, "fetching")
-        return received
 
-    def _move(self, identifier: Dataset, instance: Instance) -> list[Dataset]:
-        received: list[Dataset] = []
+    def _move(self, identifier: Dataset, _instance: Instance, delivery: _Delivery) -> None:
         profile = self._profile
         listener = AE(ae_title=profile.calling_ae)
         # Only the archive, under its own title, to ours, one delivery at a time, and only what was asked for.
@@ -192,7 +196,7 @@ class DimseArchive:
             server = listener.start_server(
                 (self._listening_address(), profile.move_port or 0),
                 block=False,
-                evt_handlers=_keeping(received, instance),
+                evt_handlers=delivery.handlers(),
             )
         except OSError as error:
             raise PacsError(
@@ -206,7 +210,6 @@ class DimseArchive:
                     self._status_of(status, "fetching")
         finally:
             server.shutdown()  # type: ignore[union-attr]
-        return received
 
     def _listening_address(self) -> str:
         """Return the declared address, or that of the one interface by which the archive is reached."""
@@ -316,17 +319,28 @@ def _syntaxes(kinds: int) -> list[list[str]]:
     return [[ExplicitVRLittleEndian, ImplicitVRLittleEndian]]
 
 
-def _keeping(kept: list[Dataset], instance: Instance) -> list[Any]:
-    """Return handlers that keep the one object that was asked for, and end a delivery that goes on without end."""
-    received_bytes: Counter[int] = Counter()
+class _Delivery:
+    """Keeps the one object that was asked for, and ends a delivery that goes on without end."""
 
-    def count(event: evt.Event) -> None:
-        received_bytes[id(event.assoc)] += len(event.data)
-        if received_bytes[id(event.assoc)] > MAX_FILE_BYTES:
+    def __init__(self, uid: str) -> None:
+        self._uid = uid
+        self._received_bytes: Counter[int] = Counter()
+        self.kept: Dataset | None = None
+        self.others = 0
+
+    def handlers(self) -> list[Any]:
+        """Return the handlers of an association that delivers."""
+        return [(evt.EVT_C_STORE, self._store), (evt.EVT_DATA_RECV, self._count)]
+
+    def _count(self, event: evt.Event) -> None:
+        received = self._received_bytes
+        received[id(event.assoc)] += len(event.data)
+        if received[id(event.assoc)] > MAX_FILE_BYTES:
             event.assoc.abort()
 
-    def store(event: evt.Event) -> int:
-        if str(event.request.AffectedSOPInstanceUID) != instance.sop_instance_uid or kept:
+    def _store(self, event: evt.Event) -> int:
+        if str(event.request.AffectedSOPInstanceUID) != self._uid or self.kept is not None:
+            self.others += 1
             return _NOT_ASKED_FOR
         try:
             with discreet():
@@ -335,7 +349,5 @@ def _keeping(kept: list[Dataset], instance: Instance) -> list[Any]:
         except Exception:
             # Whatever is wrong with it: it is not kept, and the archive is told.
             return _CANNOT_UNDERSTAND
-        kept.append(dataset)
+        self.kept = dataset
         return _SUCCESS
-
-    return [(evt.EVT_C_STORE, store), (evt.EVT_DATA_RECV, count)]

@@ -167,6 +167,46 @@ def test_films_can_be_moved_to_us(server, make_film, tmp_path: Path) -> None:
     assert pydicom.dcmread(tmp_path / "in" / outcome.file).PixelData == film.PixelData
 
 
+def deliver(port: int, film: pydicom.Dataset, *, calling: str, called: str) -> bool:
+    """Try to store a film with us, as a stranger; tell whether the association came about and it was taken."""
+    entity = AE(ae_title=calling)
+    entity.add_requested_context(film.SOPClassUID, ExplicitVRLittleEndian)
+    association = entity.associate("127.0.0.1", port, ae_title=called)
+    if not association.is_established:
+        return False
+    status = association.send_c_store(film)
+    association.release()
+    return "Status" in status and int(status.Status) == 0
+
+
+@pytest.mark.parametrize(
+    ("calling", "called"), [("STRANGER", "CALCIMEASURE"), ("ARCHIVE", "ANYBODY"), ("ARCHIVE", "CALCIMEASURE")]
+)
+def test_strangers_deliver_nothing_while_films_are_moved(server, make_film, tmp_path, calling, called) -> None:
+    """Under a false title, to a false title, or something else than what was asked for."""
+    port = free_port()
+    server.move_to = ("127.0.0.1", port)
+    client = client_of(server, move_port=port, calling_ae="CALCIMEASURE")
+    film = pydicom.dcmread(make_film(1))
+    server.objects[film.SOPInstanceUID] = film
+    stranger = copy.deepcopy(film)
+    stranger.SOPInstanceUID = stranger.file_meta.MediaStorageSOPInstanceUID = "1.2.3.999"
+    taken: list[bool] = []
+    server.alter = lambda _given: taken.append(deliver(port, stranger, calling=calling, called=called))
+    outcomes = list(fetch(client, find(client, Query()), tmp_path / "in", sleep=lambda _: None))
+
+    assert taken
+    assert not any(taken)
+    assert [path.stem for path in (tmp_path / "in").rglob("*.dcm")] == [
+        outcome.uid for outcome in outcomes if outcome.status is Status.FETCHED
+    ]
+
+
+def test_the_listener_is_on_one_interface(server) -> None:
+    assert client_of(server)._listening_address() == "127.0.0.1"
+    assert client_of(server, move_address="127.0.0.2")._listening_address() == "127.0.0.2"
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [(0x0122, "objects of this kind are not taken (0x0122)"), (0xA700, "out of resources (0xA700) (tried 2 times)")],

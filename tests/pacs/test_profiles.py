@@ -91,3 +91,8 @@ def test_the_file_is_looked_for_where_it_is_said_to_be(monkeypatch, tmp_path: Pa
         load_profile("site")
     monkeypatch.setenv("CALCIMEASURE_PACS_CONFIG", str(tmp_path / "mine.toml"))
     assert default_config_path() == tmp_path / "mine.toml"
+
+
+def test_films_never_come_back_without_tls_where_it_is_demanded(config) -> None:
+    with pytest.raises(UsageError, match="without TLS"):
+        load_profile("site", config(DIMSE + "tls = true\nmove_port = 11113\n"))
