@@ -25,6 +25,7 @@ from typing import IO, Any
 from calcimeasure.errors import OutputError, StudyError
 from calcimeasure.io.atomic_output import sweep_unfinished
 from calcimeasure.study.manifest import FilmRow
+from calcimeasure.study.reading_budget import forget_stuck_films
 from calcimeasure.study.series import PairOf, Series
 from calcimeasure.study.study_init import RESULTS
 
@@ -134,6 +135,7 @@ class Store:
             if _UNFINISHED.fullmatch(left.name):
                 with suppress(OSError):
                     left.unlink()
+        forget_stuck_films(self.root / "films")
         for folder in ("films", "pairs"):
             for left in (self.root / folder).rglob(".*.partial-*"):
                 sweep_unfinished(left.with_name(left.name[1:].rpartition(".partial-")[0]))

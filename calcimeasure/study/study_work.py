@@ -17,6 +17,7 @@ from calcimeasure.errors import CalciMeasureError, FilmError
 from calcimeasure.notices import Notice, NoticeCode
 from calcimeasure.study.manifest import FilmRow
 from calcimeasure.study.proposed_names import UNKNOWN
+from calcimeasure.study.reading_budget import reading_budget
 from calcimeasure.study.result_store import read_mark, write_mark
 from calcimeasure.study.series import PairOf
 
@@ -192,13 +193,14 @@ def open_film(one: FilmWork, settings: dict[str, Any]) -> Radiograph:
     row = one.row
     if one.sha256 is None:
         raise FilmError("there is no such file, or it cannot be read", where=one.path.name, remedy="Check the path.")
-    film = read_film(
-        one.path,
-        spacing_mm=row.user_spacing_mm,
-        invert=row.invert,
-        frame=row.frame,
-        magnification_corrected=bool(settings["magnification_corrected"]),
-    )
+    with reading_budget(one.folder, one.path.name):
+        film = read_film(
+            one.path,
+            spacing_mm=row.user_spacing_mm,
+            invert=row.invert,
+            frame=row.frame,
+            magnification_corrected=bool(settings["magnification_corrected"]),
+        )
     said = {"side": row.side, "view": row.view, "body_part": row.body_part}
     said = {name: word for name, word in said.items() if word not in ("", UNKNOWN)}
     warnings = tuple(
