@@ -211,25 +211,26 @@ def sweep_unfinished(target: Path) -> None:
 
     A folder of another machine, where a process may still live, is removed after a day.
     """
-    if not target.parent.is_dir():
-        return
     pattern = re.compile(rf"\.{re.escape(target.name)}\.(partial|old)-(?:([0-9a-f]{{8}})-)?(\d+)-\d+")
-    places = [target.parent, *([target] if target.is_dir() else [])]
+    # A name that no folder can have is refused where the folder is made.
     with contextlib.suppress(OSError):
+        places = [place for place in (target.parent, target) if place.is_dir()]
         for left in [path for place in places for path in place.iterdir()]:
             match = pattern.fullmatch(left.name)
-            if match is None or not _is_left_behind(left, match[2], int(match[3])):
-                continue
-            if match[1] == "old" and not target.exists():
-                left.rename(target)
-            elif left.parent == target and (left / ".old").is_dir():
-                # Older results that were set aside within a folder that cannot be renamed.
-                for path in (left / ".old").iterdir():
-                    if not (target / path.name).exists():
-                        path.rename(target / path.name)
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                shutil.rmtree(left, ignore_errors=True)
+            if match is not None and _is_left_behind(left, match[2], int(match[3])):
+                _sweep(left, target, set_aside=match[1] == "old")
+
+
+def _sweep(left: Path, target: Path, *, set_aside: bool) -> None:
+    if set_aside and not target.exists():
+        left.rename(target)
+        return
+    if left.parent == target and (left / ".old").is_dir():
+        # Older results that were set aside within a folder that cannot be renamed.
+        for path in (left / ".old").iterdir():
+            if not (target / path.name).exists():
+                path.rename(target / path.name)
+    shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_left_behind(left: Path, machine: str | None, process: int) -> bool:
