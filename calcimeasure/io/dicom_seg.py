@@ -129,7 +129,8 @@ def _check_grid(dataset: Dataset, film: Radiograph, where: str) -> None:
         )
 
 
-def _referenced_images(dataset: Dataset) -> Iterator[Dataset]:
+def referenced_images(dataset: Dataset) -> Iterator[Dataset]:
+    """Yield every reference of a Segmentation to an image."""
     for series in dataset.get("ReferencedSeriesSequence", []):
         yield from series.get("ReferencedInstanceSequence", [])
     for group in (*dataset.get("SharedFunctionalGroupsSequence", []), *_frames(dataset)):
@@ -147,7 +148,7 @@ def _derived_from(group: Dataset) -> Iterator[Dataset]:
 
 
 def _check_reference(dataset: Dataset, source: Source, where: str) -> None:
-    references = [image for image in _referenced_images(dataset) if image.get("ReferencedSOPInstanceUID")]
+    references = [image for image in referenced_images(dataset) if image.get("ReferencedSOPInstanceUID")]
     if not references:
         return
     ours = source.header.SOPInstanceUID

@@ -6,6 +6,7 @@ BINARY with JPEG 2000, which keeps every pixel and makes megabytes into kilobyte
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from calcimeasure import __version__
@@ -16,6 +17,7 @@ from calcimeasure.export.dicom.reading_context import ReadingContext, creation_t
 from calcimeasure.export.dicom.tracking_ids import Tracking, track_film
 from calcimeasure.io.dicom_header import discreet
 from calcimeasure.io.dicom_object import write_object
+from calcimeasure.io.dicom_seg import referenced_images
 from calcimeasure.io.dicom_seg_codes import (
     CONFIDENCE_ELEMENT,
     FINDING,
@@ -49,6 +51,10 @@ _ALGORITHM_TYPE = {
 }
 _ALGORITHM_FAMILY = {Origin.AUTO: coded_concepts.ARTIFICIAL_INTELLIGENCE}
 _NOMINAL_THICKNESS_MM = 1.0
+# CR, DX, mammography and dental films for presentation and processing, Secondary Capture.
+_SINGLE_FRAME_CLASSES = tuple(
+    f"1.2.840.10008.5.1.4.1.1.{kind}" for kind in ("1", "1.1", "1.1.1", "1.2", "1.2.1", "1.3", "1.3.1", "7")
+)
 # The codec halves a picture five times; anything smaller than that is written as plain bits.
 _SMALLEST_COMPRESSED = 32
 
@@ -108,7 +114,7 @@ def segmentation(
     # pydicom and highdicom comment on names and dates of the source, which are the source's own.
     with discreet():
         dataset = Segmentation(
-            source_images=[source.header],
+            source_images=[_single_frame(source.header)],
             pixel_array=measurement.labels.image,
             segmentation_type="BINARY",
             segment_descriptions=_descriptions(measurement, tracking),
@@ -122,6 +128,15 @@ def segmentation(
     _complete(dataset, source, measurement, reading)
     settle_instance_uids(dataset)
     return dataset
+
+
+def _single_frame(header: Dataset) -> Dataset:
+    """Return a header that highdicom takes for one frame: of a class that may have several it wants all of them."""
+    if header.SOPClassUID in _SINGLE_FRAME_CLASSES:
+        return header
+    single = copy(header)
+    single.SOPClassUID = _SINGLE_FRAME_CLASSES[0]
+    return single
 
 
 def _descriptions(measurement: FilmMeasurement, tracking: Sequence[Tracking]) -> list[SegmentDescription]:
@@ -192,6 +207,9 @@ def _complete(
     for item in dataset.DimensionIndexSequence:
         item.DimensionOrganizationUID = organization
     dataset.CodingSchemeIdentificationSequence = [coded_concepts.private_scheme()]
+    for image in referenced_images(dataset):
+        if image.ReferencedSOPInstanceUID == source.header.SOPInstanceUID:
+            image.ReferencedSOPClassUID = source.header.SOPClassUID
     if source.frame_number is not None:
         _refer_to_frame(dataset, source.frame_number)
 

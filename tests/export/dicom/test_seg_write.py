@@ -11,8 +11,10 @@ import pydicom
 import pytest
 
 from calcimeasure.deposits import Origin
-from calcimeasure.errors import OutputError, UsageError
-from calcimeasure.export.dicom import ReadingContext, write_segmentation
+from calcimeasure.errors import LabelsError, OutputError, UsageError
+from calcimeasure.export.dicom import ReadingContext, read_segmentation, write_segmentation
+from calcimeasure.io import read_film
+from calcimeasure.io.dicom_seg import referenced_images
 from calcimeasure.measurement.measurement_records import FilmMeasurement
 
 READING = ReadingContext(reader="Doe^Jane", signed_at=datetime(2025, 6, 7, 8, 9, 10))
@@ -189,3 +191,24 @@ def test_dcmtk_dumps_it(written) -> None:
         pytest.skip("dcmdump is not installed (Debian package dcmtk)")
     assert "SegmentationStorage" in run.stdout
     assert not run.stderr
+
+
+@pytest.mark.parametrize("sop_class", ["1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.7.3"])
+def test_one_frame_of_a_film_of_several(kit: SimpleNamespace, tmp_path: Path, sop_class: str) -> None:
+    """Fluoroscopy, and Secondary Capture of several frames: the object is about the frame that was measured."""
+    path = kit.source("dx_detector", tmp_path / "film.dcm")
+    dataset = pydicom.dcmread(path)
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = sop_class
+    dataset.NumberOfFrames, dataset.PixelData = 2, dataset.PixelData * 2
+    dataset.save_as(path, enforce_file_format=True)
+    film = read_film(path, frame=2, invert=False)
+    measurement = kit.measured(film, kit.labels(kit.three_deposits(), film))
+    segmentation = tmp_path / "segmentation.dcm"
+    assert write_segmentation(measurement, segmentation)
+    written = pydicom.dcmread(segmentation)
+    references = list(referenced_images(written))
+    assert {str(image.ReferencedSOPClassUID) for image in references} == {sop_class}
+    assert {image.get("ReferencedFrameNumber") for image in references} >= {2}
+    assert (read_segmentation(segmentation, film).image == measurement.labels.image).all()
+    with pytest.raises(LabelsError, match="not on frame 1"):
+        read_segmentation(segmentation, read_film(path, frame=1, invert=False))
