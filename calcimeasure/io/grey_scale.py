@@ -43,7 +43,7 @@ class Lut:
 
 
 def modality_values(
-    stored: NDArray[Any], header: Header, stored_range: tuple[float, float], warnings: list[Notice]
+    stored: NDArray[Any], header: Header, stored_range: tuple[int, int], warnings: list[Notice]
 ) -> tuple[NDArray[Any], float, float]:
     """Return values after the modality LUT or rescale, and the range that they can have."""
     low, high = (float(v) for v in stored_range)

@@ -231,7 +231,7 @@ def test_no_coding_ends_the_process(write, syntax, interpretation, sizes):
     grey = (smooth(*sizes) // 16).astype(np.uint8)
     stream = j2k(grey) if syntax[-2:] in ("90", "91") else cv2.imencode(".jpg", grey)[1].tobytes()
     samples = 1 if interpretation.startswith("MONO") else 3
-    for coded in ([stream], [stream[:90]], [b"\1\0\0\0\x40\0\0\0" + bytes(56) + stream], None):
+    for coded in ([stream], [stream[:90]], [b"\1\0\0\0\x40\0\0\0" + bytes(56) + stream]):
         said = {"PhotometricInterpretation": interpretation, "SamplesPerPixel": samples}
         path = write(grey, coded=coded, syntax=syntax, **said)
         with contextlib.suppress(FilmError):

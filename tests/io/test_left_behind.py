@@ -76,13 +76,12 @@ def slow():
 main.cli = slow
 main.run([])
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path / "out")], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "writing\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=120) == 128 + signal.SIGTERM
+    command = [sys.executable, "-c", program, str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=120) == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
 
 

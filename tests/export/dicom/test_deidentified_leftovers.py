@@ -29,7 +29,7 @@ def table_rows() -> list[int]:
     from dicomanonymizer.dicomfields_selector import dicom_anonymization_database_selector
 
     rows = dicom_anonymization_database_selector(TABLE)["ALL_TAGS"]
-    return sorted({(row[0] << 16) + row[1] for row in rows if len(row) == 2 and row[0] not in (0x0002, 0x7FE0)})
+    return sorted({(row[0] << 16) + row[1] for row in rows if len(row) == 2 and row[0] not in (0x0000, 0x0002, 0x7FE0)})
 
 
 def canary(tag: int) -> object:
