@@ -115,7 +115,7 @@ def _is_tint(pixels: NDArray[Any], tint: NDArray[np.float32], scale: float) -> b
 
 def _levels(mean: NDArray[np.float32], scale: float) -> NDArray[np.intp]:
     share = np.nan_to_num(mean / scale * (_LEVELS - 1), nan=0.0, posinf=0.0, neginf=0.0)
-    return np.clip(share, 0, _LEVELS - 1).astype(np.intp)
+    return np.asarray(np.clip(share, 0, _LEVELS - 1), np.intp)
 
 
 def _differences(pixels: NDArray[Any], tint: NDArray[np.float32], scale: float) -> NDArray[np.float32]:

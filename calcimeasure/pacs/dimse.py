@@ -339,7 +339,7 @@ class _Delivery:
             event.assoc.abort()
 
     def _store(self, event: evt.Event) -> int:
-        if str(event.request.AffectedSOPInstanceUID) != self._uid or self.kept is not None:
+        if str(getattr(event.request, "AffectedSOPInstanceUID", "")) != self._uid or self.kept is not None:
             self.others += 1
             return _NOT_ASKED_FOR
         try:

@@ -63,7 +63,7 @@ def read_header(path: Path) -> FileHeader | None:
     try:
         data = read_file_bytes(path)
     except CalciMeasureError as error:
-        return FileHeader(path=path, problem=f"cannot be read: {error.problem}")
+        return FileHeader(path=path, problem=error.problem.removeprefix("the file "))
     digest = hashlib.sha256(data).hexdigest()
     kind = find_format(data)
     if kind is None:

@@ -65,7 +65,7 @@ def _grey(decoded: DecodedFrame, reading: BitReading) -> NDArray[Any]:
     if decoded.lossy:
         if reading.signed and pixels.dtype.kind == "u":
             pixels = pixels.view(np.dtype(f"i{pixels.dtype.itemsize}"))
-        return np.clip(pixels, *reading.limits)
+        return np.asarray(np.clip(pixels, *reading.limits))
     return reading(pixels.view(np.dtype(f"u{pixels.dtype.itemsize}")))
 
 
@@ -104,4 +104,4 @@ def _store(dataset: Dataset, frames: list[NDArray[Any]], reading: BitReading | N
 def _without_sign_bits(data: bytes, reading: BitReading, size: int) -> bytes:
     """Return signed values with the bits above those stored empty, as readers expect that mask nothing."""
     values = np.frombuffer(data, f"<u{size}")
-    return (values & np.array(2**reading.stored - 1, values.dtype)).tobytes()
+    return bytes((values & np.array(2**reading.stored - 1, values.dtype)).tobytes())
