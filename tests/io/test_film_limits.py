@@ -66,7 +66,7 @@ def test_deflated_bombs_through_every_door(tmp_path, film_dataset, ramp, place):
         stated = 2**31 if place == "with a false length" else len(meta)
         head += content[132:140] + struct.pack("<I", stated)
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    bomb = b"".join(packer.compress(bytes(2**24)) for _ in range(40)) + packer.flush()
+    bomb = b"".join(packer.compress(bytes(2**24)) for _ in range(6)) + packer.flush()
     path = tmp_path / "bomb.dcm"
     path.write_bytes(head + meta + bomb)
     for opened in (read_film, describe_object, lambda file: deidentify(file, bytes(32))):
@@ -148,7 +148,7 @@ def test_a_strip_that_inflates_without_end(tmp_path):
         offset, count = file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
     content = made.getvalue()
     packer = zlib.compressobj(9)
-    bomb = b"".join(packer.compress(bytes(2**24)) for _ in range(40)) + packer.flush()
+    bomb = b"".join(packer.compress(bytes(2**24)) for _ in range(4)) + packer.flush()
     at = content.find(struct.pack("<HHI", 279, 4, 1)) + 8
     assert at > 8
     content = content[:at] + struct.pack("<I", len(bomb)) + content[at + 4 :]
