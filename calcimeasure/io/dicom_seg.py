@@ -108,11 +108,13 @@ def _read(dataset: Dataset, source: Source, film: Radiograph, where: str) -> Dep
 
 
 def _open(path: Path) -> Dataset:
+    if path.is_file() and not is_dicom_file(path):
+        raise LabelsError("it is no DICOM file", where=str(path))
     try:
         dataset = read_dicom_file(path)
         kind = dataset.get("SOPClassUID")
     except FilmError as error:
-        raise LabelsError(error.problem, where=error.where, remedy=error.remedy) from error
+        raise LabelsError(f"it cannot be read: {error.problem}", where=error.where, remedy=error.remedy) from error
     if kind not in (SEGMENTATION, LABEL_MAP_SEGMENTATION):
         name = getattr(kind, "name", kind) or "an object without a class"
         raise LabelsError(f"it is no Segmentation but {name}", where=str(path))

@@ -120,7 +120,7 @@ def png_header(rows: int, columns: int, depth: int, colour: int) -> bytes:
 def test_pictures_larger_than_memory(tmp_path, rows, columns, depth, colour):
     path = tmp_path / "film.png"
     path.write_bytes(png_header(rows, columns, depth, colour))
-    with pytest.raises(FilmError, match="more than any film"):
+    with pytest.raises(FilmError, match="any film"):
         read_film(path)
 
 
@@ -144,7 +144,7 @@ def test_a_strip_that_inflates_without_end(tmp_path):
     path = tmp_path / "film.tif"
     made = io.BytesIO()
     tifffile.imwrite(made, np.zeros((200, 200), np.uint16), photometric="minisblack", compression="zlib", metadata=None)
-    with tifffile.TiffFile(made) as file:
+    with tifffile.TiffFile(io.BytesIO(made.getvalue())) as file:
         offset, count = file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
     content = made.getvalue()
     packer = zlib.compressobj(9)

@@ -6,7 +6,7 @@ BINARY with JPEG 2000, which keeps every pixel and makes megabytes into kilobyte
 
 from __future__ import annotations
 
-from copy import copy
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from calcimeasure import __version__
@@ -134,7 +134,7 @@ def _single_frame(header: Dataset) -> Dataset:
     """Return a header that highdicom takes for one frame: of a class that may have several it wants all of them."""
     if header.SOPClassUID in _SINGLE_FRAME_CLASSES:
         return header
-    single = copy(header)
+    single = deepcopy(header)
     single.SOPClassUID = _SINGLE_FRAME_CLASSES[0]
     return single
 
