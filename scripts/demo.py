@@ -19,13 +19,12 @@ from calcimeasure.change import verdict_sentence
 from calcimeasure.export import write_comparison
 from calcimeasure.io.sample_films import SAMPLE_PAIRS, sample_images_folder
 from calcimeasure.study.endpoint import analyse
-from calcimeasure.study.series import CHANGE
+from calcimeasure.study.finished_changes import finished_changes
 from calcimeasure.study.study_export import export_study
 from calcimeasure.study.study_init import init_study
 from calcimeasure.study.study_report import write_study_report
 from calcimeasure.study.study_runner import run_study
 from calcimeasure.study.study_settings import STUDY_TOML, settings_text
-from calcimeasure.study.subject_burden import subject_changes
 
 TITLE = "Simulated case series: abatacept and thiosulfate"
 
@@ -69,8 +68,7 @@ def run_series(study: Path) -> None:
     state = run_study(study)
     export_study(study, state)
     write_study_report(study, state)
-    pairs = [mark for mark in state.pairs.values() if mark and mark["status"] == "ok" and mark["kind"] == CHANGE]
-    endpoint = analyse(subject_changes(state.films, pairs, state.settings), state.settings)
+    endpoint = analyse(finished_changes(state), state.settings)
     films = sum(film.include for film in state.films)
     print(
         f"{TITLE}\n(six simulated patients, {films} films, no change in truth; {time.perf_counter() - started:.0f} s)\n"

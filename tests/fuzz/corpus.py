@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from pydicom.encaps import encapsulate
 
 from calcimeasure.io import codec_probes
 from calcimeasure.io.coded_stream import encode_rle
+from calcimeasure.radiograph import Radiograph
 
 SHAPE = (72, 64)
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
@@ -119,3 +121,23 @@ def others() -> dict[str, bytes]:
         "points.csv": b"row,col,deposit\n40,31,1\n41,30,1\n",
         "polygons.json": json.dumps(polygons).encode(),
     }
+
+
+def objects(folder: Path) -> tuple[dict[str, bytes], Radiograph]:
+    """A Segmentation and a structured report, and their film, which stays in the folder."""
+    from calcimeasure.deposits import Deposit, DepositLabels, Origin
+    from calcimeasure.export.dicom.seg_write import write_segmentation
+    from calcimeasure.export.dicom.sr_film import write_measurement_report
+    from calcimeasure.io import read_film
+    from calcimeasure.measurement.film_measurement import measure_film
+
+    (folder / "film.dcm").write_bytes(dicom(film_pixels(), "1.2.840.10008.1.2.1"))
+    film = read_film(folder / "film.dcm")
+    image = np.zeros(SHAPE, np.uint16)
+    image[38:43, 29:34] = 1
+    deposits = (Deposit(label=1, origin=Origin.DRAWN),)
+    labels = DepositLabels(image=image, deposits=deposits, method="reader", film_sha256=film.sha256)
+    measurement = measure_film(film, labels)
+    write_segmentation(measurement, folder / "segmentation.dcm")
+    write_measurement_report(measurement, folder / "report.dcm", segmentation=folder / "segmentation.dcm")
+    return {name: (folder / name).read_bytes() for name in ("segmentation.dcm", "report.dcm")}, film

@@ -30,9 +30,10 @@ from calcimeasure.study.header_scan import read_header
 Job = tuple[str, str, Callable[[Path], object]]
 
 
-def jobs() -> tuple[list[Job], dict[str, bytes]]:
+def jobs(folder: Path) -> tuple[list[Job], dict[str, bytes]]:
     """Every kind of file with every function that opens it."""
     films, others = corpus.films(), corpus.others()
+    objects, dicom_film = corpus.objects(folder)
     film = film_from_array(corpus.film_pixels(), spacing_mm=0.2, invert=False)
     made: list[Job] = [(name, "film", read_film) for name in films]
     made += [(name, "frame", lambda path: read_film(path, frame=2)) for name in films if name == "frames.dcm"]
@@ -45,7 +46,9 @@ def jobs() -> tuple[list[Job], dict[str, bytes]]:
         ("points.csv", "points", lambda path: read_points(path, film)),
         ("polygons.json", "polygons", read_polygons),
     ]
-    return made, films | others
+    made += [("segmentation.dcm", "labels", lambda path: read_labels(path, dicom_film))]
+    made += [(name, "show", describe_object) for name in objects]
+    return made, films | others | objects
 
 
 def peak_mb() -> float:
@@ -59,9 +62,9 @@ def peak_mb() -> float:
 
 def run(first: int, count: int) -> None:
     """Open the inputs of some seeds."""
-    made, files = jobs()
-    contents = list(files.values())
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as kept:
+        made, files = jobs(Path(kept))
+        contents = list(files.values())
         for seed in range(first, first + count):
             name, kind, action = made[seed % len(made)]
             path = Path(folder) / name

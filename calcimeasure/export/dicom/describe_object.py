@@ -50,7 +50,7 @@ def describe_object(path: Path) -> list[str]:
     if not is_dicom_file(path):
         raise _no_result(path)
     dataset = read_dicom_file(path)
-    kind = str(dataset.get("SOPClassUID", ""))
+    kind = str(Header(dataset).raw("SOPClassUID") or "")
     try:
         if kind in (SEGMENTATION, LABEL_MAP_SEGMENTATION):
             return list(_segmentation_lines(dataset))
@@ -60,7 +60,7 @@ def describe_object(path: Path) -> list[str]:
         # Values that are not what their tags say raise whatever they are made to do; header text is in some of them.
         problem = f"the object is damaged ({type(error).__name__})"
         raise FilmError(problem, where=str(path), remedy="Export it again.") from None
-    name = getattr(dataset.get("SOPClassUID"), "name", "an object of an unknown class") if kind else _NO_CLASS
+    name = getattr(Header(dataset).raw("SOPClassUID"), "name", "an object of an unknown class") if kind else _NO_CLASS
     if "Rows" in dataset and why_no_film(Header(dataset)) is None:
         raise FilmError(f"this is a film ({name}), not a result", where=str(path), remedy=_MEASURE_FIRST)
     raise FilmError(
