@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcimeasure.radiograph import GreyRelationship, GreyScale, Identity, Radiograph, Spacing, SpacingBasis
-from calcimeasure.simulation.bone_styles import ANY, BONE_STYLES, STANDARD, known_style
+from calcimeasure.simulation.bone_styles import STANDARD
 from calcimeasure.simulation.collimation_and_markers import (
     Furniture,
     burn_text,
@@ -18,11 +18,11 @@ from calcimeasure.simulation.collimation_and_markers import (
     lead_marker,
 )
 from calcimeasure.simulation.deposit_placement import HeldDeposit, draw_deposits, project_deposits, site_of
-from calcimeasure.simulation.deposit_styles import DEPOSIT_STYLES, resolved_style
+from calcimeasure.simulation.deposit_styles import resolved_style
+from calcimeasure.simulation.drawing_style import USUAL_STYLE, DrawingStyle
 from calcimeasure.simulation.exposure import XrayExposure, draw_exposure, expose
 from calcimeasure.simulation.film_appearance import BONE_CONTRAST_MM
 from calcimeasure.simulation.film_styles import (
-    FILM_STYLES,
     PLAIN,
     FilmFinish,
     draw_finish,
@@ -78,34 +78,6 @@ class SimulatedFilm:
     labels: DepositLabels
     truth: FilmTruth
     processing: Processing
-
-
-@dataclass(frozen=True, kw_only=True)
-class DrawingStyle:
-    """In which style the bones, the film and its deposits are drawn."""
-
-    bones: str = STANDARD
-    film: str = STANDARD
-    deposits: str = STANDARD
-
-    @classmethod
-    def of(cls, *, style: str, film_style: str | None, deposit_style: str) -> DrawingStyle:
-        """Return the styles of those names; the film's is that of the bones where it is not given and exists.
-
-        Raises
-        ------
-        UsageError
-            When there is no style of a name.
-        """
-        film_style = (ANY if style == ANY else STANDARD) if film_style is None else film_style
-        return cls(
-            bones=known_style(style, BONE_STYLES, "bones"),
-            film=known_style(film_style, FILM_STYLES, "films"),
-            deposits=known_style(deposit_style, DEPOSIT_STYLES, "deposits"),
-        )
-
-
-USUAL_STYLE = DrawingStyle()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

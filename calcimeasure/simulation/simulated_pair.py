@@ -9,14 +9,13 @@ from calcimeasure.simulation.bone_styles import STANDARD
 from calcimeasure.simulation.changes import UNCHANGED, ChangePlan, Visits, apply_plan
 from calcimeasure.simulation.collimation_and_markers import draw_furniture
 from calcimeasure.simulation.deposit_placement import HeldDeposit, site_of
+from calcimeasure.simulation.drawing_style import USUAL_STYLE, DrawingStyle
 from calcimeasure.simulation.exposure import draw_exposure
 from calcimeasure.simulation.film_styles import draw_finish
 from calcimeasure.simulation.geometry import outline_gap
 from calcimeasure.simulation.hardware import hardware_later
 from calcimeasure.simulation.limb_parts import part_named
 from calcimeasure.simulation.simulated_film import (
-    USUAL_STYLE,
-    DrawingStyle,
     SimulatedFilm,
     Sitting,
     draw_sitting,

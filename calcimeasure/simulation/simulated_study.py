@@ -12,9 +12,10 @@ import numpy as np
 from calcimeasure.simulation.bone_styles import STANDARD
 from calcimeasure.simulation.changes import ChangePlan, apply_plan
 from calcimeasure.simulation.deposit_placement import site_of
+from calcimeasure.simulation.drawing_style import DrawingStyle
 from calcimeasure.simulation.formats import format_at
 from calcimeasure.simulation.simulated_dicom import write_dicom
-from calcimeasure.simulation.simulated_film import DrawingStyle, Sitting, draw_sitting, render_film
+from calcimeasure.simulation.simulated_film import Sitting, draw_sitting, render_film
 from calcimeasure.simulation.simulated_pair import later_sitting, not_apart
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from calcimeasure.radiograph import Radiograph
 from calcimeasure.segmentation import segment_points
 from calcimeasure.simulation import InsertedPair, SimulatedPair, insert_pair, simulate_pair
 from calcimeasure.simulation.bone_styles import STANDARD
-from calcimeasure.simulation.simulated_film import DrawingStyle
+from calcimeasure.simulation.drawing_style import DrawingStyle
 from calcimeasure.simulation.truth import FilmTruth, PairTruth
 from calcimeasure.validation.film_scoring import film_overlap, score_film, truth_overlaps
 from calcimeasure.validation.link_scoring import (

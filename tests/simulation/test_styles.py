@@ -18,10 +18,11 @@ from calcimeasure.simulation.bone_styles import BONE_STYLES, BoneStyle, draw_sty
 from calcimeasure.simulation.bones import GRID_MM, make_drawn_bone, make_long_bone, make_short_bone
 from calcimeasure.simulation.calcium_deposits import render_thickness
 from calcimeasure.simulation.deposit_styles import BLOB_KINDS, DEPOSIT_STYLES, make_grey_deposit, resolved_style
+from calcimeasure.simulation.drawing_style import DrawingStyle
 from calcimeasure.simulation.film_styles import PLAIN, FilmFinish, draw_finish, finish_film
 from calcimeasure.simulation.formats import format_at
 from calcimeasure.simulation.geometry import pixel_coverage, polygon_area
-from calcimeasure.simulation.simulated_film import DrawingStyle, draw_sitting
+from calcimeasure.simulation.simulated_film import draw_sitting
 
 SPACING_MM = 0.6
 SEED = 21
