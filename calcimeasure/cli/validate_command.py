@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+# Options that say how pairs are made.
+_OF_PAIRS = ("pairs", "mode", "spacing", "style", "film_style", "deposit_style", "first_seed")
+
 
 @click.command()
 @click.argument("films", nargs=-1, type=click.Path(exists=True, path_type=Path))
@@ -98,8 +101,14 @@ def validate(films: tuple[Path, ...], out: Path, pairs: int, first_seed: int | N
 def _validate_negative_films(films: tuple[Path, ...], out: Path, options: dict[str, Any]) -> None:
     from tqdm import tqdm
 
+    from calcimeasure.errors import UsageError
     from calcimeasure.validation import negative_films_text, run_negative_films, write_negative_films
 
+    context = click.get_current_context()
+    for name in _OF_PAIRS:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} has no meaning with --without-deposits", remedy=f"Leave {option} out.")
     with tqdm(total=len(films), desc="films", unit="film", disable=options["quiet"] or None) as bar:
         found = run_negative_films(
             films, method=options["method"], workers=options["workers"], progress=lambda: _advance(bar)

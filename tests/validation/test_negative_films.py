@@ -84,3 +84,10 @@ def test_without_films_the_command_says_what_to_give(tmp_path, capsys):
         run(["validate", "--without-deposits", "--out", str(tmp_path / "out")])
     assert stopped.value.code == 2
     assert "Name films without calcification" in capsys.readouterr().err
+
+
+def test_options_of_pairs_are_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run(["validate", str(tmp_path), "--without-deposits", "--style", "shell", "--out", str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert "Leave --style out" in capsys.readouterr().err
