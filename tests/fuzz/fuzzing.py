@@ -68,6 +68,9 @@ def _run_worker(first: int, count: int, figures: FuzzFigures) -> int:
             current = record
     process.wait()
     drain.join(timeout=5)
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
     if not current:
         if process.returncode:
             raise RuntimeError(f"the worker failed: {''.join(errors[-5:])}")

@@ -52,7 +52,7 @@ def test_readings_of_two_readers_and_a_second_of_one(study: Path, films: Path) -
     assert sorted(table["area_mm2"] / 3.6) == pytest.approx([10, 11, 12, 20, 21, 22], rel=0.01)
     result = CliRunner().invoke(precision, [str(study), "--of", "readings"])
     assert result.exit_code == 0, result.output
-    assert "Readers: 2, on 2 items" in result.output
+    assert "Readers: 2, 6 readings of 2 items" in result.output
     assert "2 items measured more than once" in result.output
 
 
