@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +14,8 @@ import numpy as np
 
 from calcimeasure import __version__
 from calcimeasure.errors import CalciMeasureError, UsageError
+from calcimeasure.io.atomic_output import replace_file
+from calcimeasure.io.table_reader import read_csv_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,7 +146,7 @@ def negative_films_text(found: Sequence[NegativeFilm]) -> str:
     """Return the summary as a table of text, and the films that could not be searched."""
     titles = f"{'false finds a film':>20}{'95 % interval':>18}{'median':>8}{'any':>6}{'largest mm²':>13}"
     lines = [f"{'group':<16}{'films':>6}{titles}"]
-    for row in summarise_negative_films(found):
+    for row in summarise_negative_films(found) if any(one.error is None for one in found) else ():
         interval = "-" if row["ci95_low"] is None else f"{row['ci95_low']:.2f} to {row['ci95_high']:.2f}"
         lines.append(
             f"{row['group']:<16}{row['films']:>6}{row['false_finds_a_film']:>20.2f}{interval:>18}{row['median']:>8.0f}"
@@ -157,7 +158,6 @@ def negative_films_text(found: Sequence[NegativeFilm]) -> str:
 
 def write_negative_films(found: Sequence[NegativeFilm], settings: Mapping[str, Any], folder: Path) -> None:
     """Write `negative_films.csv` and `negative_films.json` into a folder that is made here."""
-    folder.mkdir(parents=True, exist_ok=True)
     record = {
         "schema": SCHEMA,
         "calcimeasure_version": __version__,
@@ -166,22 +166,16 @@ def write_negative_films(found: Sequence[NegativeFilm], settings: Mapping[str, A
         "films": [asdict(one) for one in found],
     }
     table = negative_films_table(found).to_csv(index=False, lineterminator="\n")
-    _replace(folder / "negative_films.csv", table)
-    _replace(folder / "negative_films.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_suffix(path.suffix + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    replace_file(folder / "negative_films.csv", table.encode())
+    replace_file(folder / "negative_films.json", text.encode())
 
 
 def _manifest(folder: Path) -> dict[str, dict[str, str]]:
     path = folder / MANIFEST
     if not path.is_file():
         return {}
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        return {row["file"]: row for row in csv.DictReader(lines) if row.get("file")}
+    return {row["file"]: row for _, row in read_csv_table(path).rows if row.get("file")}
 
 
 def _search(job: tuple[Path, str, str]) -> NegativeFilm:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calcimeasure import __version__
+from calcimeasure.io.atomic_output import replace_file
 from calcimeasure.validation.film_scoring import OUTLINE_COLUMNS
 from calcimeasure.validation.pair_job import Rows, ValidationSettings, run_pair
 from calcimeasure.validation.scenarios import Scenario
@@ -116,8 +117,5 @@ def _load(store: Path | None, scenario: Scenario, settings: ValidationSettings) 
 def _keep(store: Path | None, scenario: Scenario, settings: ValidationSettings, rows: Rows) -> None:
     if store is None:
         return
-    store.mkdir(parents=True, exist_ok=True)
-    path = _name(store, scenario)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps({"key": _key(scenario, settings), "rows": rows}), encoding="utf-8")
-    part.replace(path)
+    kept = json.dumps({"key": _key(scenario, settings), "rows": rows})
+    replace_file(_name(store, scenario), kept.encode())

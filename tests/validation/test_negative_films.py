@@ -91,3 +91,24 @@ def test_options_of_pairs_are_refused(tmp_path, capsys):
         run(["validate", str(tmp_path), "--without-deposits", "--style", "shell", "--out", str(tmp_path / "out")])
     assert stopped.value.code == 2
     assert "Leave --style out" in capsys.readouterr().err
+
+
+def test_a_folder_in_which_no_film_can_be_read_says_so(tmp_path, capsys):
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n0000")
+    with pytest.raises(SystemExit) as stopped:
+        run(
+            [
+                "validate",
+                str(tmp_path / "films"),
+                "--without-deposits",
+                "--workers",
+                "1",
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+    assert stopped.value.code == 0
+    assert "not searched: damaged.png" in capsys.readouterr().out
+    record = json.loads((tmp_path / "out" / "negative_films.json").read_text(encoding="utf-8"))
+    assert record["summary"][0]["films"] == 0
